@@ -1,0 +1,45 @@
+# Each target does all of its own set-up, in .venv. Python 3.11 or newer, make and pip are enough.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= demo
+
+.PHONY: demo test test-slow lint typecheck benchmark clean
+
+# What a user installs: no tools for tests, training or typing.
+$(VENV)/user: pyproject.toml core/pyproject.toml plugins/caloclouds3/pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-e "core[plot]" -e . -e plugins/toy -e plugins/caloclouds3
+	touch $@
+
+$(VENV)/dev: pyproject.toml core/pyproject.toml plugins/*/pyproject.toml requirements-dev.txt constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@ $(VENV)/user
+
+demo: $(VENV)/user  ## Pull a model, generate 100 showers, look at them.
+	mkdir -p $(OUT)
+	$(BIN)/calozoo pull caloclouds3
+	$(BIN)/calozoo generate --model caloclouds3 --energy 50 --dir 0,0 -n 100 --out $(OUT)/showers.h5 --overwrite
+	$(BIN)/calozoo show $(OUT)/showers.h5 --plot $(OUT)/showers.png
+
+test: $(VENV)/dev  ## Every test that takes seconds.
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test-slow: $(VENV)/dev  ## Those that take minutes.
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+typecheck: $(VENV)/dev
+	$(BIN)/mypy
+
+benchmark: $(VENV)/dev  ## Speed, memory and fidelity of caloclouds3, measured here.
+	$(BIN)/python -m calozoo.bench caloclouds3 --out $(OUT)
+
+clean:
+	rm -rf $(VENV) $(OUT) runs
