@@ -1,0 +1,5 @@
+"""What a calorimeter-shower model is: no command line, no network, no plugins."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

@@ -1,0 +1,166 @@
+"""What the contract suite asks a model for, and how it compares what comes back."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import random
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from calozoo_core.detector import load_detector
+from calozoo_core.generator import Generator, ModelSpec
+from calozoo_core.incident import Incident
+from calozoo_core.random import stream
+from calozoo_core.showers import Showers
+from calozoo_core.weights import WEIGHT_FILES
+
+__all__ = [
+    "SEED",
+    "axis_slope",
+    "check_equal",
+    "check_points",
+    "content",
+    "global_states",
+    "load_bundled",
+    "lowest_theta",
+    "primaries_at",
+    "primaries_inside",
+    "resolve",
+    "sample",
+    "seed_global",
+]
+
+SEED = 20
+
+# Another batch size takes another path through the linear algebra. That changes the last bits, and
+# may so carry a number of points across a whole number. What is compared agrees to this.
+ROUNDING = {"float32": 1e-3, "bfloat16": 2e-2}
+
+
+def load_bundled(spec: ModelSpec) -> Generator:
+    """The model with the weights its package ships.
+
+    Raises:
+        AssertionError: If the spec names a class or a weights folder that is not there.
+        WeightsError: If the weights are damaged or do not fit.
+    """
+    folder = None
+    if spec.weights is not None:
+        package, _, inner = spec.weights.partition(":")
+        folder = Path(str(files(package) / inner))
+        for name in WEIGHT_FILES:
+            assert (folder / name).is_file(), f"There is no {folder / name}."
+    factory = resolve(spec.factory)
+    assert issubclass(factory, Generator), f"{spec.factory} is no Generator."
+    return factory.load(spec, folder)
+
+
+def primaries_inside(spec: ModelSpec, n: int) -> Incident:
+    """Primaries spread over the conditions of a model, the same ones every time."""
+    rng = stream(SEED, 0, "contract")
+    theta = np.radians(rng.uniform(*spec.conditions.theta_deg, n))
+    phi = rng.uniform(0, 2 * np.pi, n)
+    direction = np.stack(
+        [np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], axis=1
+    )
+    energy = rng.uniform(*spec.conditions.energy_gev, n)
+    return Incident(energy, direction, spec.conditions.particles[0])
+
+
+def resolve(path: str) -> type:
+    """The class at `package.module:Class`."""
+    module, _, name = path.partition(":")
+    found = getattr(importlib.import_module(module), name, None)
+    assert isinstance(found, type), f"There is no class {path}."
+    return found
+
+
+def primaries_at(
+    generator: Generator,
+    energy: ArrayLike,
+    theta: float,
+    phi: float = 0.0,
+    particle: str | None = None,
+) -> Incident:
+    """Primaries of these energies, in GeV, at one angle, in degrees."""
+    t, p = np.radians([theta, phi])
+    direction = (np.sin(t) * np.cos(p), np.sin(t) * np.sin(p), np.cos(t))
+    return Incident(energy, direction, particle or generator.spec.conditions.particles[0])
+
+
+def lowest_theta(generator: Generator) -> float:
+    """The smallest angle to the normal the model was trained on, in degrees."""
+    return generator.spec.conditions.theta_deg[0]
+
+
+def sample(generator: Generator, seed: int = SEED, batch_size: int | None = None) -> Showers:
+    """Twelve showers inside the conditions."""
+    incident = primaries_inside(generator.spec, 12)
+    return generator.generate(incident, seed=seed, batch_size=batch_size)
+
+
+def content(showers: Showers) -> bytes:
+    """All points, byte for byte."""
+    names = ("offsets", "x", "y", "layer", "energy")
+    return b"".join(getattr(showers, name).tobytes() for name in names)
+
+
+def check_points(showers: Showers) -> None:
+    """Positions are finite, deposits positive, and there are some."""
+    assert len(showers.energy), "There is not a single point."
+    for name in ("x", "y", "energy"):
+        values = getattr(showers, name)
+        assert np.all(np.isfinite(values)), f"A value of {name} is not finite."
+    assert np.all(showers.energy > 0), f"A deposit is {showers.energy.min():g} MeV."
+
+
+def check_equal(showers: Showers, others: Showers, generator: Generator) -> None:
+    """The same showers, up to rounding."""
+    rounding = ROUNDING.get(generator.precision, ROUNDING["float32"])
+    moved = np.abs(showers.n_points - others.n_points)
+    assert np.all(moved <= 1 + rounding * showers.n_points), f"Numbers of points differ: {moved}."
+    assert np.allclose(showers.visible_energy, others.visible_energy, rtol=rounding), (
+        f"Energies differ: {showers.visible_energy} and {others.visible_energy} MeV."
+    )
+    # One point more shifts the random numbers of those behind it; only equal numbers compare.
+    shift = np.abs(_centres(showers) - _centres(others))[moved == 0]
+    assert np.all(shift < 100 * rounding), f"Centres of gravity differ by {shift.max()} mm."
+
+
+def _centres(showers: Showers) -> NDArray[np.float64]:
+    """Energy-weighted mean of x and y of each shower, in mm, shape (n, 2)."""
+    sums = [
+        np.bincount(showers.shower_index, showers.energy * axis, minlength=len(showers))
+        for axis in (showers.x, showers.y)
+    ]
+    return np.stack(sums, axis=1) / np.maximum(showers.visible_energy, 1e-9)[:, None]
+
+
+def seed_global(seed: int) -> None:
+    """Set every global random state there is."""
+    random.seed(seed)
+    np.random.seed(seed)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+
+
+def global_states() -> list[bytes]:
+    """Every global random state there is."""
+    states = [pickle.dumps(random.getstate()), pickle.dumps(np.random.get_state())]
+    if "torch" in sys.modules:
+        states.append(sys.modules["torch"].get_rng_state().numpy().tobytes())
+    return states
+
+
+def axis_slope(showers: Showers) -> NDArray[np.float64]:
+    """Slopes dx/dz and dy/dz of the line through the centres of the layers, shape (2,)."""
+    depth = load_detector(showers.detector).layer_depth_mm[showers.layer]
+    energy = showers.energy.astype(np.float64)
+    depth = depth - np.average(depth, weights=energy)
+    moment = np.sum(energy * depth**2)
+    return np.array([np.sum(energy * depth * axis) / moment for axis in (showers.x, showers.y)])

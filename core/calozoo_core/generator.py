@@ -1,0 +1,291 @@
+"""What every model of the zoo is: a spec that can be read without it, and a generator."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from calozoo_core.errors import ConditionsError, InputError
+
+# A list of models needs their specs and no arrays, so numpy is imported by what computes.
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from calozoo_core.incident import Incident
+    from calozoo_core.showers import Showers
+
+__all__ = ["PLUGIN_API", "Conditions", "Generator", "ModelSpec", "Precision"]
+
+PLUGIN_API = 1
+"""Version of the contract between core and plugins; a plugin states the one it was written for."""
+
+Precision = Literal["float32", "bfloat16"]
+
+ModelName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9_+-]*$")
+]
+ObjectPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+
+
+class Conditions(BaseModel):
+    """The incident particles a model was trained on, and so may be asked for.
+
+    Arguments:
+        particles: PDG names.
+        energy_gev: Lowest and highest kinetic energy, in GeV.
+        theta_deg: Lowest and highest angle to the calorimeter normal, in degrees.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    particles: tuple[str, ...] = ("gamma",)
+    energy_gev: tuple[float, float]
+    theta_deg: tuple[float, float] = (0.0, 0.0)
+
+    @model_validator(mode="after")
+    def _ranges_are_ordered(self) -> Conditions:
+        if not 0 < self.energy_gev[0] <= self.energy_gev[1]:
+            msg = "energy_gev must be two positive energies, the lower first"
+            raise ValueError(msg)
+        if not 0 <= self.theta_deg[0] <= self.theta_deg[1] < 90:
+            msg = "theta_deg must be two angles from 0 to 90 degrees, the smaller first"
+            raise ValueError(msg)
+        return self
+
+    def check(self, incident: Incident, name: str) -> None:
+        """Refuse primaries outside these conditions.
+
+        Arguments:
+            incident: The primaries asked for.
+            name: The model's name, for the message.
+
+        Raises:
+            ConditionsError: If a primary lies outside; the message says the range.
+        """
+        if incident.particle not in self.particles:
+            msg = f"{name} was trained on {', '.join(self.particles)}, not on {incident.particle}."
+            raise ConditionsError(msg)
+        import numpy as np
+
+        # The bounds are rounded as the primaries were, so that a bound itself is inside.
+        low, high = (float(np.float32(bound)) for bound in self.energy_gev)
+        outside = incident.energy[(incident.energy < low) | (incident.energy > high)]
+        if len(outside):
+            msg = (
+                f"{outside[0]:g} GeV is outside what {name} was trained on ({low:g}-{high:g} GeV). "
+                "Add --extrapolate to try anyway."
+            )
+            raise ConditionsError(msg)
+        low, high = self.theta_deg
+        theta = incident.theta
+        tilted = theta[(theta < low - 1e-3) | (theta > high + 1e-3)]
+        if len(tilted):
+            msg = (
+                f"{tilted[0]:.3g} degrees from the normal is outside what {name} was trained on "
+                f"({low:g}-{high:g} degrees). Add --extrapolate to try anyway."
+            )
+            raise ConditionsError(msg)
+
+
+class ModelSpec(BaseModel):
+    """All that can be said of a model without importing it.
+
+    Arguments:
+        name: `architecture.tag`: the code, and the weights trained for it.
+        summary: One sentence.
+        factory: Where its Generator class is, as `package.module:Class`; imported only when the
+            model is loaded, so that a list of models costs nothing.
+        representation: What its points are: "x1", "x9", "x25" or "steps".
+        detector: The detector its showers belong to.
+        conditions: What it was trained on.
+        weights: Folder in the plugin's package with `config.json` and `model.safetensors`, as
+            `package:folder`; None if the model has none.
+        trainer: A function that trains it, as `package.module:function`; None if it needs none.
+        converter: A function that reads the authors' own files, likewise.
+        license: SPDX name, of code and weights.
+        papers: Where the model is described, as URLs.
+        plugin_api: The version of this contract the plugin was written for.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ModelName
+    summary: str = Field(min_length=1)
+    factory: ObjectPath
+    representation: Literal["x1", "x9", "x25", "steps"]
+    detector: str
+    conditions: Conditions
+    weights: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[\w./+-]+$")] | None = None
+    trainer: ObjectPath | None = None
+    converter: ObjectPath | None = None
+    license: str = Field(min_length=1)
+    papers: tuple[str, ...] = ()
+    plugin_api: int = PLUGIN_API
+
+    @property
+    def architecture(self) -> str:
+        """The part of the name before the dot."""
+        return self.name.partition(".")[0]
+
+    @property
+    def tag(self) -> str:
+        """The part of the name behind the dot."""
+        return self.name.partition(".")[2]
+
+
+class Generator(ABC):
+    """Makes showers for incident particles.
+
+    A plugin derives from this, implements `load` and `sample`, and names its class in a ModelSpec.
+    Everything a user asks for goes through `generate`, which checks the primaries against the
+    model's conditions and calls `sample` batch by batch.
+
+    Arguments:
+        spec: The spec it was registered with.
+    """
+
+    #: Primaries a call of `sample` gets at most, unless the caller says otherwise.
+    default_batch_size: ClassVar[int] = 64
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+
+    @classmethod
+    @abstractmethod
+    def load(
+        cls,
+        spec: ModelSpec,
+        folder: Path | None,
+        *,
+        device: str = "cpu",
+        precision: Precision | None = None,
+    ) -> Generator:
+        """Build the generator.
+
+        Arguments:
+            spec: The spec it was registered with.
+            folder: Holds `config.json` and `model.safetensors`; None if the spec names no weights.
+            device: A torch device.
+            precision: Of the network's arithmetic; None for what the model measured best.
+
+        Raises:
+            WeightsError: If the files are damaged or do not fit.
+            InputError: If the device or the precision is not to be had.
+        """
+
+    @abstractmethod
+    def sample(self, incident: Incident, seed: int, first: int) -> Showers:
+        """Showers for these primaries, of which the first is number `first` of the whole sample.
+
+        Shower number i must depend on its primary, `seed` and i alone, up to float rounding: draw
+        its random numbers from `calozoo_core.random.stream(seed, i, ...)`.
+
+        Arguments:
+            incident: The n primaries.
+            seed: The user's seed.
+            first: Number of the first of them in the whole sample.
+        """
+
+    @property
+    def precision(self) -> str:
+        """The precision its arithmetic runs in, for people to read."""
+        return "float32"
+
+    @property
+    def device(self) -> str:
+        """The device it runs on, for people to read."""
+        return "cpu"
+
+    def batches(
+        self,
+        incident: Incident,
+        *,
+        seed: int = 0,
+        first: int = 0,
+        batch_size: int | None = None,
+        extrapolate: bool = False,
+    ) -> Iterator[Showers]:
+        """Showers for these primaries, batch after batch, so that a large sample fits in memory.
+
+        Arguments:
+            incident: The primaries.
+            seed: Same seed, same showers.
+            first: Number of the first primary in the whole sample.
+            batch_size: Primaries at a time; the showers do not depend on it.
+            extrapolate: Go beyond the conditions the model was trained on.
+
+        Raises:
+            ConditionsError: If a primary lies outside the conditions and `extrapolate` is not set.
+            InputError: If the batch size is not positive.
+        """
+        if not extrapolate:
+            self.spec.conditions.check(incident, self.spec.name)
+        size = self.default_batch_size if batch_size is None else batch_size
+        if size < 1:
+            msg = f"A batch holds at least one shower, not {size}."
+            raise InputError(msg)
+        return (self.sample(part, seed, first + start) for start, part in incident.batches(size))
+
+    def generate(
+        self,
+        incident: Incident | None = None,
+        *,
+        energy: ArrayLike | None = None,
+        direction: ArrayLike = (0.0, 0.0, 1.0),
+        n: int | None = None,
+        seed: int = 0,
+        batch_size: int | None = None,
+        extrapolate: bool = False,
+    ) -> Showers:
+        """Showers for an Incident, or for an energy and a direction.
+
+        Arguments:
+            incident: The primaries; or leave it out and give `energy` and `direction`.
+            energy: Kinetic energy at the face, in GeV: a number, or shape (n,).
+            direction: Unit vector in the local frame, shape (3,) or (n, 3).
+            n: Number of showers; by default as many as energies or directions.
+            seed: Same seed, same showers.
+            batch_size: Primaries at a time; the showers do not depend on it.
+            extrapolate: Go beyond the conditions the model was trained on.
+
+        Raises:
+            ConditionsError: If a primary lies outside the conditions and `extrapolate` is not set.
+            InputError: If what is asked for makes no sense.
+        """
+        if incident is None:
+            incident = _incident(energy, direction, n, self.spec.conditions.particles[0])
+        elif energy is not None or n is not None:
+            msg = "Give an Incident, or an energy, a direction and a number of showers, not both."
+            raise InputError(msg)
+        from calozoo_core.showers import Showers
+
+        return Showers.concatenate(
+            list(self.batches(incident, seed=seed, batch_size=batch_size, extrapolate=extrapolate))
+        )
+
+
+def _incident(
+    energy: ArrayLike | None, direction: ArrayLike, n: int | None, particle: str
+) -> Incident:
+    import numpy as np
+
+    from calozoo_core.incident import Incident
+
+    if energy is None:
+        msg = "Say which energy, in GeV: generate(energy=50)."
+        raise InputError(msg)
+    if n is not None:
+        if n < 1:
+            msg = f"The number of showers must be at least 1, not {n}."
+            raise InputError(msg)
+        if np.ndim(energy) == 0:
+            energy = np.full(n, energy)
+    incident = Incident(energy, direction, particle)
+    if n is not None and len(incident) != n:
+        msg = f"{len(incident)} energies or directions do not make {n} showers; leave n out."
+        raise InputError(msg)
+    return incident

@@ -1,0 +1,128 @@
+"""The particles that hit the calorimeter face."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from calozoo_core.errors import InputError
+
+__all__ = ["Incident"]
+
+FloatArray = NDArray[np.float32]
+
+_UNIT_TOLERANCE = 2.0**-22
+
+
+@dataclass(frozen=True, eq=False)
+class Incident:
+    r"""Primaries at the calorimeter face, one a shower.
+
+    Energies and directions broadcast against each other, so one direction serves many energies.
+
+    Arguments:
+        energy: Kinetic energy at the face, in GeV, shape (n,) or a number.
+        direction: Direction in the local frame (z' into the calorimeter, x' along the magnetic
+            field), shape (n, 3) or (3,). Normalised here.
+        particle: PDG name; one for the whole batch.
+
+    Raises:
+        InputError: If an energy is not positive and finite, or a direction is zero, not finite or
+            does not point into the calorimeter.
+
+    Example:
+        >>> incident = Incident([10.0, 50.0], direction=(0, 0, 2))
+        >>> len(incident), incident.direction[1].tolist()
+        (2, [0.0, 0.0, 1.0])
+    """
+
+    energy: FloatArray
+    direction: FloatArray
+    particle: str = "gamma"
+
+    def __init__(self, energy: ArrayLike, direction: ArrayLike, particle: str = "gamma") -> None:
+        energies = np.atleast_1d(_numbers(energy))
+        directions = np.atleast_2d(_numbers(direction))
+        if energies.ndim != 1 or directions.ndim != 2 or directions.shape[1] != 3:
+            msg = (
+                "Energies must have shape (n,) and directions shape (n, 3), "
+                f"not {energies.shape} and {directions.shape}."
+            )
+            raise InputError(msg)
+        n = max(len(energies), len(directions))
+        if len(energies) not in (1, n) or len(directions) not in (1, n):
+            msg = (
+                f"{len(energies)} energies do not go with {len(directions)} directions; "
+                "give one of either, or as many of both."
+            )
+            raise InputError(msg)
+        object.__setattr__(self, "energy", np.resize(_checked_energies(energies), n))
+        object.__setattr__(self, "direction", np.resize(_unit_vectors(directions), (n, 3)))
+        object.__setattr__(self, "particle", particle)
+
+    def __len__(self) -> int:
+        return len(self.energy)
+
+    def __getitem__(self, rows: slice | NDArray[np.intp]) -> Incident:
+        """Some of the primaries, as an Incident of their own, to the last bit."""
+        part = object.__new__(Incident)
+        object.__setattr__(part, "energy", self.energy[rows])
+        object.__setattr__(part, "direction", self.direction[rows])
+        object.__setattr__(part, "particle", self.particle)
+        return part
+
+    def batches(self, size: int) -> Iterator[tuple[int, Incident]]:
+        """The primaries in order, at most `size` at a time, each with the index of its first."""
+        for first in range(0, len(self), size):
+            yield first, self[first : first + size]
+
+    @property
+    def theta(self) -> FloatArray:
+        """Angle to the calorimeter normal, in degrees, shape (n,)."""
+        transverse = np.hypot(self.direction[:, 0], self.direction[:, 1])
+        theta: FloatArray = np.degrees(np.arctan2(transverse, self.direction[:, 2]))
+        return theta
+
+
+def _numbers(values: ArrayLike) -> NDArray[np.float64]:
+    try:
+        with np.errstate(invalid="ignore"):  # a signalling NaN is still a NaN
+            return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        msg = "Energies and directions must be numbers, as many in each row."
+        raise InputError(msg) from error
+
+
+def _checked_energies(energies: NDArray[np.float64]) -> FloatArray:
+    # Checked after rounding: what is too small or too large for 32 bits is no energy either.
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = energies.astype(np.float32)
+    bad = energies[~(np.isfinite(rounded) & (rounded > 0))]
+    if len(bad):
+        msg = f"An incident energy must be positive and finite, in GeV, and {bad[0]:g} is not."
+        raise InputError(msg)
+    return rounded
+
+
+def _unit_vectors(directions: NDArray[np.float64]) -> FloatArray:
+    largest = np.abs(directions).max(axis=1, keepdims=True, initial=0.0)
+    if not np.all(np.isfinite(largest)) or np.any(largest == 0):
+        msg = (
+            "A direction must be three finite numbers that are not all zero; 0,0,1 is straight in."
+        )
+        raise InputError(msg)
+    with np.errstate(over="ignore", under="ignore"):
+        scaled = directions / largest
+        norms = np.linalg.norm(scaled, axis=1, keepdims=True)
+        # A unit vector read back from 32 bits keeps its every bit.
+        is_unit = np.abs(norms * largest - 1) < _UNIT_TOLERANCE
+        unit: FloatArray = np.where(is_unit, directions, scaled / norms).astype(np.float32)
+    backward = directions[unit[:, 2] <= 0]
+    if len(backward):
+        text = ",".join(f"{c:g}" for c in backward[0])
+        msg = f"The direction {text} does not point into the calorimeter; its z' must be positive."
+        raise InputError(msg)
+    return unit

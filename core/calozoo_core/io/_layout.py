@@ -1,0 +1,179 @@
+"""The layout of the native file, and the way into one that somebody else may have made.
+
+A file is opened without trust: a link, a virtual data set or external storage would make us read
+other files, a filter of its own would run other code, and a claimed size would take the memory.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import h5py
+import numpy as np
+
+from calozoo_core.detector import list_detectors, load_detector
+from calozoo_core.showers import Showers
+
+__all__ = [
+    "FORMAT",
+    "POINT_TYPES",
+    "VERSION",
+    "LayoutError",
+    "attribute",
+    "column",
+    "fault",
+    "has_column",
+    "reason",
+]
+
+FORMAT: Final = "calozoo-showers"
+VERSION: Final = 1
+POINT_TYPES: Final = {"x": "f4", "y": "f4", "layer": "u1", "energy": "f4"}
+
+_TYPES: Final = {
+    "f4": h5py.h5t.IEEE_F32LE,
+    "u1": h5py.h5t.STD_U8LE,
+    "i8": h5py.h5t.STD_I64LE,
+}
+_INTEGERS: Final = (
+    h5py.h5t.STD_I64LE,
+    h5py.h5t.STD_U64LE,
+    h5py.h5t.STD_I32LE,
+    h5py.h5t.STD_U32LE,
+)
+_FILTERS: Final = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+_LAYOUTS: Final = {h5py.h5d.CHUNKED, h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT}
+_LARGEST_DEFLATION: Final = 1032  # zlib's own limit: 258 bytes from 2 bits
+_MAX_CHUNK_BYTES: Final = 64 << 20
+_MAX_TEXT_BYTES: Final = 1 << 16
+
+
+class LayoutError(Exception):
+    """What is wrong with a file, as a clause that fits into brackets."""
+
+
+def attribute(file: h5py.File, name: str) -> str | int | None:
+    """A text or a whole number from the file's attributes; None where there is none.
+
+    Raises:
+        LayoutError: If it is something else.
+    """
+    key = name.encode()
+    if not h5py.h5a.exists(file.id, key):
+        return None
+    stored = h5py.h5a.open(file.id, key)
+    kind = stored.get_type()
+    is_known = isinstance(kind, h5py.h5t.TypeStringID) or any(kind == known for known in _INTEGERS)
+    if stored.shape != () or kind.get_size() > _MAX_TEXT_BYTES or not is_known:
+        msg = f"its attribute {name} is neither a text nor a whole number"
+        raise LayoutError(msg)
+    value = file.attrs[name]
+    if isinstance(value, bytes):
+        value = value.decode()
+    if not isinstance(value, str):
+        return int(value)
+    if len(value) > _MAX_TEXT_BYTES or not value.isprintable():
+        msg = f"its attribute {name} is no text for people to read"
+        raise LayoutError(msg)
+    return value
+
+
+def has_column(file: h5py.File, name: str) -> bool:
+    """Whether a data set of a group is there, without following any link."""
+    folder, _, last = name.rpartition("/")
+    group = _member(file.id, folder)  # its links are valid only as long as it is held
+    return isinstance(group, h5py.h5g.GroupID) and bool(group.links.exists(last.encode()))
+
+
+def column(file: h5py.File, name: str, dtype: str, width: int | None = None) -> h5py.Dataset:
+    """A data set of the file, once it is clear that reading it is safe.
+
+    Arguments:
+        file: The open file.
+        name: Where it is, as `group/name`.
+        dtype: What it must hold: "f4", "u1" or "i8".
+        width: Length of its second axis, if it must have one.
+
+    Raises:
+        LayoutError: If it is missing, of another kind, or not to be trusted.
+    """
+    folder, _, last = name.rpartition("/")
+    stored = _member(_member(file.id, folder), last)
+    if not isinstance(stored, h5py.h5d.DatasetID):
+        msg = f"its {name} is not a data set"
+        raise LayoutError(msg)
+    if stored.get_type() != _TYPES[dtype]:
+        msg = f"its {name} does not hold numbers of type {np.dtype(dtype)}"
+        raise LayoutError(msg)
+    _check_storage(name, stored)
+    data = h5py.Dataset(stored)
+    if data.shape != data.shape[:1] + (() if width is None else (width,)) or not data.shape:
+        msg = f"its {name} has the shape {data.shape}"
+        raise LayoutError(msg)
+    _check_size(name, data, file.id.get_filesize())
+    return data
+
+
+def fault(showers: Showers) -> str | None:
+    """What is wrong with the values of a batch, as the object of a sentence; None if nothing is."""
+    bad = showers.energy[~(np.isfinite(showers.energy) & (showers.energy >= 0))]
+    if len(bad):
+        return f"a deposit of {bad[0]:g} MeV"
+    if not (np.all(np.isfinite(showers.x)) and np.all(np.isfinite(showers.y))):
+        return "a position that is not a number of mm"
+    if showers.time is not None and not np.all(np.isfinite(showers.time)):
+        return "a time that is not a number of ns"
+    # A detector that did not come with calozoo may have any number of layers.
+    if len(showers.layer) and showers.detector in list_detectors():
+        last, n_layers = int(showers.layer.max()), load_detector(showers.detector).n_layers
+        if last >= n_layers:
+            return f"a deposit in layer {last}, where {showers.detector} ends at {n_layers - 1}"
+    return None
+
+
+def reason(error: BaseException) -> str:
+    """Why, in a few words: the system's own where it has some."""
+    words = getattr(error, "strerror", None) or (error.args[0] if error.args else "")
+    first = str(words).partition("\n")[0].partition(" (")[0].strip().rstrip(".")
+    return first[:1].lower() + first[1:] if first else type(error).__name__
+
+
+def _member(group: h5py.h5g.GroupID | h5py.h5f.FileID, name: str) -> h5py.h5g.GroupID:
+    if isinstance(group, h5py.h5f.FileID):
+        group = h5py.h5g.open(group, b"/")
+    if not isinstance(group, h5py.h5g.GroupID) or not group.links.exists(name.encode()):
+        msg = f"it has no {name}"
+        raise LayoutError(msg)
+    if group.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
+        msg = f"its {name} is a link to elsewhere"
+        raise LayoutError(msg)
+    return h5py.h5o.open(group, name.encode())
+
+
+def _check_storage(name: str, stored: h5py.h5d.DatasetID) -> None:
+    """Refuse what would open other files, run filters we do not use, or take large buffers.
+
+    Asked before the shape is: to know its own, a virtual data set opens the files it points to.
+    """
+    plan = stored.get_create_plist()
+    if plan.get_layout() not in _LAYOUTS or plan.get_external_count():
+        msg = f"its {name} is kept in another file"
+        raise LayoutError(msg)
+    if any(plan.get_filter(i)[0] not in _FILTERS for i in range(plan.get_nfilters())):
+        msg = f"its {name} is packed in a way that calozoo does not use"
+        raise LayoutError(msg)
+    if plan.get_layout() == h5py.h5d.CHUNKED:
+        n_bytes = math.prod(plan.get_chunk()) * stored.get_type().get_size()
+        if n_bytes > _MAX_CHUNK_BYTES:
+            msg = f"its {name} is cut in pieces of {n_bytes} bytes"
+            raise LayoutError(msg)
+
+
+def _check_size(name: str, data: h5py.Dataset, file_bytes: int) -> None:
+    """Refuse a size that the bytes in the file cannot fill."""
+    stored = min(data.id.get_storage_size(), file_bytes)
+    largest = stored * (_LARGEST_DEFLATION if data.id.get_create_plist().get_nfilters() else 1)
+    if data.size * data.dtype.itemsize > largest:
+        msg = f"it is too short for the {data.size} values that its {name} claims"
+        raise LayoutError(msg)

@@ -1,0 +1,181 @@
+"""Writes the native shower file: batch by batch, whole or not there at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from calozoo_core.errors import OutputExistsError, ShowerFileError
+from calozoo_core.io._layout import FORMAT, POINT_TYPES, VERSION, fault, reason
+from calozoo_core.io._part import PartFile, uninterrupted
+from calozoo_core.showers import Showers
+
+__all__ = ["ShowerWriter"]
+
+POINT_CHUNK: Final = 1 << 16
+SHOWER_CHUNK: Final = 1 << 12
+
+_HDF5_ERRORS: Final = (OSError, RuntimeError, ValueError, TypeError, KeyError)
+
+
+class ShowerWriter:
+    """Writes showers batch by batch to `NAME.part`, and renames it when it is whole.
+
+    Use it as a context manager: leaving it without an error finishes the file, leaving it with one
+    (Ctrl-C included) removes the part and leaves what was there before as it was. The same batches
+    give the same bytes.
+
+    Arguments:
+        path: The file to write.
+        generator: Who made the showers, for the file's attributes.
+        seed: The seed they were made with.
+        overwrite: Replace a file that is already there.
+
+    Raises:
+        OutputExistsError: If the file is there and `overwrite` is not set.
+        ShowerFileError: If the file cannot be written.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, generator: str, seed: int, overwrite: bool = False
+    ) -> None:
+        self.path = Path(path)
+        self.n_showers = 0
+        self.n_points = 0
+        self._attributes = {"generator": generator, "seed": seed}
+        self._columns: dict[str, h5py.Dataset] = {}
+        self._kind: tuple[str, str, str, bool] | None = None
+        try:
+            if self.path.is_dir():
+                msg = f"{self.path} is a folder; give the name of a file."
+                raise ShowerFileError(msg)
+            if self.path.exists() and not overwrite:
+                msg = f"{self.path} is already there. Add --overwrite to replace it."
+                raise OutputExistsError(msg)
+            self._part = PartFile(self.path)
+        except (OSError, ValueError) as error:
+            raise self._unwritable(error) from error
+        try:
+            with uninterrupted():
+                # This format of HDF5 has checksums of its own; the oldest, its default, has none.
+                self._file = h5py.File(self._part, "w", libver="v110")
+        except BaseException:
+            self._part.discard()
+            raise
+
+    def __enter__(self) -> ShowerWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            with uninterrupted():
+                self._file.close()
+            if kind is None:
+                self._finish()
+        finally:
+            self._part.discard()
+
+    def append(self, showers: Showers) -> None:
+        """Add a batch.
+
+        Raises:
+            ShowerFileError: If it is of another kind than the first, a value in it is no
+                measurement (an energy that is negative or not a number, a layer behind the last),
+                or the disk is full.
+        """
+        self._check(showers)
+        rows: dict[str, NDArray[Any]] = {
+            "incident/energy": showers.incident.energy,
+            "incident/direction": showers.incident.direction,
+            "points/offsets": showers.offsets[1:] + self.n_points,
+            **{f"points/{name}": getattr(showers, name) for name in POINT_TYPES},
+        }
+        if showers.time is not None:
+            rows["points/time"] = showers.time
+        try:
+            with uninterrupted():
+                if not self._columns:
+                    self._create(showers, rows)
+                for name, values in rows.items():
+                    _append(self._columns[name], values)
+        except _HDF5_ERRORS as error:
+            raise self._unwritable(self._part.error or error) from error
+        if self._part.error:
+            raise self._unwritable(self._part.error) from self._part.error
+        self.n_showers += len(showers)
+        self.n_points += len(showers.energy)
+
+    def _check(self, showers: Showers) -> None:
+        kind = (
+            showers.representation,
+            showers.detector,
+            showers.incident.particle,
+            showers.time is not None,
+        )
+        if self._kind is None:
+            self._kind = kind
+        if kind != self._kind:
+            have, given = (
+                " ".join(k[:3]) + (" with times" if k[3] else "") for k in (self._kind, kind)
+            )
+            msg = f"{self.path} holds showers of {have}; those of {given} need another file."
+            raise ShowerFileError(msg)
+        wrong = fault(showers)
+        if wrong:
+            msg = f"The showers hold {wrong}, so {self.path} was not written."
+            raise ShowerFileError(msg)
+
+    def _create(self, showers: Showers, rows: dict[str, NDArray[Any]]) -> None:
+        self._file.attrs.update(
+            format=FORMAT,
+            version=VERSION,
+            representation=showers.representation,
+            detector=showers.detector,
+            particle=showers.incident.particle,
+            **self._attributes,
+        )
+        for name, values in rows.items():
+            chunk = POINT_CHUNK if name.partition("/")[2] in {*POINT_TYPES, "time"} else None
+            self._columns[name] = self._file.create_dataset(
+                name,
+                shape=(0, *values.shape[1:]),
+                maxshape=(None, *values.shape[1:]),
+                chunks=(chunk or SHOWER_CHUNK, *values.shape[1:]),
+                dtype=values.dtype,
+                compression="gzip",
+                compression_opts=1,
+                shuffle=True,
+                fletcher32=True,
+            )
+        _append(self._columns["points/offsets"], np.zeros(1, np.int64))
+
+    def _finish(self) -> None:
+        if self.n_showers == 0:
+            msg = f"No showers came, so {self.path} was not written."
+            raise ShowerFileError(msg)
+        try:
+            self._part.keep()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: BaseException) -> ShowerFileError:
+        return ShowerFileError(
+            f"{self.path} cannot be written ({reason(error)}); choose another file or make room."
+        )
+
+
+def _append(dataset: h5py.Dataset, rows: NDArray[Any]) -> None:
+    start = len(dataset)
+    dataset.resize(start + len(rows), axis=0)
+    dataset[start:] = rows

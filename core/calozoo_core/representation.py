@@ -1,0 +1,199 @@
+"""How finely the deposits of a shower are merged sideways before a model sees them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calozoo_core._grouping import IntArray, group
+from calozoo_core.detector import load_detector
+from calozoo_core.errors import DetectorError, InputError
+from calozoo_core.random import stream
+from calozoo_core.showers import Showers
+
+__all__ = ["REPRESENTATIONS", "Representation"]
+
+REPRESENTATIONS: Final[dict[str, int | None]] = {"x1": 1, "x9": 3, "x25": 5, "steps": None}
+"""Sub-cells per cell along each axis, by name; None where every step is kept."""
+
+_CELL_TOLERANCE = 1e-3
+_FARTHEST_MM = 1e9
+
+
+@dataclass(frozen=True)
+class Representation:
+    r"""Merges the deposits of a shower sideways, cell by sub-cell.
+
+    A model never sees Geant4's steps one by one: deposits of one layer that fall into the same
+    sub-cell become one point with their summed energy, placed where the most energetic of them
+    was, at the time of the first. Each shower lies on a grid of its own, shifted along both axes
+    by up to half a cell, so that a model cannot learn where the borders of the cells are. The
+    shift is that of the readout cells: at one seed the sub-cells of a shower always nest in its
+    cells.
+
+    References:
+        | CaloClouds3, section 2.2: https://arxiv.org/abs/2511.01460
+
+    Arguments:
+        split: Sub-cells per cell along each axis: 1 (x1), 3 (x9), 5 (x25). None keeps every step.
+        cell: Pitch of the readout cells, in mm.
+
+    Raises:
+        InputError: If there is no such split, or the pitch is not a length.
+
+    Example:
+        >>> from calozoo_core.incident import Incident
+        >>> steps = Showers([0, 3], x=[0.0, 0.01, 40.0], y=[0, 0, 0], layer=[7, 7, 7],
+        ...                 energy=[0.25, 0.5, 0.125], incident=Incident(10, (0, 0, 1)),
+        ...                 representation="steps", detector="ild_siecal_regular")
+        >>> x9 = Representation(split=3, cell=5.088)
+        >>> merged = x9(steps, seed=0)
+        >>> merged.representation, merged.energy.tolist()
+        ('x9', [0.75, 0.125])
+        >>> float(merged.energy.sum()) == float(steps.energy.sum())
+        True
+    """
+
+    split: int | None
+    cell: float
+
+    def __post_init__(self) -> None:
+        if self.split not in REPRESENTATIONS.values():
+            msg = f"A cell is split in 1, 3 or 5, or None to keep every step, not {self.split}."
+            raise InputError(msg)
+        if not (math.isfinite(self.cell) and self.cell > 0):
+            msg = f"The pitch of the cells must be a positive length in mm, not {self.cell}."
+            raise InputError(msg)
+
+    @classmethod
+    def named(cls, name: str, cell: float) -> Representation:
+        """The representation of this name, for cells of this pitch in mm.
+
+        Raises:
+            InputError: If there is none of that name.
+
+        Example:
+            >>> Representation.named("x25", cell=5.088).split
+            5
+        """
+        if name not in REPRESENTATIONS:
+            known = ", ".join(REPRESENTATIONS)
+            msg = f"No representation is called {name!r}; there are {known}."
+            raise InputError(msg)
+        return cls(split=REPRESENTATIONS[name], cell=cell)
+
+    @property
+    def name(self) -> str:
+        """Its name: "x1", "x9", "x25" or "steps"."""
+        return next(name for name, split in REPRESENTATIONS.items() if split == self.split)
+
+    def __call__(self, showers: Showers, seed: int, first: int = 0) -> Showers:
+        """These showers, merged.
+
+        The points come out sorted by shower, layer, y' and x' of their sub-cell. Showers that are
+        in this representation already come back as they are.
+
+        Arguments:
+            showers: At least as fine as this representation.
+            seed: The user's seed; with the shower's number it fixes the shift of its grid.
+            first: Number of the first of the showers in the whole sample.
+
+        Raises:
+            DetectorError: If the showers were made for a detector with another pitch.
+            InputError: If the showers are coarser already, or a position or energy is not a number.
+        """
+        self._check(showers)
+        if showers.representation == self.name:
+            return showers
+        assert self.split is not None  # steps are refused or returned above
+        if not np.all(np.isfinite(showers.energy)):
+            msg = "A deposit has an energy that is not a number of MeV."
+            raise InputError(msg)
+        shift = grid_offsets(len(showers), self.cell, seed, first)
+        order, starts = self._sub_cells(showers, shift, self.split)
+        return _merged(showers, order, starts, self.name)
+
+    def _check(self, showers: Showers) -> None:
+        pitch = load_detector(showers.detector).cell_mm
+        if not math.isclose(pitch, self.cell, rel_tol=_CELL_TOLERANCE):
+            msg = (
+                f"These showers were made for {showers.detector}, whose cells are {pitch:g} mm "
+                f"wide, not {self.cell:g} mm."
+            )
+            raise DetectorError(msg)
+        if _fineness(showers.representation) < _fineness(self.name):
+            msg = (
+                f"{showers.representation} showers cannot be made finer; ask for "
+                f"{showers.representation} or coarser instead of {self.name}."
+            )
+            raise InputError(msg)
+
+    def _sub_cells(
+        self, showers: Showers, shift: NDArray[np.float64], split: int
+    ) -> tuple[IntArray, IntArray]:
+        shower = showers.shower_index
+        ix = _grid_index(showers.x, shift[shower, 0], self.cell / split)
+        iy = _grid_index(showers.y, shift[shower, 1], self.cell / split)
+        return group(shower, showers.layer.astype(np.int64), iy, ix)
+
+
+def grid_offsets(n: int, cell: float, seed: int, first: int = 0) -> NDArray[np.float64]:
+    """Where the grids of showers `first` to `first + n` lie, in mm, shape (n, 2).
+
+    Uniform from minus to plus half a cell along x' and y', so that every position of a shower
+    in its cell is as likely.
+    """
+    offsets = [stream(seed, index, "grid").random(2) for index in range(first, first + n)]
+    return (np.array(offsets).reshape(n, 2) - 0.5) * cell
+
+
+def _grid_index(
+    position: NDArray[np.float32], shift: NDArray[np.float64], pitch: float
+) -> IntArray:
+    if not np.all(np.abs(position) < _FARTHEST_MM):
+        msg = "A deposit has a position that is not a number of mm, or lies 1,000 km away."
+        raise InputError(msg)
+    return np.floor((position - shift) / pitch).astype(np.int64)
+
+
+def _merged(showers: Showers, order: IntArray, starts: IntArray, name: str) -> Showers:
+    top = _most_energetic(showers, order, starts)
+    energy = showers.energy[order].astype(np.float64)
+    return Showers(
+        offsets=np.searchsorted(showers.shower_index[top], np.arange(len(showers) + 1)),
+        x=showers.x[top],
+        y=showers.y[top],
+        layer=showers.layer[top],
+        energy=np.add.reduceat(energy, starts).astype(np.float32),
+        incident=showers.incident,
+        representation=name,
+        detector=showers.detector,
+        time=None if showers.time is None else np.minimum.reduceat(showers.time[order], starts),
+    )
+
+
+def _most_energetic(showers: Showers, order: IntArray, starts: IntArray) -> IntArray:
+    """Row of the most energetic deposit of each group; of equal ones, that of least x', then y'."""
+    energy = showers.energy[order]
+    sizes = np.diff(np.append(starts, len(order)))
+    highest = np.repeat(np.maximum.reduceat(energy, starts), sizes)
+    candidates = np.flatnonzero(energy == highest)
+    rows = order[candidates]
+    owner = np.repeat(np.arange(len(starts)), sizes)[candidates]
+    top: IntArray = rows[np.searchsorted(owner, np.arange(len(starts)))]
+    # Only the groups in which two deposits tie need ranking.
+    tied = np.bincount(owner, minlength=len(starts))[owner] > 1
+    rows, owner = rows[tied], owner[tied]
+    ranked = np.lexsort((showers.y[rows], showers.x[rows], owner))
+    winners, first = np.unique(owner[ranked], return_index=True)
+    top[winners] = rows[ranked[first]]
+    return top
+
+
+def _fineness(name: str) -> float:
+    split = REPRESENTATIONS.get(name, 0)
+    return math.inf if split is None else split

@@ -1,0 +1,270 @@
+"""Damaged and hostile shower files: one sentence each, and no other file is ever opened."""
+
+from __future__ import annotations
+
+import resource
+import zlib
+
+import h5py
+import numpy as np
+import pytest
+from shower_strategies import same_showers
+
+from calozoo_core.errors import ShowerFileError
+from calozoo_core.incident import Incident
+from calozoo_core.io import ShowerFile, read_showers, write_showers
+from calozoo_core.showers import Showers
+
+POINT_TYPES = {"x": "f4", "y": "f4", "layer": "u1", "energy": "f4"}
+
+
+@pytest.fixture(scope="module")
+def sound():
+    rng = np.random.default_rng(3)
+    return Showers(
+        offsets=[0, 100, 100, 300],
+        x=rng.normal(0, 20, 300),
+        y=rng.normal(0, 20, 300),
+        layer=rng.integers(0, 30, 300),
+        energy=rng.exponential(1, 300),
+        incident=Incident([10, 20, 30], [(0, 0, 1), (0.5, 0, 1), (0, 0.3, 1)]),
+        representation="x25",
+        detector="ild_siecal_regular",
+    )
+
+
+@pytest.fixture
+def path(tmp_path, sound):
+    write_showers(tmp_path / "s.h5", sound, generator="toy", seed=1)
+    return tmp_path / "s.h5"
+
+
+def refusal(path):
+    with pytest.raises(ShowerFileError) as caught:
+        read_showers(path)
+    message = str(caught.value)
+    assert message.startswith((str(path), "There is no shower file"))
+    assert message.endswith(".")
+    assert "\n" not in message
+    assert len(message) < len(str(path)) + 200
+    return message
+
+
+def test_a_file_cut_short_anywhere_is_refused(path):
+    whole = path.read_bytes()
+    for length in [*range(0, 3000, 13), *range(3000, len(whole), 211), len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        refusal(path)
+
+
+def test_a_flipped_byte_is_noticed_or_harmless(path, sound):
+    whole = path.read_bytes()
+    texts = range(whole.index(b"GCOL"), whole.index(b"GCOL") + 4096)  # which have no checksum
+    flips = range(0, len(whole), 7)
+    for place in flips:
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x5A
+        path.write_bytes(damaged)
+        try:
+            read = read_showers(path)
+        except ShowerFileError:
+            refusal(path)
+        else:
+            assert same_showers(read, sound) or place in texts
+
+
+def test_random_damage_of_every_kind_ends_in_one_sentence(path):
+    whole, rng = path.read_bytes(), np.random.default_rng(5)
+    patterns = [b"\xff" * 8, b"\0" * 8, b"\0" * 7 + b"\x10", b"\xff\xff\xff\x7f" + b"\0" * 4]
+    refused = 0
+    for _ in range(400):
+        damaged = bytearray(whole)
+        for place in rng.integers(0, len(whole) - 8, rng.integers(1, 5)):
+            damaged[place : place + 8] = patterns[rng.integers(len(patterns))]
+        path.write_bytes(damaged)
+        try:
+            read_showers(path)
+        except ShowerFileError:
+            refused += 1
+    assert refused > 200
+
+
+def test_texts_without_an_end_do_not_stop_the_reader(path):
+    # Under such a heap, the HDF5 library loops for ever.
+    whole = bytearray(path.read_bytes())
+    first_size = whole.index(b"GCOL") + 16 + 8
+    for size in (190, 2**64 - 16):
+        whole[first_size : first_size + 8] = size.to_bytes(8, "little")
+        path.write_bytes(whole)
+        assert "its texts have no end" in refusal(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"PK\3\4" * 100, b"\x89HDF\r\n\x1a\n", b"\0" * 9999])
+def test_what_is_no_hdf5_file_is_refused(tmp_path, content):
+    (tmp_path / "s.h5").write_bytes(content)
+    assert "not a whole HDF5 file" in refusal(tmp_path / "s.h5")
+
+
+def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path):
+    assert "There is no shower file" in refusal(tmp_path / "s.h5")
+    assert "There is no shower file" in refusal(tmp_path)
+
+
+def test_an_hdf5_file_of_another_kind_is_refused(tmp_path):
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file["events"] = np.zeros(3)
+    assert "not a calozoo shower file" in refusal(tmp_path / "s.h5")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("version", 2, "is of version 2; this calozoo reads 1"),
+        ("version", "1.0", "is of version 1.0"),
+        ("format", "calozoo-cells", "not a calozoo shower file"),
+        ("format", np.arange(5), "attribute format is neither a text nor a whole number"),
+        ("version", np.zeros(3), "attribute version is neither"),
+        ("version", 1.5, "attribute version is neither"),
+        ("representation", "x36", "x36 is no representation"),
+        ("particle", "gam\nma", "attribute particle is no text"),
+        ("generator", h5py.Empty("f4"), "attribute generator is neither"),
+    ],
+)
+def test_attributes_that_make_no_sense_are_refused(path, name, value, words):
+    with h5py.File(path, "r+") as file:
+        file.attrs[name] = value
+    assert words in refusal(path)
+
+
+def test_a_missing_attribute_is_named(path):
+    with h5py.File(path, "r+") as file:
+        del file.attrs["detector"]
+    assert "does not say its detector" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["points", "incident", "points/x", "points/offsets", "incident/direction"]
+)
+def test_a_missing_or_misplaced_data_set_is_named(path, name):
+    with h5py.File(path, "r+") as file:
+        del file[name]
+    assert name.rpartition("/")[2] in refusal(path)
+    with h5py.File(path, "r+") as file:
+        file.create_group(f"{name}/inner") if "/" in name else file.create_dataset(name, data=3.0)
+    refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("points/offsets", [0, 200, 100, 300]),
+        ("points/offsets", [0, 100, 100, 299]),
+        ("points/offsets", [0, 100, 100, 2**62]),
+        ("points/offsets", [-5, 100, 100, 300]),
+        ("points/offsets", [1, 100, 100, 300]),
+        ("points/offsets", [0, 300]),
+        ("points/offsets", [[0, 100, 100, 300]]),
+        ("points/offsets", []),
+        ("points/offsets", [0.0, 100.0, 100.0, 300.0]),
+        ("points/layer", np.zeros(300, np.int64)),
+        ("points/energy", np.zeros(300, np.float64)),
+        ("points/x", np.zeros(299, np.float32)),
+        ("points/x", np.float32(1)),
+        ("points/y", np.array([b"text"] * 300)),
+        ("points/y", np.zeros(300, [("a", "f4")])),
+        ("points/time", np.zeros(3, np.float32)),
+        ("incident/energy", np.zeros(3, np.float32)),
+        ("incident/energy", np.float32([1, np.nan, 3])),
+        ("incident/energy", np.float32([1, 2])),
+        ("incident/direction", np.float32([(0, 0, 1), (0, 0, -1), (0, 0, 1)])),
+        ("incident/direction", np.zeros((3, 2), np.float32)),
+        ("incident/direction", np.zeros(9, np.float32)),
+    ],
+)
+def test_data_sets_that_do_not_fit_each_other_are_refused(path, name, values):
+    with h5py.File(path, "r+") as file:
+        file.pop(name, None)
+        file[name] = values
+    assert "is damaged" in refusal(path)
+
+
+@pytest.mark.parametrize("name", ["points/x", "points"])
+@pytest.mark.parametrize("link", [h5py.SoftLink, h5py.ExternalLink])
+def test_links_are_not_followed(path, tmp_path, name, link):
+    other = tmp_path / "other.h5"
+    other.write_bytes(path.read_bytes())
+    with h5py.File(path, "r+") as file:
+        file.move(name, "aside")
+        file[name] = link("/aside") if link is h5py.SoftLink else link(str(other), f"/{name}")
+    assert "is a link to elsewhere" in refusal(path)
+
+
+def test_a_virtual_data_set_is_refused(path, tmp_path):
+    other = tmp_path / "other.h5"
+    other.write_bytes(path.read_bytes())
+    layout = h5py.VirtualLayout(shape=(300,), dtype="f4")
+    layout[:] = h5py.VirtualSource(str(other), "points/x", shape=(300,))
+    with h5py.File(path, "r+") as file:
+        del file["points/x"]
+        file.create_virtual_dataset("points/x", layout)
+    assert "points/x is kept in another file" in refusal(path)
+
+
+def test_external_storage_is_refused(path, tmp_path):
+    (tmp_path / "secret").write_bytes(bytes(1200))
+    with h5py.File(path, "r+") as file:
+        del file["points/x"]
+        external = [(str(tmp_path / "secret"), 0, 1200)]
+        file.create_dataset("points/x", shape=(300,), dtype="f4", external=external)
+    assert "points/x is kept in another file" in refusal(path)
+
+
+def test_a_filter_that_calozoo_does_not_use_is_refused(path):
+    with h5py.File(path, "r+") as file:
+        del file["points/x"]
+        file.create_dataset("points/x", shape=(300,), dtype="f4", compression="lzf")
+    assert "packed in a way" in refusal(path)
+
+
+@pytest.mark.parametrize("packing", [{}, {"compression": "gzip"}])
+@pytest.mark.parametrize("n", [10**9, 10**15])
+def test_a_claim_that_the_file_cannot_fill_takes_no_memory(path, n, packing):
+    with h5py.File(path, "r+") as file:
+        del file["points"]
+        for name, dtype in POINT_TYPES.items():
+            file.create_dataset(f"points/{name}", (n,), dtype, chunks=(1 << 16,), **packing)
+        file["points/offsets"] = np.array([0, 0, 0, n])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "too short for the" in refusal(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+def test_as_many_showers_as_the_file_cannot_fill_take_no_memory(path):
+    n = 10**12
+    with h5py.File(path, "r+") as file:
+        del file["incident"], file["points/offsets"]
+        kind = {"compression": "gzip"}
+        file.create_dataset("incident/energy", (n,), "f4", chunks=(4096,), **kind)
+        file.create_dataset("incident/direction", (n, 3), "f4", chunks=(4096, 3), **kind)
+        file.create_dataset("points/offsets", (n + 1,), "i8", chunks=(4096,), **kind)
+    assert "too short for the" in refusal(path)
+
+
+def test_a_chunk_as_large_as_the_memory_is_refused(path):
+    with h5py.File(path, "r+") as file:
+        del file["points/x"]
+        data = file.create_dataset("points/x", (300,), "f4", chunks=(300,), maxshape=(None,))
+        data[:] = 0
+        del file["points/x"]
+        kind = {"chunks": (1 << 29,), "maxshape": (None,), "compression": "gzip"}
+        data = file.create_dataset("points/x", (300,), "f4", **kind)
+        packed = zlib.compress(bytes(1200))
+        data.id.write_direct_chunk((0,), packed)
+    assert "is cut in pieces of 2147483648 bytes" in refusal(path)
+
+
+def test_a_closed_file_is_read_no_more(path):
+    with ShowerFile(path) as file:
+        pass
+    with pytest.raises(ShowerFileError):
+        file[:]

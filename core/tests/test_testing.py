@@ -1,0 +1,237 @@
+"""The contract suite lets a sound model pass, and each check catches what it is there for."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import socket
+import sys
+
+import numpy as np
+import pytest
+
+from calozoo_core.detector import load_detector
+from calozoo_core.generator import Conditions, Generator, ModelSpec
+from calozoo_core.incident import Incident
+from calozoo_core.random import stream
+from calozoo_core.showers import Showers
+from calozoo_core.testing import ModelContract, load_bundled
+
+DEPTH_MM = load_detector("ild_siecal_regular").layer_depth_mm
+ENTRY = "contract_models"
+
+
+class Sound(Generator):
+    """One point a layer, on the axis but for a little noise; 1 % of the energy is visible."""
+
+    @classmethod
+    def load(cls, spec, folder, *, device="cpu", precision=None):
+        return cls(spec)
+
+    def sample(self, incident, seed, first):
+        noise = np.stack(
+            [stream(seed, first + i, "sound").normal(size=(30, 2)) for i in range(len(incident))]
+        )
+        slope = incident.direction[:, :2] / incident.direction[:, 2:]
+        x, y = ((slope[:, axis, None] * DEPTH_MM + noise[:, :, axis]).ravel() for axis in range(2))
+        return Showers(
+            offsets=np.arange(len(incident) + 1) * 30,
+            x=x,
+            y=y,
+            layer=np.tile(np.arange(30), len(incident)),
+            energy=np.repeat(incident.energy * 10 / 30, 30),
+            incident=incident,
+            representation=self.spec.representation,
+            detector=self.spec.detector,
+        )
+
+
+SPEC = ModelSpec(
+    name="sound.ild-photon",
+    summary="A model that keeps the contract.",
+    factory=f"{ENTRY}:Sound",
+    representation="x25",
+    detector="ild_siecal_regular",
+    conditions=Conditions(energy_gev=(1, 100), theta_deg=(0, 60)),
+    license="Apache-2.0",
+    papers=("https://example.org/sound",),
+)
+
+
+@pytest.fixture(autouse=True)
+def _entry_module(tmp_path, monkeypatch):
+    """The model as a plugin's module, importable here and in a process of its own."""
+    (tmp_path / f"{ENTRY}.py").write_text("class Sound: pass\n")
+    module = type(sys)(ENTRY)
+    module.Sound = Sound
+    monkeypatch.setitem(sys.modules, ENTRY, module)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+class TestSoundModel(ModelContract):
+    spec = SPEC
+
+
+def altered(**fields):
+    """A model whose showers come out with some fields replaced by functions of the showers."""
+
+    class Altered(Sound):
+        def sample(self, incident, seed, first):
+            showers = super().sample(incident, seed, first)
+            return dataclasses.replace(
+                showers, **{name: change(showers) for name, change in fields.items()}
+            )
+
+    return Altered(SPEC)
+
+
+class CountsItsCalls(Sound):
+    """Draws from one stream after another, whatever the seed and the numbers of the showers."""
+
+    calls = itertools.count()
+
+    def sample(self, incident, seed, first):
+        return super().sample(incident, seed, next(self.calls) * 1000)
+
+
+class IgnoresTheSeed(Sound):
+    def sample(self, incident, seed, first):
+        return super().sample(incident, 0, first)
+
+
+class IgnoresTheNumber(Sound):
+    def sample(self, incident, seed, first):
+        return super().sample(incident, seed, 0)
+
+
+class MakesEqualShowers(Sound):
+    def sample(self, incident, seed, first):
+        return Showers.concatenate(
+            [super(MakesEqualShowers, self).sample(i, seed, 0) for _, i in incident.batches(1)]
+        )
+
+
+class UsesTheGlobalState(Sound):
+    def sample(self, incident, seed, first):
+        return super().sample(incident, int(np.random.randint(1000)), first)
+
+
+class NeverRefuses(Sound):
+    def batches(self, incident, **options):
+        return super().batches(incident, **{**options, "extrapolate": True})
+
+
+class Downloads(Sound):
+    def sample(self, incident, seed, first):
+        with socket.create_connection(("127.0.0.1", 9)):
+            return super().sample(incident, seed, first)
+
+
+def scaled(factor):
+    return lambda showers: showers.energy * factor
+
+
+def nonlinear(showers):
+    return showers.energy * (showers.incident.energy[showers.shower_index] / 100) ** 0.2
+
+
+def mirrored(showers):
+    return -showers.x
+
+
+def with_twice_the_energy(showers):
+    return Incident(2.0 * showers.incident.energy, showers.incident.direction)
+
+
+def told(**words):
+    """The sound model, with another spec."""
+    return Sound(SPEC.model_copy(update=words))
+
+
+BROKEN = {
+    "spec_is_written_for_this_contract": [told(plugin_api=99)],
+    "spec_says_where_the_model_is_described": [told(papers=()), told(papers=("a book",))],
+    "spec_names_code_that_exists": [told(factory=f"{ENTRY}:No"), told(trainer="no_package:train")],
+    "showers_are_of_the_kind_the_spec_says": [
+        altered(representation=lambda _: "x1"),
+        altered(layer=lambda showers: showers.layer + 1),
+    ],
+    "showers_keep_the_primaries_they_were_made_for": [altered(incident=with_twice_the_energy)],
+    "points_are_finite_and_deposits_positive": [
+        altered(energy=scaled(0)),
+        altered(x=lambda showers: showers.x * np.nan),
+    ],
+    "visible_energy_is_a_sensible_part_of_the_incident": [
+        altered(energy=scaled(1e-3)),
+        altered(energy=scaled(1e3)),
+    ],
+    "response_is_nearly_linear": [altered(energy=nonlinear)],
+    "same_seed_gives_the_same_bytes": [CountsItsCalls(SPEC)],
+    "another_seed_gives_other_showers": [IgnoresTheSeed(SPEC)],
+    "showers_differ_from_each_other": [MakesEqualShowers(SPEC)],
+    "shower_depends_on_its_number_and_not_on_how_many_are_asked_for": [IgnoresTheNumber(SPEC)],
+    "global_random_state_is_neither_used_nor_changed": [UsesTheGlobalState(SPEC)],
+    "energies_outside_are_refused_and_extrapolated": [NeverRefuses(SPEC)],
+    "angles_outside_are_refused_and_extrapolated": [NeverRefuses(SPEC)],
+    "other_particles_are_refused": [NeverRefuses(SPEC)],
+}
+CASES = [(check, model) for check, models in BROKEN.items() for model in models]
+
+
+@pytest.mark.parametrize(("check", "model"), CASES, ids=[check for check, _ in CASES])
+def test_check_catches_what_it_is_there_for(check, model):
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        getattr(ModelContract(), f"test_{check}")(model)
+
+
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_dependence_on_the_batch_size_is_caught(batch_size):
+    with pytest.raises(AssertionError, match="Centres of gravity"):
+        ModelContract().test_batch_size_does_not_change_showers(IgnoresTheNumber(SPEC), batch_size)
+
+
+@pytest.mark.parametrize("phi", [20, 140, 260])
+def test_shower_that_leans_the_wrong_way_is_caught(phi):
+    with pytest.raises(AssertionError, match="slope"):
+        ModelContract().test_shower_follows_its_direction(altered(x=mirrored), phi)
+
+
+def test_heavy_import_in_the_entry_module_is_caught(tmp_path):
+    (tmp_path / f"{ENTRY}.py").write_text("import h5py\n")
+    with pytest.raises(AssertionError, match="imports h5py"):
+        ModelContract().test_entry_module_imports_nothing_heavy(Sound(SPEC))
+
+
+def test_entry_module_that_fails_to_import_is_caught(tmp_path):
+    (tmp_path / f"{ENTRY}.py").write_text("import no_such_module\n")
+    with pytest.raises(AssertionError, match="no_such_module"):
+        ModelContract().test_entry_module_imports_nothing_heavy(Sound(SPEC))
+
+
+def test_model_that_wants_the_network_is_caught(monkeypatch):
+    with pytest.raises(AssertionError, match="wants the network"):
+        ModelContract().test_it_generates_without_a_network(
+            functools.partial(Downloads, SPEC), monkeypatch
+        )
+
+
+def test_model_that_loads_otherwise_each_time_is_caught():
+    with pytest.raises(AssertionError, match="differ"):
+        ModelContract().test_loading_twice_gives_the_same_bytes(
+            functools.partial(CountsItsCalls, SPEC)
+        )
+
+
+def test_edge_of_the_conditions_that_fails_is_caught():
+    def nan_at_100_gev(showers):
+        return np.where(showers.incident.energy[showers.shower_index] == 100, np.nan, showers.x)
+
+    with pytest.raises(AssertionError, match="not finite"):
+        ModelContract().test_it_works_at_the_edges_of_its_conditions(altered(x=nan_at_100_gev))
+
+
+def test_missing_weights_folder_is_named():
+    spec = SPEC.model_copy(update={"weights": "calozoo_core:no/such/folder"})
+    with pytest.raises(AssertionError, match=r"no/such/folder/config\.json"):
+        load_bundled(spec)
