@@ -1,0 +1,33 @@
+"""Full Geant4 as a model of the zoo: the truth the others are measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from calozoo_core.generator import Conditions, ModelSpec
+from calozoo_core.hookspecs import hookimpl
+
+__all__ = ["ILD_SIECAL_REGULAR", "register_models"]
+
+ILD_SIECAL_REGULAR = ModelSpec(
+    name="geant4.ild-siecal-regular",
+    summary="Geant4 11.4.1 itself, every step in the silicon of the gapless ILD Si-W ECAL.",
+    factory="calozoo_geant4.generator:Geant4",
+    representation="steps",
+    detector="ild_siecal_regular",
+    conditions=Conditions(
+        particles=("gamma", "e-", "e+"), energy_gev=(0.01, 1000), theta_deg=(0, 89)
+    ),
+    license="Apache-2.0",
+    papers=(
+        "https://doi.org/10.1016/S0168-9002(03)01368-8",
+        "https://doi.org/10.1109/TNS.2006.869826",
+        "https://doi.org/10.1016/j.nima.2016.06.125",
+    ),
+)
+
+
+@hookimpl
+def register_models(register: Callable[[ModelSpec], None]) -> None:
+    """Bring Geant4 into the zoo."""
+    register(ILD_SIECAL_REGULAR)

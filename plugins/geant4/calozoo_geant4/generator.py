@@ -1,0 +1,151 @@
+"""Geant4 as a generator of the zoo."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from calozoo_core.detector import Detector, load_detector
+from calozoo_core.errors import ConditionsError, InputError
+from calozoo_core.generator import Generator, ModelSpec, Precision
+from calozoo_core.incident import Incident
+from calozoo_core.random import stream
+from calozoo_core.showers import Showers
+from calozoo_geant4.pool import Pool
+from calozoo_geant4.worker import Answer, Shot
+
+__all__ = ["Geant4"]
+
+WORKERS_VARIABLE = "CALOZOO_G4WORKERS"
+
+
+class Geant4(Generator):
+    """Simulates showers with Geant4 in a detector's stack of slabs.
+
+    A point is one Geant4 step that left energy in a sensitive layer: the middle of the step, its
+    energy and its time since the primary crossed the face. Geant4 runs in worker processes, which
+    start with the first showers (about two seconds) and stay until the generator is closed or gone.
+
+    References:
+        | Geant4: https://doi.org/10.1016/S0168-9002(03)01368-8
+        | Developments and applications: https://doi.org/10.1109/TNS.2006.869826
+        | Recent developments: https://doi.org/10.1016/j.nima.2016.06.125
+
+    Arguments:
+        spec: The spec it was registered with.
+        detector: Another detector than the spec's.
+        workers: Number of processes; by default CALOZOO_G4WORKERS from the environment, or 1. The
+            showers do not depend on it.
+
+    Raises:
+        CalozooError: If Geant4's data sets are not to be found.
+        InputError: If the number of workers is not positive.
+    """
+
+    default_batch_size: ClassVar[int] = 16  # a 50 GeV shower takes a second
+
+    def __init__(
+        self, spec: ModelSpec, *, detector: Detector | None = None, workers: int | None = None
+    ) -> None:
+        super().__init__(spec)
+        self.detector = load_detector(spec.detector) if detector is None else detector
+        self._pool = Pool(self.detector, _checked_workers(workers))
+        self._finalizer = weakref.finalize(self, Pool.close, self._pool)
+
+    @classmethod
+    def load(
+        cls,
+        spec: ModelSpec,
+        folder: Path | None = None,
+        *,
+        device: str = "cpu",
+        precision: Precision | None = None,
+        workers: int | None = None,
+    ) -> Geant4:
+        """Build the generator; it has no weights, and nothing is simulated yet.
+
+        Raises:
+            InputError: If another device than "cpu", or a precision, is asked for.
+            CalozooError: If Geant4's data sets are not to be found.
+        """
+        if device != "cpu" or precision is not None:
+            msg = f"{spec.name} runs on cpu in float64 only; leave out --device and --precision."
+            raise InputError(msg)
+        return cls(spec, workers=workers)
+
+    def sample(self, incident: Incident, seed: int, first: int) -> Showers:
+        """Showers for these primaries, each with a Geant4 seed from its own random stream.
+
+        Raises:
+            ConditionsError: If the particle is none that the physics list is complete for.
+            CalozooError: If Geant4 stops, or a worker dies; it names the shower.
+            DetectorError: If Geant4 knows no such material.
+        """
+        particles = self.spec.conditions.particles
+        if incident.particle not in particles:
+            msg = f"{self.spec.name} simulates {', '.join(particles)}, not {incident.particle}."
+            raise ConditionsError(msg)
+        shots = [
+            Shot(
+                incident.particle, float(energy), tuple(direction.tolist()), _seed(seed, first + i)
+            )
+            for i, (energy, direction) in enumerate(
+                zip(incident.energy, incident.direction, strict=True)
+            )
+        ]
+        names = [
+            f"shower {first + i} ({shot.particle}, {shot.energy_gev:g} GeV, seed {seed})"
+            for i, shot in enumerate(shots)
+        ]
+        return self._showers(incident, self._pool.run(shots, names))
+
+    @property
+    def precision(self) -> str:
+        """What Geant4 computes in; the points are kept in float32, as all showers' are."""
+        return "float64"
+
+    @property
+    def workers(self) -> int:
+        """Number of worker processes."""
+        return self._pool.n_workers
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time the workers have spent on showers so far, in s, their start not included."""
+        return self._pool.cpu_s
+
+    def close(self) -> None:
+        """End the worker processes; the next showers would start new ones."""
+        self._pool.close()
+
+    def _showers(self, incident: Incident, answers: list[Answer]) -> Showers:
+        steps = [answer.steps for answer in answers if answer.steps is not None]
+        x, y, layer, energy, time = np.concatenate([np.zeros((0, 5)), *steps]).T
+        return Showers(
+            offsets=np.cumsum([0, *map(len, steps)]),
+            x=x,
+            y=y,
+            layer=layer,
+            energy=energy,
+            time=time,
+            incident=incident,
+            representation=self.spec.representation,
+            detector=self.detector.name,
+        )
+
+
+def _checked_workers(workers: int | None) -> int:
+    text = os.environ.get(WORKERS_VARIABLE, "1") if workers is None else str(workers)
+    if not text.isdecimal() or int(text) < 1:
+        msg = f"Geant4 runs in 1 or more worker processes, not {text}; set {WORKERS_VARIABLE}=1."
+        raise InputError(msg)
+    return int(text)
+
+
+def _seed(seed: int, index: int) -> int:
+    """Geant4's seed for one shower."""
+    return int(stream(seed, index, "geant4").integers(1, 2**63 - 1))

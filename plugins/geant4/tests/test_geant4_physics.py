@@ -1,0 +1,183 @@
+"""Showers are what electromagnetic showers in this calorimeter are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from calozoo_core.detector import load_detector
+from calozoo_core.incident import Incident
+from calozoo_core.random import stream
+from calozoo_core.representation import Representation
+
+# Of the Geant4 sample that CaloClouds was published with: energy in MeV and number of x25 points in
+# each layer, a shower, for photons of 10-100 GeV at normal incidence. (The spread of its visible
+# energy, 570 MeV, and of its points, 1232, tell the range: 10-90 GeV would give 506 and 1112.)
+PUBLISHED_ENERGY = np.array(
+    [
+        0.74259,
+        1.82626,
+        4.62302,
+        9.49463,
+        16.37374,
+        27.0977,
+        36.0173,
+        51.58222,
+        57.6434,
+        74.87979,
+        73.92255,
+        89.6096,
+        77.98447,
+        90.69894,
+        78.68671,
+        87.41138,
+        71.27526,
+        77.07657,
+        59.95906,
+        63.56197,
+        43.3388,
+        39.8078,
+        25.04724,
+        21.98675,
+        13.06442,
+        11.18661,
+        6.60012,
+        5.56047,
+        3.28062,
+        2.90489,
+    ]
+)
+PUBLISHED_POINTS = np.array(
+    [
+        2.91974,
+        4.82053,
+        11.98434,
+        19.14653,
+        37.05364,
+        51.50252,
+        77.00777,
+        97.26418,
+        122.40839,
+        145.40352,
+        162.58077,
+        184.28415,
+        185.79953,
+        204.72503,
+        201.48901,
+        214.83418,
+        199.41298,
+        208.53845,
+        183.4549,
+        188.69721,
+        144.13331,
+        130.75119,
+        92.92695,
+        81.17655,
+        52.97468,
+        45.09206,
+        28.31753,
+        23.74043,
+        14.52906,
+        13.32449,
+    ]
+)
+
+
+@pytest.fixture(scope="module", name="showers")
+def _showers(geant4):
+    """Forty photons of 1 GeV, straight in."""
+    return geant4.generate(energy=1.0, n=40, seed=3)
+
+
+def test_visible_energy_is_that_of_the_sampling_fraction(showers):
+    fraction = showers.visible_energy / 1000
+    error = fraction.std() / np.sqrt(len(fraction))
+    assert error < 0.001
+    # 2.45 % at 5 GeV, where all of the shower is in the thin tungsten; 2.26 % at 50 GeV.
+    assert abs(fraction.mean() - 0.0245) < 3 * error + 0.0003
+
+
+def test_points_lie_in_the_layers_in_order_of_the_stack(showers):
+    assert showers.layer.max() < load_detector("ild_siecal_regular").n_layers
+    energy = np.bincount(showers.layer, weights=showers.energy, minlength=30)
+    assert 3 < np.argmax(energy[:-1] + energy[1:]) < 9
+    assert energy[0] < 0.3 * energy.max()
+    assert energy[-1] < 0.1 * energy.max()
+
+
+def test_no_step_is_earlier_than_light_could_be(showers):
+    depth = load_detector("ild_siecal_regular").layer_depth_mm[showers.layer] - 0.27
+    distance = np.sqrt(depth**2 + showers.x.astype(float) ** 2 + showers.y.astype(float) ** 2)
+    assert np.all(showers.time > (distance - 0.1) / 299.792458 - 1e-4)
+
+
+def test_deposits_peak_at_a_minimum_ionising_particle(showers):
+    counts, edges = np.histogram(showers.energy, bins=np.arange(0.1, 0.5, 0.02))
+    assert 0.12 < edges[np.argmax(counts)] < 0.26
+
+
+def test_photons_have_no_side_along_the_field_axis(showers):
+    centre = [np.average(s.x, weights=s.energy) for s in _one_by_one(showers)]
+    assert abs(np.mean(centre)) < 4 * np.std(centre) / np.sqrt(40)
+
+
+def test_field_bends_electrons_and_positrons_to_opposite_sides(geant4):
+    def mean_y(particle):
+        incident = Incident(np.full(60, 0.2), (0, 0, 1), particle)
+        showers = geant4.generate(incident, seed=5)
+        centres = [np.average(s.y, weights=s.energy) for s in _one_by_one(showers)]
+        return np.mean(centres), np.std(centres) / np.sqrt(60)
+
+    (positron, error), (electron, other_error) = mean_y("e+"), mean_y("e-")
+    # F = q v x B: along z' in a field along x', a positive charge goes to +y'.
+    assert positron > 0 > electron
+    assert positron - electron > 3 * np.hypot(error, other_error)
+
+
+def test_electrons_shower_earlier_than_photons(geant4, showers):
+    electrons = geant4.generate(Incident(np.full(40, 1.0), (0, 0, 1), "e-"), seed=3)
+    depth = [np.average(s.layer, weights=s.energy) for s in (electrons, showers)]
+    assert depth[0] < depth[1] - 0.5
+
+
+def test_slanted_shower_lies_along_its_direction(geant4):
+    direction = np.array([0.5, 0.3, 0.8])
+    showers = geant4.generate(energy=2.0, direction=direction, n=15, seed=1)
+    depth = load_detector("ild_siecal_regular").layer_depth_mm[showers.layer]
+    for axis, points in enumerate((showers.x, showers.y)):
+        slope = np.sum(showers.energy * depth * points) / np.sum(showers.energy * depth**2)
+        assert slope == pytest.approx(direction[axis] / direction[2], abs=0.05)
+
+
+def _one_by_one(showers):
+    return (showers[i : i + 1] for i in range(len(showers)) if showers.n_points[i])
+
+
+@pytest.mark.slow
+def test_layers_agree_with_the_published_sample(geant4):
+    n = 60
+    # One energy from each sixtieth of 10-100 GeV, so that their mean is the published sample's.
+    energy = 10 + 90 * (np.arange(n) + stream(8, 0, "energy").random(n)) / n
+    rows = []
+    for first, part in Incident(energy, (0, 0, 1)).batches(10):
+        steps = geant4.sample(part, seed=8, first=first)
+        x25 = Representation.named("x25", load_detector(steps.detector).cell_mm)(steps, 8, first)
+        key = 30 * x25.shower_index + x25.layer
+        size = 30 * len(x25)
+        deposits = np.bincount(key, weights=x25.energy, minlength=size).reshape(-1, 30)
+        points = np.bincount(key, minlength=size).reshape(-1, 30)
+        rows.append(np.stack([deposits, points], axis=1))
+    found = np.concatenate(rows)  # (shower, energy or points, layer)
+    scale = (energy / energy.mean())[:, None]
+    for i, published in enumerate((PUBLISHED_ENERGY, PUBLISHED_POINTS)):
+        layers = found[:, i]
+        total = layers.sum()
+        print(["energy", "points"][i], "total/published", total / n / published.sum())  # noqa: T201
+        print(np.round(layers.mean(0) / published, 3).tolist())  # noqa: T201
+        assert total / n == pytest.approx(published.sum(), rel=0.02)
+        # Each layer fluctuates about its part of the incident energy; the early ones, before the
+        # photon has converted, most of all.
+        error = (layers - layers.mean(0) * scale).std(axis=0) / np.sqrt(n)
+        pull = (layers.mean(0) - published) / np.hypot(error, 0.02 * published)
+        assert np.abs(pull).max() < 4
+        assert np.sqrt(np.mean(pull**2)) < 1.6
