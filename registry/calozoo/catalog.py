@@ -1,0 +1,240 @@
+"""From a name to a model: `architecture.tag[@revision]`, installed or known to the index."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import logging
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calozoo import plugins
+from calozoo.index import IndexEntry, read_index
+from calozoo_core.errors import InputError, ModelNameError, PluginError
+from calozoo_core.generator import Generator, ModelSpec, Precision
+
+if TYPE_CHECKING:
+    from calozoo.plugins import Registration
+    from calozoo.sources import Pulled
+
+__all__ = [
+    "find",
+    "find_factory",
+    "find_model",
+    "list_absent",
+    "list_models",
+    "load",
+    "pull",
+    "split_revision",
+]
+
+logger = logging.getLogger(__name__)
+
+
+def list_models(pattern: str | None = None) -> list[ModelSpec]:
+    """The models of the installed plugins, sorted by name.
+
+    Arguments:
+        pattern: Only names that match it, as file names match `cal*` in a shell; a bare
+            architecture means all its tags.
+
+    Example:
+        >>> [spec.name for spec in list_models("toy*")]
+        ['toy.ild-photon']
+    """
+    specs = (registration.spec for registration in plugins.registered().values())
+    matching = (spec for spec in specs if _matches(spec.name, pattern))
+    return sorted(matching, key=lambda spec: spec.name)
+
+
+def list_absent(pattern: str | None = None) -> list[IndexEntry]:
+    """The models of the index whose plugin is not installed, sorted by name.
+
+    Arguments:
+        pattern: As for `list_models`.
+    """
+    here = plugins.registered() | plugins.contested()
+    absent = (
+        entry
+        for entry in read_index().values()
+        if entry.name not in here and _matches(entry.name, pattern)
+    )
+    return sorted(absent, key=lambda entry: entry.name)
+
+
+def find_model(name: str) -> ModelSpec:
+    """The model of this name.
+
+    Arguments:
+        name: `architecture.tag`, or an architecture, which means the first tag registered.
+
+    Raises:
+        ModelNameError: If no model is called so; the message names the nearest, or what to install.
+        PluginError: If several distributions claim the name.
+
+    Example:
+        >>> find_model("toy").name
+        'toy.ild-photon'
+    """
+    return find(name).spec
+
+
+def find(name: str) -> Registration:
+    """As `find_model`, with the distribution that the model came with."""
+    models, contested = plugins.registered(), plugins.contested()
+    full = _first_tag(name, [*models, *contested]) if "." not in name else name
+    if full in contested:
+        raise contested[full]
+    if full in models:
+        return models[full]
+    index = read_index()
+    known = index.get(_first_tag(name, index) if "." not in name else name)
+    if known is not None:
+        raise ModelNameError(_not_installed(known))
+    raise ModelNameError(_no_such_model(name, [*models, *index]))
+
+
+def load(
+    name: str,
+    *,
+    device: str = "cpu",
+    precision: Precision | None = None,
+    offline: bool = False,
+    folder: Path | None = None,
+) -> Generator:
+    """A model, ready to generate.
+
+    Arguments:
+        name: `architecture[.tag][@revision]`.
+        device: A torch device.
+        precision: Of the network's arithmetic; None for what the model measured best.
+        offline: Ask nothing of the network.
+        folder: Take `config.json` and `model.safetensors` from here, whatever the catalogue says.
+
+    Raises:
+        ModelNameError: If no model is called so.
+        PluginError: If the plugin's code cannot be imported.
+        HubError: If the weights cannot be had.
+        WeightsError: If they are damaged or do not fit.
+        InputError: If the device or the precision is not to be had.
+    """
+    short, revision = split_revision(name)
+    spec = find_model(short)
+    factory = find_factory(spec)
+    if folder is not None and revision is not None:
+        msg = f"Give a folder or a revision, not both: leave out '@{revision}'."
+        raise InputError(msg)
+    if folder is None and (spec.weights is not None or revision is not None):
+        pulled = pull(name, offline=offline)
+        if pulled.note:
+            logger.warning("calozoo: %s", pulled.note)
+        folder = pulled.folder
+    return factory.load(spec, folder, device=device, precision=precision)
+
+
+def pull(
+    name: str,
+    *,
+    offline: bool = False,
+    endpoint: str | None = None,
+    cache_dir: Path | None = None,
+) -> Pulled:
+    """Make a model's weights available here, and say where they came from.
+
+    Arguments:
+        name: `architecture[.tag][@revision]`.
+        offline: Ask nothing of the network.
+        endpoint: Address of the Hub; by default that of huggingface_hub.
+        cache_dir: The Hugging Face cache; by default where it always is.
+
+    Raises:
+        ModelNameError: If no model is called so.
+        HubError: If the weights cannot be had.
+        WeightsError: If the plugin's own copy is damaged.
+    """
+    from calozoo import sources
+
+    short, revision = split_revision(name)
+    registration = find(short)
+    entry = read_index().get(registration.spec.name)
+    return sources.pull(
+        registration,
+        entry,
+        revision=revision,
+        offline=offline,
+        endpoint=endpoint,
+        cache_dir=cache_dir,
+    )
+
+
+def find_factory(spec: ModelSpec) -> type[Generator]:
+    """The model's Generator class, imported now.
+
+    Raises:
+        PluginError: If it cannot be imported, or is no Generator.
+    """
+    module, _, attribute = spec.factory.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module), attribute)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        msg = f"{spec.name} cannot be loaded, since importing {spec.factory} failed: {reason}."
+        raise PluginError(msg) from error
+    if not (isinstance(factory, type) and issubclass(factory, Generator)):
+        msg = f"{spec.name} cannot be loaded, since {spec.factory} is no Generator class."
+        raise PluginError(msg)
+    return factory
+
+
+def split_revision(name: str) -> tuple[str, str | None]:
+    """A name and the revision behind its `@`, if there is one.
+
+    Raises:
+        InputError: If nothing follows the `@`.
+
+    Example:
+        >>> split_revision("toy@v1.0")
+        ('toy', 'v1.0')
+    """
+    short, at, revision = name.partition("@")
+    if at and not revision:
+        msg = f"'{name}' names no revision; write '{short}' or '{short}@REVISION'."
+        raise InputError(msg)
+    return short, revision or None
+
+
+def _matches(name: str, pattern: str | None) -> bool:
+    if pattern is None:
+        return True
+    return fnmatchcase(name, pattern) or name.partition(".")[0] == pattern
+
+
+def _first_tag(architecture: str, names: Iterable[str]) -> str:
+    """The first of these names that is of this architecture, or the architecture itself."""
+    return next((n for n in names if n.partition(".")[0] == architecture), architecture)
+
+
+def _not_installed(entry: IndexEntry) -> str:
+    return f"{entry.name} is not installed; type `pip install {entry.distribution}`{_but_broken()}."
+
+
+def _no_such_model(name: str, names: list[str]) -> str:
+    """One message: nothing is called so, what comes nearest, and where to look."""
+    full = "." in name
+    candidates = names if full else [known.partition(".")[0] for known in names]
+    nearest = difflib.get_close_matches(name, dict.fromkeys(candidates), n=1)
+    if not nearest and full:
+        # The architecture may be right where the tag is not.
+        architecture = name.partition(".")[0]
+        nearest = difflib.get_close_matches(architecture, [n.partition(".")[0] for n in names], n=1)
+    guess = f" Did you mean {nearest[0]}?" if nearest else ""
+    return f"no model is called '{name}'.{guess} `calozoo list` shows all{_but_broken()}."
+
+
+def _but_broken() -> str:
+    broken = {failure.distribution for failure in plugins.failures()}
+    if not broken:
+        return ""
+    return f" (not used: {', '.join(sorted(broken))}; `calozoo plugins` says why)"

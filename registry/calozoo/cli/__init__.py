@@ -1,0 +1,86 @@
+"""The `calozoo` command: one module a noun, imported when it is called for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from calozoo_core.errors import CalozooError
+
+__all__ = ["cli", "main"]
+
+COMMANDS = {
+    "convert": "calozoo.cli.convert:convert",
+    "generate": "calozoo.cli.generate:generate",
+    "info": "calozoo.cli.models:info",
+    "list": "calozoo.cli.models:list_models",
+    "plugins": "calozoo.cli.plugins:plugins",
+    "pull": "calozoo.cli.pull:pull",
+    "show": "calozoo.cli.show:show",
+    "train": "calozoo.cli.train:train",
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name, and imports one when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        path = COMMANDS.get(cmd_name)
+        if path is None:
+            return None
+        module, _, attribute = path.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="calozoo", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """A zoo of generative calorimeter-shower models.
+
+    \b
+    calozoo list                               what there is
+    calozoo pull caloclouds3                   get a model's weights
+    calozoo generate --model caloclouds3 --energy 50 --dir 0,0 -n 100 --out showers.h5
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; known failures end in one sentence and their exit code."""
+    try:
+        status = cli.main(args=arguments, prog_name="calozoo", standalone_mode=False)
+        sys.stdout.flush()
+    except CalozooError as error:
+        _end(str(error), error.exit_code)
+    except click.ClickException as error:
+        _end(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _end("stopped; nothing half-written was left behind.", 130)
+    except BrokenPipeError:
+        # Whoever read our output has closed it; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None or error.strerror is None:
+            raise
+        _end(f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}.", 1)
+    return status if isinstance(status, int) else 0
+
+
+def _end(sentence: str, code: int) -> NoReturn:
+    click.echo(f"calozoo: {sentence}", err=True)
+    sys.exit(code)

@@ -1,0 +1,150 @@
+"""`calozoo list` and `calozoo info`: what there is, without loading any of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from calozoo.cli.table import aligned
+
+if TYPE_CHECKING:
+    from calozoo.index import IndexEntry
+    from calozoo.plugins import Registration
+    from calozoo_core.generator import ModelSpec
+
+__all__ = ["info", "list_models"]
+
+HEADINGS = ("NAME", "POINTS", "DETECTOR", "ENERGY", "ANGLE", "WHERE", "SUMMARY")
+
+
+@click.command("list")
+@click.argument("pattern", required=False)
+@click.option("--installed", is_flag=True, help="Leave out models whose plugin is not installed.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+def list_models(pattern: str | None, installed: bool, as_json: bool) -> None:
+    """List the models there are, or those whose name matches PATTERN.
+
+    \b
+    calozoo list
+    calozoo list 'calo*' --json
+    """
+    from calozoo import catalog, plugins
+    from calozoo_core.errors import ModelNameError
+
+    owners = plugins.registered()
+    here = [owners[spec.name] for spec in catalog.list_models(pattern)]
+    absent = [] if installed else catalog.list_absent(pattern)
+    if as_json:
+        rows = [*map(_installed_json, here), *map(_absent_json, absent)]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not here and not absent:
+        among = "installed model" if installed else "model"
+        msg = f"no {among} matches '{pattern}'; `calozoo list` shows all."
+        if pattern is None:
+            msg = f"there is no {among}; type `pip install calozoo-toy`."
+        raise ModelNameError(msg)
+    table = [HEADINGS, *map(_installed_row, here), *map(_absent_row, absent)]
+    click.echo(aligned(table))
+
+
+@click.command()
+@click.argument("model")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def info(model: str, as_json: bool) -> None:
+    """Show all that is known of MODEL, without loading or fetching it."""
+    from calozoo import catalog
+    from calozoo.index import read_index
+
+    registration = catalog.find(catalog.split_revision(model)[0])
+    weights = _weights(model)
+    entry = read_index().get(registration.spec.name)
+    if as_json:
+        published = None if entry is None else _hub(entry)
+        report = _installed_json(registration) | {"weights_found": weights, "hub": published}
+        click.echo(json.dumps(report, indent=2))
+        return
+    rows = [*_description(registration), ("weights", _weights_text(weights))]
+    if entry is not None and entry.repo is not None:
+        commit = entry.revision[:12] if entry.revision else "nothing published yet"
+        rows.append(("on the Hub", f"{entry.repo} ({commit})"))
+    click.echo(aligned(rows))
+
+
+def _installed_row(registration: Registration) -> tuple[str, ...]:
+    spec = registration.spec
+    where = f"{registration.distribution} {registration.version}"
+    ranges = (_energy(spec), _theta(spec))
+    return (spec.name, spec.representation, spec.detector, *ranges, where, spec.summary)
+
+
+def _absent_row(entry: IndexEntry) -> tuple[str, ...]:
+    where = f"pip install {entry.distribution}"
+    return (entry.name, "-", "-", "-", "-", where, entry.summary)
+
+
+def _installed_json(registration: Registration) -> dict[str, Any]:
+    owner = {"distribution": registration.distribution, "version": registration.version}
+    return {"installed": True} | owner | registration.spec.model_dump(mode="json")
+
+
+def _absent_json(entry: IndexEntry) -> dict[str, Any]:
+    owner = {"distribution": entry.distribution, "version": entry.version}
+    return {"installed": False} | owner | {"name": entry.name, "summary": entry.summary}
+
+
+def _description(registration: Registration) -> list[tuple[str, str]]:
+    spec = registration.spec
+    rows = [
+        ("name", spec.name),
+        ("summary", spec.summary),
+        ("points", spec.representation),
+        ("detector", spec.detector),
+        ("particles", ", ".join(spec.conditions.particles)),
+        ("energy", _energy(spec)),
+        ("angle", f"{_theta(spec)} from the normal"),
+        ("plugin", f"{registration.distribution} {registration.version}"),
+        ("code", spec.factory),
+        ("trained by", spec.trainer or "nothing: it needs no training"),
+        ("licence", spec.license),
+    ]
+    labels = ["papers", *[""] * len(spec.papers)]
+    return [*rows, *zip(labels, spec.papers, strict=False)]
+
+
+def _weights(model: str) -> dict[str, Any]:
+    """What weights are on this machine, or why none are."""
+    from calozoo import catalog
+    from calozoo_core.errors import CalozooError
+
+    try:
+        found = catalog.pull(model, offline=True)
+    except CalozooError as error:
+        return {"error": str(error)}
+    return found.as_dict()
+
+
+def _weights_text(weights: dict[str, Any]) -> str:
+    from calozoo.cli.progress import readable_size
+
+    if "error" in weights:
+        return f"not here: {weights['error']}"
+    if weights["folder"] is None:
+        return str(weights["source"])
+    return f"{readable_size(weights['bytes'])}, {weights['source']}"
+
+
+def _hub(entry: IndexEntry) -> dict[str, Any]:
+    return entry.model_dump(mode="json", include={"repo", "revision", "sha256"})
+
+
+def _energy(spec: ModelSpec) -> str:
+    low, high = spec.conditions.energy_gev
+    return f"{low:g} GeV" if low == high else f"{low:g}-{high:g} GeV"
+
+
+def _theta(spec: ModelSpec) -> str:
+    low, high = spec.conditions.theta_deg
+    return f"{low:g} deg" if low == high else f"{low:g}-{high:g} deg"

@@ -1,0 +1,79 @@
+"""`calozoo show`: what is in a shower file."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from calozoo.cli.progress import readable_size
+from calozoo.cli.table import aligned
+
+if TYPE_CHECKING:
+    from calozoo.summary import Mean, Summary
+
+__all__ = ["show"]
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--plot",
+    "picture",
+    type=click.Path(path_type=Path),
+    help="Draw the showers, as .png, .pdf or .svg; a picture that is there is replaced.",
+)
+@click.option(
+    "--event", type=int, default=0, show_default=True, help="The shower to draw in --plot."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def show(file: Path, picture: Path | None, event: int, as_json: bool) -> None:
+    """Sum up the showers of FILE, and draw them.
+
+    \b
+    calozoo show showers.h5
+    calozoo show showers.h5 --plot showers.png --event 3
+    """
+    from calozoo.summary import summarise
+
+    if picture is not None:
+        from calozoo.plots import plot_file
+
+        plot_file(file, picture, event=event)
+    summary = summarise(file)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(summary.as_dict(), indent=2))
+    else:
+        click.echo(aligned(_rows(summary)))
+
+
+def _rows(summary: Summary) -> list[tuple[str, str]]:
+    return [
+        ("file", f"{summary.file} ({readable_size(summary.n_bytes)})"),
+        ("made by", f"{summary.model}, seed {summary.seed}"),
+        ("points", f"{summary.representation}, {summary.detector}"),
+        ("particle", summary.particle),
+        ("showers", str(summary.n_showers)),
+        ("incident energy", _range(summary.energy_gev, "GeV")),
+        ("angle to the normal", _range(summary.theta_deg, "deg")),
+        ("visible energy", f"{_measured(summary.visible_energy_mev)} MeV per shower"),
+        ("visible fraction", f"{_measured(summary.visible_percent)} % of the incident energy"),
+        ("points per shower", _measured(summary.points_per_shower)),
+    ]
+
+
+def _range(bounds: tuple[float, float], unit: str) -> str:
+    low, high = (f"{bound:.4g}" for bound in bounds)
+    return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
+
+
+def _measured(mean: Mean) -> str:
+    """A mean with its error, to two digits of the error."""
+    if mean.error == 0:
+        return f"{mean.value:.4g}"
+    digits = max(0, 1 - math.floor(math.log10(mean.error)))
+    return f"{mean.value:.{digits}f} ± {mean.error:.{digits}f}"

@@ -1,0 +1,41 @@
+"""`calozoo train`: a model's weights, from showers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["train"]
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="Folder with the showers."
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for weights, checkpoints and logs; a training that was stopped goes on there.",
+)
+@click.option(
+    "-o",
+    "--option",
+    "words",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the model's own; a name that does not exist lists those that do.",
+)
+def train(model: str, data: Path, out: Path, words: tuple[str, ...]) -> None:
+    """Train MODEL on showers, and write its weights to a folder.
+
+    \b
+    calozoo train caloclouds3 --data ild_photons --out run1 -o seed=2
+    calozoo generate --model caloclouds3 --weights run1 --energy 50 --out showers.h5
+    """
+    from calozoo.training import parse_options, train_model
+
+    train_model(model, data, out, parse_options(words))
+    click.echo(out)

@@ -1,0 +1,115 @@
+"""The models calozoo knows of, installed or not: who brings them and where their weights are."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from calozoo_core.errors import InputError
+from calozoo_core.generator import ModelName
+from calozoo_core.weights import WEIGHT_FILES
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+__all__ = ["IndexEntry", "forget", "read_entry", "read_index"]
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class IndexEntry(BaseModel):
+    """One known model.
+
+    Arguments:
+        name: `architecture.tag`.
+        summary: One sentence.
+        distribution: What to install to have it.
+        version: The version of that distribution whose wheel holds exactly the files hashed here;
+            None if its wheel holds no weights.
+        repo: Its repository on the Hub, as `organisation/name`; None if it has none.
+        revision: The commit the hashes belong to, 40 hexadecimal digits; None until one is
+            published.
+        sha256: Of every weights file, by name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ModelName
+    summary: str = Field(min_length=1)
+    distribution: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*$")]
+    version: str | None = None
+    repo: Annotated[str, StringConstraints(pattern=r"^[\w-][\w.-]*/[\w-][\w.-]*$")] | None = None
+    revision: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")] | None = None
+    sha256: dict[Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$")], Sha256] = {}
+
+    @model_validator(mode="after")
+    def _a_revision_is_pinned_with_its_files(self) -> IndexEntry:
+        if self.revision and not (self.repo and self.sha256.keys() >= set(WEIGHT_FILES)):
+            msg = "a revision needs a repo and the sha256 of config.json and model.safetensors"
+            raise ValueError(msg)
+        return self
+
+
+def read_index() -> dict[str, IndexEntry]:
+    """Every known model by name.
+
+    Read once a process: calozoo's own entries first, then those of the folder that the environment
+    variable `CALOZOO_INDEX` names, which win over an entry of the same name.
+
+    Raises:
+        InputError: If a file of that folder is not an index entry.
+    """
+    return dict(_read(os.environ.get("CALOZOO_INDEX")))
+
+
+def forget() -> None:
+    """Read the files again at the next call."""
+    _read.cache_clear()
+
+
+@cache
+def _read(further: str | None) -> dict[str, IndexEntry]:
+    entries = _entries(files(__name__))
+    if further:
+        folder = Path(further)
+        if not folder.is_dir():
+            msg = f"CALOZOO_INDEX names {folder}, which is not a folder."
+            raise InputError(msg)
+        entries |= _entries(folder)
+    return entries
+
+
+def _entries(folder: Traversable) -> dict[str, IndexEntry]:
+    found = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
+    return {entry.name: entry for entry in map(read_entry, found)}
+
+
+def read_entry(file: Traversable) -> IndexEntry:
+    """One entry from its TOML file.
+
+    Raises:
+        InputError: If it is none.
+    """
+    try:
+        return IndexEntry.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the top"
+        msg = f"{file} is not an index entry: {first['msg']} at {place}."
+        raise InputError(msg) from error
+    except (OSError, ValueError) as error:
+        msg = f"{file} cannot be read as TOML ({error}); correct it or remove it."
+        raise InputError(msg) from error

@@ -1,0 +1,249 @@
+"""Finds the installed plugins, one by one, so that a broken one does not take the rest with it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+import pluggy
+from pydantic import ValidationError
+
+from calozoo_core import hookspecs
+from calozoo_core.errors import PluginError
+from calozoo_core.generator import PLUGIN_API, ModelSpec
+
+__all__ = [
+    "GROUP",
+    "Discovery",
+    "PluginFailure",
+    "Registration",
+    "canonical",
+    "contested",
+    "discover",
+    "failures",
+    "forget",
+    "load_plugins",
+    "registered",
+]
+
+logger = logging.getLogger(__name__)
+
+GROUP = "calozoo"
+"""The entry point group a plugin names its module in."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A model, and the installed distribution it came with."""
+
+    spec: ModelSpec
+    distribution: str
+    version: str
+
+
+@dataclass(frozen=True)
+class PluginFailure:
+    """A plugin, or a model of one, that cannot be used, and why.
+
+    Arguments:
+        entry_point: Name of its entry point; empty if there is none.
+        distribution: The distribution it came with.
+        version: Of that distribution; empty if it is not installed.
+        error: What was raised.
+    """
+
+    entry_point: str
+    distribution: str
+    version: str
+    error: BaseException
+
+    @property
+    def reason(self) -> str:
+        """What went wrong, in one line."""
+        return _one_line(self.error)
+
+    def __str__(self) -> str:
+        return f"plugin {self.distribution} {self.version} is not used: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What a look at the installed distributions found.
+
+    Arguments:
+        models: By name, in the order they were registered.
+        conflicts: Names that more than one distribution claims; none of them wins.
+        failures: What could not be loaded, and what was claimed twice.
+    """
+
+    models: Mapping[str, Registration]
+    conflicts: Mapping[str, tuple[Registration, ...]]
+    failures: tuple[PluginFailure, ...]
+
+
+def load_plugins() -> None:
+    """Look for plugins, once in a process; later calls do nothing.
+
+    The environment variable `CALOZOO_LOAD_PLUGINS` names the distributions to load, separated by
+    commas; empty loads none, unset loads all. `CALOZOO_STRICT_PLUGINS=1` raises what a broken
+    plugin raises instead of noting it.
+    """
+    _discovered()
+
+
+def registered() -> dict[str, Registration]:
+    """The models of the installed plugins by name, in the order they were registered."""
+    return dict(_discovered().models)
+
+
+def failures() -> list[PluginFailure]:
+    """The plugins that could not be loaded, and why."""
+    return list(_discovered().failures)
+
+
+def contested() -> dict[str, PluginError]:
+    """The names that several distributions claim, each with the error to raise for it."""
+    return {name: _conflict(claims) for name, claims in _discovered().conflicts.items()}
+
+
+def forget() -> None:
+    """Let the next call look again, after a distribution came or went in this process."""
+    _discovered.cache_clear()
+
+
+@cache
+def _discovered() -> Discovery:
+    # Sorted, since the order of folders on a disk would else decide which of two is named first.
+    entries = sorted(entry_points(group=GROUP), key=lambda entry: canonical(_origin(entry)[0]))
+    found = discover(entries, os.environ)
+    for failure in found.failures:
+        logger.warning("calozoo: %s", failure)
+    return found
+
+
+def discover(entries: Iterable[EntryPoint], environ: Mapping[str, str]) -> Discovery:
+    """Load entry points one by one and ask each plugin for its models.
+
+    Arguments:
+        entries: The entry points, each of an installed distribution.
+        environ: Holds `CALOZOO_LOAD_PLUGINS` and `CALOZOO_STRICT_PLUGINS`, as the process's
+            environment does.
+    """
+    chosen = _chosen(environ.get("CALOZOO_LOAD_PLUGINS"))
+    strict = environ.get("CALOZOO_STRICT_PLUGINS") == "1"
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    claims: dict[str, list[Registration]] = {}
+    failed = []
+    found = set()
+    for entry in entries:
+        distribution, version = _origin(entry)
+        found.add(canonical(distribution))
+        if chosen is not None and canonical(distribution) not in chosen:
+            continue
+        try:
+            _load(manager, entry, _registrar(claims, distribution, version))
+        except (Exception, SystemExit) as error:
+            if strict:
+                raise
+            failed.append(PluginFailure(entry.name, distribution, version, error))
+    for name in sorted((chosen or set()) - found):
+        absent = PluginError("CALOZOO_LOAD_PLUGINS names it, and no such plugin is installed.")
+        if strict:
+            raise absent
+        failed.append(PluginFailure("", name, "", absent))
+    conflicts = {name: tuple(both) for name, both in claims.items() if len(both) > 1}
+    for both in conflicts.values():
+        if strict:
+            raise _conflict(both)
+        failed += [PluginFailure("", r.distribution, r.version, _conflict(both)) for r in both]
+    models = {name: both[0] for name, both in claims.items() if len(both) == 1}
+    return Discovery(models, conflicts, tuple(failed))
+
+
+def canonical(distribution: str) -> str:
+    """A distribution's name as every spelling of it is compared: lower case, single dashes."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def _chosen(variable: str | None) -> set[str] | None:
+    if variable is None:
+        return None
+    return {canonical(name.strip()) for name in variable.split(",") if name.strip()}
+
+
+def _origin(entry: EntryPoint) -> tuple[str, str]:
+    """Name and version of the distribution an entry point belongs to, damaged metadata or not."""
+    try:
+        metadata = entry.dist.metadata if entry.dist is not None else None
+    except TypeError:  # a half-removed installation
+        metadata = None
+    if metadata is None or "Name" not in metadata or "Version" not in metadata:
+        return entry.name, ""
+    return metadata["Name"], metadata["Version"]
+
+
+def _load(
+    manager: pluggy.PluginManager, entry: EntryPoint, register: Callable[[ModelSpec], None]
+) -> None:
+    """Import one plugin and call its hook, away from all others."""
+    plugin = entry.load()
+    name = f"{entry.value}#{len(manager.get_plugins())}"
+    try:
+        manager.register(plugin, name=name)
+        manager.check_pending()
+    except pluggy.PluginValidationError:
+        if manager.has_plugin(name):
+            manager.unregister(name=name)
+        raise
+    others = [other for other in manager.get_plugins() if other is not plugin]
+    manager.subset_hook_caller("register_models", others)(register=register)
+
+
+def _registrar(
+    claims: dict[str, list[Registration]], distribution: str, version: str
+) -> Callable[[ModelSpec], None]:
+    """What this distribution's plugin calls once a model."""
+
+    def register(spec: ModelSpec) -> None:
+        if not isinstance(spec, ModelSpec):
+            msg = f"it registers a {type(spec).__name__} where a ModelSpec belongs."
+            raise PluginError(msg)
+        if spec.plugin_api != PLUGIN_API:
+            older = "plugin" if spec.plugin_api < PLUGIN_API else "calozoo"
+            msg = (
+                f"{spec.name} was written for plugin API {spec.plugin_api}, and this calozoo speaks"
+                f" {PLUGIN_API}; upgrade the {older}."
+            )
+            raise PluginError(msg)
+        claimed = claims.setdefault(spec.name, [])
+        if any(canonical(other.distribution) == canonical(distribution) for other in claimed):
+            msg = f"it registers {spec.name} twice."
+            raise PluginError(msg)
+        claimed.append(Registration(spec, distribution, version))
+
+    return register
+
+
+def _conflict(claims: Iterable[Registration]) -> PluginError:
+    claims = tuple(claims)
+    owners = " and ".join(f"{claim.distribution} {claim.version}" for claim in claims)
+    msg = f"{claims[0].spec.name} is claimed by {owners}; uninstall one of them."
+    return PluginError(msg)
+
+
+def _one_line(error: BaseException) -> str:
+    """An exception as people read it: our own sentences bare, others with their type."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return f"its {error.title} is not valid: {place}: {first['msg']}"
+    text = " ".join(str(error).split())
+    if isinstance(error, PluginError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

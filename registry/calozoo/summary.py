@@ -1,0 +1,137 @@
+"""A shower file in a few numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from calozoo_core.errors import ShowerFileError
+from calozoo_core.io import ShowerFile
+
+__all__ = ["Mean", "Summary", "summarise"]
+
+
+@dataclass
+class Mean:
+    """A mean and its error, of values that come batch by batch.
+
+    Attributes:
+        n: How many values came.
+        value: Their mean.
+        error: Standard error of the mean; 0 for a single value.
+
+    Example:
+        >>> mean = Mean()
+        >>> mean.add([1.0, 2.0])
+        >>> mean.add([3.0])
+        >>> mean.value, round(mean.error, 3)
+        (2.0, 0.577)
+    """
+
+    n: int = 0
+    value: float = 0.0
+    squares: float = field(default=0.0, repr=False)
+
+    def add(self, values: ArrayLike) -> None:
+        """Take in a batch."""
+        batch = np.asarray(values, dtype=np.float64)
+        if len(batch) == 0:
+            return
+        n, shift = self.n + len(batch), float(batch.mean()) - self.value
+        # Sums of squared distances to the mean add up like this; sums of squares would cancel.
+        self.squares += float(((batch - batch.mean()) ** 2).sum())
+        self.squares += shift**2 * self.n * len(batch) / n
+        self.value += shift * len(batch) / n
+        self.n = n
+
+    @property
+    def error(self) -> float:
+        return math.sqrt(self.squares / (self.n - 1) / self.n) if self.n > 1 else 0.0
+
+
+@dataclass
+class Summary:
+    """What is in a shower file.
+
+    Arguments:
+        file: Its name.
+        n_bytes: Its size.
+        model: Who made the showers.
+        seed: The seed they were made with.
+        representation: How finely deposits are merged.
+        detector: The detector they were made for.
+        particle: PDG name of the primaries.
+        n_showers: How many there are.
+        n_points: Points of all of them.
+        energy_gev: Lowest and highest incident energy, in GeV.
+        theta_deg: Smallest and largest angle to the calorimeter normal, in degrees.
+        incident_energy_gev: Mean incident energy, in GeV.
+        visible_energy_mev: Mean sum of a shower's deposits, in MeV.
+        visible_percent: Mean of that over the incident energy, in percent.
+        points_per_shower: Mean number of points.
+    """
+
+    file: str
+    n_bytes: int
+    model: str
+    seed: str
+    representation: str
+    detector: str
+    particle: str
+    n_showers: int
+    n_points: int
+    energy_gev: tuple[float, float] = (math.inf, -math.inf)
+    theta_deg: tuple[float, float] = (math.inf, -math.inf)
+    incident_energy_gev: Mean = field(default_factory=Mean)
+    visible_energy_mev: Mean = field(default_factory=Mean)
+    visible_percent: Mean = field(default_factory=Mean)
+    points_per_shower: Mean = field(default_factory=Mean)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers and texts, for JSON; a mean becomes its value and its error."""
+        plain = asdict(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Mean):
+                plain[name] = {"mean": value.value, "error": value.error}
+        return plain
+
+
+def summarise(path: Path) -> Summary:
+    """Read a shower file batch by batch and sum it up.
+
+    Raises:
+        ShowerFileError: If the file is missing, damaged, empty, or not one of ours.
+    """
+    with ShowerFile(path) as file:
+        if len(file) == 0:
+            msg = f"{path} holds no showers; make it again."
+            raise ShowerFileError(msg)
+        summary = Summary(
+            file=str(path),
+            n_bytes=path.stat().st_size,
+            model=file.generator,
+            seed=file.seed,
+            representation=file.representation,
+            detector=file.detector,
+            particle=file.particle,
+            n_showers=len(file),
+            n_points=file.n_points,
+        )
+        for showers in file.batches():
+            energy = showers.incident.energy.astype(np.float64)
+            summary.energy_gev = _widened(summary.energy_gev, energy)
+            summary.theta_deg = _widened(summary.theta_deg, showers.incident.theta)
+            summary.incident_energy_gev.add(energy)
+            summary.visible_energy_mev.add(showers.visible_energy)
+            summary.visible_percent.add(showers.visible_energy / (1000 * energy) * 100)
+            summary.points_per_shower.add(showers.n_points)
+    return summary
+
+
+def _widened(bounds: tuple[float, float], values: ArrayLike) -> tuple[float, float]:
+    return min(bounds[0], float(np.min(values))), max(bounds[1], float(np.max(values)))

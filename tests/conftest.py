@@ -1,0 +1,98 @@
+"""What the tests of the whole share: a Hub, installed distributions, the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, distributions
+from pathlib import Path
+
+import pytest
+from hub_server import Hub
+
+# No test reaches the real Hub by accident. huggingface_hub reads these once, when it is imported;
+# its Xet protocol needs servers of its own.
+os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
+os.environ["HF_HUB_DISABLE_XET"] = "1"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A folder of installed distributions, as pip leaves them behind.
+
+    Arguments:
+        folder: On the import path of this process, and of those that `calozoo` starts.
+    """
+
+    folder: Path
+
+    def install(self, distribution: str, version: str, module: str, source: str) -> None:
+        """Install a distribution with one module, which is its plugin."""
+        (self.folder / f"{module}.py").write_text(textwrap.dedent(source), encoding="utf-8")
+        stem = distribution.replace("-", "_")
+        about = self.folder / f"{stem}-{version}.dist-info"
+        about.mkdir()
+        metadata = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
+        (about / "METADATA").write_text(metadata, encoding="utf-8")
+        entry = f"[calozoo]\n{module} = {module}\n"
+        (about / "entry_points.txt").write_text(entry, encoding="utf-8")
+
+    def entry_points(self) -> list[EntryPoint]:
+        """The plugins of the distributions in this folder, and of no others."""
+        found = distributions(path=[str(self.folder)])
+        entries = [entry for one in found for entry in one.entry_points.select(group="calozoo")]
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A folder on the import path; what was imported from it is forgotten afterwards."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    yield Site(folder)
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(str(folder)):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    """An empty Hub on loopback."""
+    import huggingface_hub
+
+    with Hub() as running:
+        yield running
+        # The client's connections end before the server does.
+        huggingface_hub.close_session()
+
+
+@pytest.fixture
+def calozoo(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the command line in a process of its own, with a cache of its own."""
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "calozoo", *arguments],
+            env=clean_environment(tmp_path) | variables,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run
+
+
+def clean_environment(folder: Path) -> Mapping[str, str]:
+    """This process's environment, less what would make the outcome depend on whose it is."""
+    ours = {k: v for k, v in os.environ.items() if not k.startswith(("CALOZOO_", "HF_"))}
+    return ours | {
+        "HF_HOME": str(folder / "huggingface"),
+        "HF_ENDPOINT": os.environ["HF_ENDPOINT"],
+        "HF_HUB_DISABLE_XET": "1",
+    }

@@ -1,0 +1,84 @@
+"""Imports go one way, and each outside library has one room: docs/architecture.md, checked."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CORE = ROOT / "core" / "calozoo_core"
+REGISTRY = ROOT / "registry" / "calozoo"
+PLUGINS = sorted(
+    package for package in ROOT.glob("plugins/*/calozoo_*") if (package / "__init__.py").is_file()
+)
+
+ROOMS = {
+    "click": [REGISTRY / "cli"],
+    "huggingface_hub": [REGISTRY / "hub.py"],
+    "pluggy": [REGISTRY / "plugins.py", CORE / "hookspecs.py"],
+    "h5py": [CORE / "io"],
+    "pytest": [CORE / "testing.py"],
+}
+
+
+def imported(path: Path, *, at_import: bool = False) -> set[str]:
+    """Top-level names of the packages a file imports, or imports when it is imported itself."""
+    names = set()
+    nodes = [ast.parse(path.read_text())]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(node.module.partition(".")[0])
+        lazy = isinstance(node, ast.FunctionDef) or (
+            isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        )
+        if not (at_import and lazy):
+            nodes += ast.iter_child_nodes(node)
+    return names
+
+
+def ours(names: set[str]) -> set[str]:
+    return {name for name in names if name.startswith("calozoo")}
+
+
+@pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")), ids=lambda path: path.name)
+def test_core_imports_only_itself(path):
+    assert ours(imported(path)) <= {"calozoo_core"}
+
+
+@pytest.mark.parametrize("package", PLUGINS, ids=lambda package: package.name)
+def test_plugin_imports_only_core_and_itself(package):
+    for path in package.rglob("*.py"):
+        assert ours(imported(path)) <= {"calozoo_core", package.name}, path
+
+
+@pytest.mark.parametrize("path", sorted(REGISTRY.rglob("*.py")), ids=lambda path: path.name)
+def test_registry_names_no_plugin(path):
+    assert ours(imported(path)) <= {"calozoo", "calozoo_core", "calozoo_cards"}
+
+
+@pytest.mark.parametrize("library", ROOMS)
+def test_library_is_imported_in_its_room_only(library):
+    importers = [
+        path
+        for package in (CORE, REGISTRY)
+        for path in package.rglob("*.py")
+        if library in imported(path)
+    ]
+    assert importers, f"nothing imports {library}"
+    for path in importers:
+        assert any(path.is_relative_to(room) for room in ROOMS[library]), path
+
+
+def test_hub_is_imported_inside_functions():
+    assert "huggingface_hub" not in imported(REGISTRY / "hub.py", at_import=True)
+
+
+def test_torch_is_imported_inside_functions_but_where_models_are_trained():
+    eager = [p for p in CORE.rglob("*.py") if "torch" in imported(p, at_import=True)]
+    assert eager == [CORE / "training.py"]
+    assert not [p for p in REGISTRY.rglob("*.py") if "torch" in imported(p, at_import=True)]

@@ -1,0 +1,25 @@
+"""Every registered generative model keeps the contract."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from calozoo import catalog
+from calozoo.plugins import failures, registered
+from calozoo_core.testing import ModelContract
+
+# A full simulation takes minutes at these energies; its own tests hold it to this at others.
+MODELS = sorted(name for name, r in registered().items() if r.spec.representation != "steps")
+
+
+def test_the_models_of_this_repository_are_registered():
+    assert not failures()
+    assert {"caloclouds3.ild-photon", "toy.ild-photon"} <= set(registered())
+
+
+class TestEveryModel(ModelContract):
+    @pytest.fixture(params=MODELS)
+    def load(self, request):
+        return partial(catalog.load, request.param, offline=True)
