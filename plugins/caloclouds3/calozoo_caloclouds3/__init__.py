@@ -1,0 +1,30 @@
+"""CaloClouds3: photon showers in the ILD Si-W ECAL as point clouds, at any energy and angle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from calozoo_core.generator import Conditions, ModelSpec
+from calozoo_core.hookspecs import hookimpl
+
+__all__ = ["SPEC", "register_models"]
+
+SPEC = ModelSpec(
+    name="caloclouds3.ild-photon",
+    summary="Point clouds from a normalising flow and a one-step consistency model.",
+    factory="calozoo_caloclouds3.model:CaloClouds3",
+    representation="x25",
+    detector="ild_siecal_regular",
+    conditions=Conditions(particles=("gamma",), energy_gev=(1.0, 127.0), theta_deg=(0.0, 60.0)),
+    weights="calozoo_caloclouds3:weights/ild-photon",
+    trainer="calozoo_caloclouds3.training:train",
+    converter="calozoo_caloclouds3.convert:convert",
+    license="Apache-2.0",
+    papers=("https://arxiv.org/abs/2511.01460",),
+)
+
+
+@hookimpl
+def register_models(register: Callable[[ModelSpec], None]) -> None:
+    """Bring caloclouds3.ild-photon."""
+    register(SPEC)

@@ -1,0 +1,85 @@
+"""From ShowerFlow's output to whole numbers of points and positive energies, layer by layer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig
+from calozoo_caloclouds3.flow import ShowerFlow
+from calozoo_core.random import stream
+
+__all__ = ["LayerContents", "contents", "draw_layers"]
+
+MAX_TRIES = 100
+
+
+class LayerContents(NamedTuple):
+    """What the points of each shower have to add up to.
+
+    Arguments:
+        counts: Points per layer, shape (n, 30).
+        energies: Energy per layer, in MeV, shape (n, 30).
+    """
+
+    counts: NDArray[np.int64]
+    energies: NDArray[np.float32]
+
+
+def draw_layers(
+    flow: ShowerFlow,
+    condition: NDArray[np.float32],
+    config: CaloCloudsConfig,
+    seed: int,
+    first: int,
+    device: str = "cpu",
+) -> LayerContents:
+    """Points and energy per layer for some showers.
+
+    A shower with too many negative layer energies, or with no point at all, is drawn again from its
+    own stream; the paper redraws above 7 of 30.
+
+    Arguments:
+        flow: The trained flow.
+        condition: (E / 127 GeV, p_x, p_y, p_z), shape (n, 4).
+        config: Of the model.
+        seed: The user's seed.
+        first: Number of the first of these showers in the whole sample.
+        device: Where the flow lives.
+    """
+    n = len(condition)
+    streams = [stream(seed, first + i, "layers") for i in range(n)]
+    values = np.empty((n, flow.dim), np.float32)
+    todo = np.arange(n)
+    for _ in range(MAX_TRIES):
+        noise = np.stack([streams[i].standard_normal(flow.dim, np.float32) for i in todo])
+        with torch.inference_mode():
+            drawn = flow(
+                torch.from_numpy(noise).to(device), torch.from_numpy(condition[todo]).to(device)
+            )
+        values[todo] = drawn.cpu().numpy()
+        negative = (values[todo, N_LAYERS:] < 0).sum(axis=1) > config.max_negative_layers
+        empty = contents(values[todo], config).counts.sum(axis=1) == 0
+        todo = todo[negative | empty]
+        if len(todo) == 0:
+            break
+    return contents(values, config)
+
+
+def contents(values: NDArray[np.float32], config: CaloCloudsConfig) -> LayerContents:
+    """Whole counts and positive energies from the flow's output, shape (n, 60).
+
+    A layer that has points and no energy, or energy and no points, has neither.
+    """
+    positive = np.maximum(values, 0) ** np.float32(1 / config.flow.power)
+    raw = positive[:, :N_LAYERS] * np.float32(config.calibration.n_points)
+    energies = positive[:, N_LAYERS:] * np.float32(config.calibration.energy)
+    total = raw.sum(axis=1, keepdims=True)
+    raw = raw * np.minimum(1, config.max_points / np.maximum(total, 1))
+    counts = raw.astype(np.int64)
+    counts[energies <= 0] = 0
+    energies = np.where(counts > 0, energies, np.float32(0))
+    return LayerContents(counts, energies)

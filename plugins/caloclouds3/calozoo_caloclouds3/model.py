@@ -1,0 +1,162 @@
+"""CaloClouds3: ShowerFlow says what each layer holds, PointWiseNet where the points are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from calozoo_caloclouds3.cloud import point_cloud
+from calozoo_caloclouds3.config import CaloCloudsConfig
+from calozoo_caloclouds3.features import conditions
+from calozoo_caloclouds3.flow import ShowerFlow
+from calozoo_caloclouds3.layers import draw_layers
+from calozoo_caloclouds3.points import PointWiseNet
+from calozoo_core.detector import load_detector
+from calozoo_core.errors import InputError, WeightsError
+from calozoo_core.generator import Generator, ModelSpec, Precision
+from calozoo_core.incident import Incident
+from calozoo_core.showers import Showers
+from calozoo_core.weights import read_config, read_tensors
+
+__all__ = ["CaloClouds3"]
+
+
+class CaloClouds3(Generator):
+    r"""Photon showers in the ILD Si-W ECAL as point clouds.
+
+    A normalising flow draws the number of points and the energy of every layer; a one-step
+    consistency model draws position, depth and energy of every point; sorting the points by depth
+    hands them to the layers, whose energies they are scaled to. The shower is made upright and
+    sheared along its direction by p_x/p_z and p_y/p_z at the end.
+
+    References:
+        | CaloClouds3: ultra-fast geometry-independent highly-granular calorimeter simulation,
+        | https://arxiv.org/abs/2511.01460
+
+    Arguments:
+        spec: The spec it was registered with.
+        config: Sizes, features and calibration.
+        flow: The trained ShowerFlow.
+        net: The trained one-step PointWiseNet.
+        device: A torch device.
+        precision: Of PointWiseNet's arithmetic.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        config: CaloCloudsConfig,
+        flow: ShowerFlow,
+        net: PointWiseNet,
+        *,
+        device: str = "cpu",
+        precision: Precision = "float32",
+    ) -> None:
+        super().__init__(spec)
+        self.config = config
+        self.flow = flow.to(device).eval().requires_grad_(False)
+        self.net = net.to(device).eval().requires_grad_(False)
+        self._device, self._precision = device, precision
+        detector = load_detector(spec.detector)
+        self._layer_depth_mm: NDArray[np.float32] = detector.layer_depth_mm.astype(np.float32)
+
+    @classmethod
+    def load(
+        cls,
+        spec: ModelSpec,
+        folder: Path | None,
+        *,
+        device: str = "cpu",
+        precision: Precision | None = None,
+    ) -> CaloClouds3:
+        """Build it from a folder with `config.json` and `model.safetensors`.
+
+        Raises:
+            WeightsError: If the files are damaged or do not fit each other.
+            InputError: If the device is not to be had.
+        """
+        if folder is None:
+            msg = f"{spec.name} needs weights; type `calozoo pull {spec.name}`."
+            raise WeightsError(msg)
+        _check_device(device)
+        config = read_config(folder, CaloCloudsConfig)
+        # On the meta device nothing is allocated before the file is known to fit.
+        with torch.device("meta"):
+            modules: dict[str, Any] = {
+                "flow": ShowerFlow(config.flow),
+                "points": PointWiseNet(config.points),
+            }
+        own = {
+            f"{part}.{name}": tensor
+            for part, module in modules.items()
+            for name, tensor in module.state_dict().items()
+        }
+        tensors = read_tensors(
+            folder,
+            shapes={name: tensor.shape for name, tensor in own.items()},
+            dtypes={name: str(tensor.dtype).removeprefix("torch.") for name, tensor in own.items()},
+        )
+        for part, module in modules.items():
+            mine = {
+                name.removeprefix(f"{part}."): tensor
+                for name, tensor in tensors.items()
+                if name.startswith(f"{part}.")
+            }
+            module.load_state_dict(mine, assign=True)
+        return cls(
+            spec,
+            config,
+            modules["flow"],
+            modules["points"],
+            device=device,
+            precision=precision or "float32",
+        )
+
+    @property
+    def precision(self) -> str:
+        """The precision PointWiseNet runs in; ShowerFlow is always float32."""
+        return self._precision
+
+    @property
+    def device(self) -> str:
+        """The torch device it runs on."""
+        return self._device
+
+    def sample(self, incident: Incident, seed: int, first: int) -> Showers:
+        """Showers for these primaries, of which the first is number `first` of the sample."""
+        condition = conditions(incident.energy, incident.direction, self.config.energy_scale_gev)
+        layers = draw_layers(self.flow, condition, self.config, seed, first, self._device)
+        cloud = point_cloud(
+            self.net,
+            condition,
+            layers,
+            self.config,
+            seed,
+            first,
+            dtype=torch.bfloat16 if self._precision == "bfloat16" else torch.float32,
+        )
+        slope = incident.direction[:, :2] / incident.direction[:, 2:]
+        depth = self._layer_depth_mm[cloud.layer]
+        points = np.diff(cloud.offsets)
+        return Showers(
+            offsets=cloud.offsets,
+            x=cloud.x + depth * np.repeat(slope[:, 0], points),
+            y=cloud.y + depth * np.repeat(slope[:, 1], points),
+            layer=cloud.layer,
+            energy=cloud.energy,
+            incident=incident,
+            representation=self.spec.representation,
+            detector=self.spec.detector,
+        )
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        msg = f"The device {device!r} is not to be had here; use --device cpu."
+        raise InputError(msg) from error

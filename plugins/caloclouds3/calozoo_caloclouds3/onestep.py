@@ -1,0 +1,76 @@
+"""PointWiseNet as generation uses it: one noise level, conditions known, plain layers left."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import leaky_relu
+
+from calozoo_caloclouds3.points import (
+    LEAK,
+    SIGMA_DATA,
+    SIGMA_MAX,
+    SIGMA_MIN,
+    PointWiseNet,
+)
+
+__all__ = ["OneStep"]
+
+SPREAD = math.hypot(SIGMA_MAX, SIGMA_DATA)
+DISTANCE = SIGMA_MAX - SIGMA_MIN
+
+
+class OneStep:
+    """From standard normal noise to points, for given showers, without the detours.
+
+    At one noise level the context of a shower is known before its points are, so that its gates can
+    be multiplied into the weights: what is left are plain linear layers. The scales before and
+    behind the network go into the first and the last of them.
+
+    Arguments:
+        net: The one-step network.
+        condition: (E / 127 GeV, p_x, p_y, p_z), shape (n, 4).
+        dtype: Of the arithmetic.
+    """
+
+    def __init__(
+        self, net: PointWiseNet, condition: NDArray[np.float32], dtype: torch.dtype
+    ) -> None:
+        self._device, self._dtype = net.frequencies.device, dtype
+        with torch.inference_mode():
+            conditions = torch.from_numpy(condition).to(self._device)
+            log_sigma = conditions.new_full((len(condition),), math.log(SIGMA_MAX))
+            context = net.context(log_sigma, conditions)
+            folded = [layer.folded(context) for layer in net.layers]
+            folded[0][0].mul_(SIGMA_MAX / SPREAD)
+            for part in folded[-1]:
+                part.mul_(DISTANCE * SIGMA_DATA / SPREAD)
+            self._layers = [
+                (weight.to(dtype), bias.unsqueeze(-1).to(dtype)) for weight, bias in folded
+            ]
+        self._skip = SIGMA_MAX * SIGMA_DATA**2 / (DISTANCE**2 + SIGMA_DATA**2)
+
+    def __call__(self, shower: int, noise: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Network features of points of one shower.
+
+        Arguments:
+            shower: Which of the showers.
+            noise: Standard normal, shape (4, points).
+
+        Returns:
+            Features, shape (4, points).
+        """
+        with torch.inference_mode():
+            start = torch.from_numpy(noise).to(self._device)
+            x: Tensor = start.to(self._dtype)
+            last = len(self._layers) - 1
+            for i, (weight, bias) in enumerate(self._layers):
+                x = torch.addmm(bias[shower], weight[shower], x)
+                if i < last:
+                    x = leaky_relu(x, LEAK, inplace=True)
+            features: NDArray[np.float32] = x.float().add_(start, alpha=self._skip).cpu().numpy()
+            return features
