@@ -40,7 +40,7 @@ class Conditions(BaseModel):
         theta_deg: Lowest and highest angle to the calorimeter normal, in degrees.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     particles: tuple[str, ...] = ("gamma",)
     energy_gev: tuple[float, float]

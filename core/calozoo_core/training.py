@@ -56,7 +56,7 @@ class Schedule:
     steps: int
     learning_rate: float
     validate_every: int = 1
-    patience: int = 1_000_000
+    patience: int = 20
     average: float = 0.999
     weight_decay: float = 0.0
 
@@ -234,13 +234,17 @@ class _Steps(lightning.LightningDataModule):
         super().__init__()
         self._batch, self._steps = batch, steps
 
+    # A loader draws a number to seed workers with, even if it has none: from its own generator
+    # here, so that the global one stays as it was.
+
     def train_dataloader(self) -> DataLoader[Batch]:
         epoch = 0 if self.trainer is None else self.trainer.current_epoch
-        return DataLoader(_Epoch(self._batch, epoch * self._steps, self._steps), batch_size=None)
+        steps = _Epoch(self._batch, epoch * self._steps, self._steps)
+        return DataLoader(steps, batch_size=None, generator=torch.Generator())
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         # One empty item: the physics is looked at once, and brings its own showers.
-        return DataLoader(torch.zeros(1, 1))  # type: ignore[arg-type]
+        return DataLoader(torch.zeros(1, 1), generator=torch.Generator())  # type: ignore[arg-type]
 
 
 def _quieten() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import zlib
 
 import h5py
@@ -14,6 +13,8 @@ from calozoo_core.errors import ShowerFileError
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile, read_showers, write_showers
 from calozoo_core.showers import Showers
+
+resource = pytest.importorskip("resource", reason="memory is measured as Unix does")
 
 POINT_TYPES = {"x": "f4", "y": "f4", "layer": "u1", "energy": "f4"}
 
@@ -60,8 +61,7 @@ def test_a_file_cut_short_anywhere_is_refused(path):
 def test_a_flipped_byte_is_noticed_or_harmless(path, sound):
     whole = path.read_bytes()
     texts = range(whole.index(b"GCOL"), whole.index(b"GCOL") + 4096)  # which have no checksum
-    flips = range(0, len(whole), 7)
-    for place in flips:
+    for place in range(0, len(whole), 41):
         damaged = bytearray(whole)
         damaged[place] ^= 0x5A
         path.write_bytes(damaged)
@@ -99,7 +99,9 @@ def test_texts_without_an_end_do_not_stop_the_reader(path):
         assert "its texts have no end" in refusal(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"x", b"PK\3\4" * 100, b"\x89HDF\r\n\x1a\n", b"\0" * 9999])
+@pytest.mark.parametrize(
+    "content", [b"", b"x", b"PK\3\4" * 100, b"\x89HDF\r\n\x1a\n", b"\0" * 9999]
+)
 def test_what_is_no_hdf5_file_is_refused(tmp_path, content):
     (tmp_path / "s.h5").write_bytes(content)
     assert "not a whole HDF5 file" in refusal(tmp_path / "s.h5")
@@ -266,5 +268,5 @@ def test_a_chunk_as_large_as_the_memory_is_refused(path):
 def test_a_closed_file_is_read_no_more(path):
     with ShowerFile(path) as file:
         pass
-    with pytest.raises(ShowerFileError):
+    with pytest.raises(ShowerFileError, match="was closed"):
         file[:]

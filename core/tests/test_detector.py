@@ -58,7 +58,7 @@ def test_every_detector_loads_and_uses_all_it_describes(name):
 
 
 def test_an_unknown_detector_is_answered_with_the_known_ones():
-    with pytest.raises(DetectorError, match="there are .*ild_siecal_regular"):
+    with pytest.raises(DetectorError, match=r"there are .*ild_siecal_regular"):
         load_detector("atlas")
 
 

@@ -14,9 +14,7 @@ far = st.sampled_from([-(2**40), 0, 2**40])
 
 
 def rows(elements):
-    return st.integers(0, 20).flatmap(
-        lambda n: npst.arrays(np.int64, (n, 3), elements=elements)
-    )
+    return st.integers(0, 20).flatmap(lambda n: npst.arrays(np.int64, (n, 3), elements=elements))
 
 
 @given(rows(near) | rows(far) | rows(near | far))

@@ -123,6 +123,7 @@ class ShowerFile:
         if not sound or {len(values) for values in self._points.values()} != {last}:
             msg = "its offsets do not fit its points"
             raise LayoutError(msg)
+        self._n_showers = n_rows - 1
         self.n_points = last
         """Points of all showers together."""
 
@@ -137,7 +138,7 @@ class ShowerFile:
         self._file.close()
 
     def __len__(self) -> int:
-        return len(self._energy)
+        return self._n_showers
 
     def __getitem__(self, rows: slice) -> Showers:
         """A run of neighbouring showers.
@@ -151,6 +152,9 @@ class ShowerFile:
         if step != 1:
             msg = "Showers are read in runs of neighbours: give a slice without a step."
             raise InputError(msg)
+        if not self._file:
+            msg = f"{self.path} was closed; open it again to read it."
+            raise ShowerFileError(msg)
         stop = max(start, stop)
         try:
             offsets = self._offsets[start : stop + 1]

@@ -19,6 +19,9 @@ __all__ = ["Bank"]
 PART = 512
 """Showers in a part of the bank: what is lost when its making is stopped."""
 
+CHUNK = 32
+"""Showers walked together: their activations stay in the processor's cache."""
+
 
 class Bank:
     """Noise, conditions and ends of the teacher's paths.
@@ -65,7 +68,8 @@ class Bank:
             chosen[:, 1] *= random.choice([-1, 1], PART)
             noise = torch.from_numpy(random.standard_normal((PART, points, FEATURES), np.float32))
             condition = torch.from_numpy(chosen)
-            end = run_teacher(teacher, noise, condition)
+            pairs = zip(noise.split(CHUNK), condition.split(CHUNK), strict=True)
+            end = torch.cat([run_teacher(teacher, *pair) for pair in pairs])
             unfinished = path.with_suffix(".part")
             save_file({"noise": noise, "condition": condition, "end": end}, unfinished)
             unfinished.replace(path)

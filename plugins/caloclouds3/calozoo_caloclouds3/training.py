@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,15 +45,17 @@ class Options(BaseModel):
         seed: Same seed, same batches, same start.
         device: "cpu" or "cuda".
         threads: Threads of torch; None leaves it to torch.
-        flow_epochs: Epochs of 200 steps.
-        teacher_epochs: Epochs of 500 steps.
-        student_epochs: Epochs of 500 steps.
-        teacher_widths: Hidden layers of the teacher, as `96,96,96`; by default the student's own.
-            The published distillation needs that, since the student begins as a copy.
+        flow_epochs: Epochs of the flow.
+        teacher_epochs: Epochs of the teacher.
+        student_epochs: Epochs of the student.
+        steps: Optimiser steps of an epoch, which is only a place to stop, look and resume.
+        teacher_widths: Hidden layers of the teacher, as `96,96,96`; by default the student's own,
+            and then the published distillation begins with a copy of it.
         distillation: "trajectory" walks the teacher's path to its end; "consistency" compares
             neighbouring levels, as published.
         bank_parts: Size of the bank the trajectory distillation learns from, in 512 showers.
         validate_every: Epochs between two looks at the physics.
+        patience: Looks without an improvement after which a stage ends early.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,13 +65,15 @@ class Options(BaseModel):
     seed: int = Field(default=1, ge=0)
     device: str = "cpu"
     threads: int | None = Field(default=None, ge=1)
-    flow_epochs: int = Field(default=120, ge=1)
-    teacher_epochs: int = Field(default=100, ge=1)
+    flow_epochs: int = Field(default=40, ge=1)
+    teacher_epochs: int = Field(default=60, ge=1)
     student_epochs: int = Field(default=200, ge=1)
+    steps: int = Field(default=500, ge=1)
     teacher_widths: tuple[Width, ...] = ()
     distillation: Literal["trajectory", "consistency"] = "trajectory"
     bank_parts: int = Field(default=200, ge=1)
     validate_every: int = Field(default=5, ge=1)
+    patience: int = Field(default=20, ge=1)
 
 
 def train(data: Path, out: Path, **options: Any) -> Path:
@@ -101,8 +105,11 @@ def _options(options: dict[str, Any]) -> Options:
         return Options.model_validate(options)
     except ValidationError as error:
         first = error.errors()[0]
-        known = ", ".join(Options.model_fields)
-        msg = f"{first['loc'][0]}: {first['msg'].lower()}; the options are {known}."
+        name = first["loc"][0]
+        if first["type"] == "extra_forbidden":
+            msg = f"no option is called {name!r}; there are {', '.join(Options.model_fields)}."
+        else:
+            msg = f"the option {name} is wrong: {first['msg'].lower()}."
         raise InputError(msg) from error
 
 
@@ -137,7 +144,7 @@ class _Training:
             lambda network, _, batch: -network.log_prob(*batch).mean(),
             lambda network: flow_physics(network, self.validation, self.config),
             lambda step: flow_batch(self.sample, self.config, 256, seed, step),
-            Schedule(self.options.flow_epochs, 200, 1e-3, weight_decay=0.5),
+            self._schedule("flow", 1e-3, weight_decay=5e-2),
         )
 
     def teacher(self) -> None:
@@ -148,14 +155,15 @@ class _Training:
             teacher_loss,
             lambda network: teacher_physics(network, self.validation, self.config),
             self._points,
-            Schedule(self.options.teacher_epochs, 500, 2e-3),
+            self._schedule("teacher", 2e-3),
         )
 
     def student(self) -> None:
         """The one-step network, from the best teacher."""
         teacher, student = self._kept("teacher"), self._network("student")
         if self.options.distillation == "consistency":
-            student.load_state_dict(teacher.state_dict())
+            if _shapes(student) == _shapes(teacher):
+                student.load_state_dict(teacher.state_dict())
             loss, batch, average = consistency_loss(teacher, levels=20), self._points, 0.95
         else:
             loss, batch, average = trajectory_loss, self._bank(teacher), 0.999
@@ -165,7 +173,7 @@ class _Training:
             loss,
             lambda network: point_physics(network, self.validation, self.config),
             batch,
-            Schedule(self.options.student_epochs, 500, 2e-3, average=average),
+            self._schedule("student", 2e-3, average=average),
         )
 
     def finish(self) -> None:
@@ -188,12 +196,23 @@ class _Training:
         batch: Callable[[int], tuple[Tensor, ...]],
         schedule: Schedule,
     ) -> None:
-        schedule = replace(schedule, validate_every=self.options.validate_every)
         folder = self.out / name
         stage = StagedTraining(network, loss, physics, schedule)
         figures = fit(stage, batch, schedule, folder, device=self.options.device)
         save_file(stage.kept.state_dict(), folder / KEPT)
-        write_record(folder / "record.json", {"schedule": asdict(schedule), "best": figures})
+        record = {"options": self.options.model_dump(), "schedule": asdict(schedule)}
+        write_record(folder / "record.json", record | {"best": figures})
+
+    def _schedule(self, name: Stage, learning_rate: float, **more: float) -> Schedule:
+        options = self.options
+        return Schedule(
+            epochs=getattr(options, f"{name}_epochs"),
+            steps=options.steps,
+            learning_rate=learning_rate,
+            validate_every=min(options.validate_every, getattr(options, f"{name}_epochs")),
+            patience=options.patience,
+            **more,
+        )
 
     def _network(self, name: Stage) -> Any:
         generator = torch.Generator().manual_seed(self.options.seed)
@@ -236,7 +255,6 @@ class _Training:
             stages[name] = json.loads((self.out / name / "record.json").read_text())
         files = sorted(self.data.glob("*/*.h5"))
         return {
-            "options": self.options.model_dump(),
             "stages": stages,
             "data": {str(path.relative_to(self.data)): sha256(path) for path in files},
             "showers": {
@@ -248,6 +266,10 @@ class _Training:
             "machine": platform.machine(),
             "cores": os.cpu_count(),
         }
+
+
+def _shapes(network: nn.Module) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in network.state_dict().items()}
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
