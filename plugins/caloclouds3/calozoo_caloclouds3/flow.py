@@ -10,7 +10,8 @@ from calozoo_caloclouds3.spline import ConditionalSpline
 
 __all__ = ["AffineCoupling", "ConditionalAffine", "Permutation", "ShowerFlow"]
 
-CONDITIONS = 4
+#: What is added to E / 127 GeV before its logarithm is taken, and what that is divided by.
+LOG_FLOOR, LOG_SCALE = 1e-3, 2.0
 
 
 class AffineCoupling(nn.Module):
@@ -26,13 +27,14 @@ class AffineCoupling(nn.Module):
     Arguments:
         dim: Width of the input.
         hidden: Width of the network.
+        conditions: Width of the condition.
     """
 
-    def __init__(self, dim: int, hidden: int) -> None:
+    def __init__(self, dim: int, hidden: int, conditions: int = 4) -> None:
         super().__init__()
         self.split = dim // 2
         self.net = nn.Sequential(
-            nn.Linear(CONDITIONS + self.split, hidden),
+            nn.Linear(conditions + self.split, hidden),
             nn.ReLU(),
             nn.Linear(hidden, hidden),
             nn.ReLU(),
@@ -68,12 +70,13 @@ class ConditionalAffine(nn.Module):
     Arguments:
         dim: Width of the input.
         hidden: Width of the network.
+        conditions: Width of the condition.
     """
 
-    def __init__(self, dim: int, hidden: int) -> None:
+    def __init__(self, dim: int, hidden: int, conditions: int = 4) -> None:
         super().__init__()
         self.net = nn.Sequential(
-            nn.Linear(CONDITIONS, hidden),
+            nn.Linear(conditions, hidden),
             nn.SiLU(),
             nn.Linear(hidden, hidden),
             nn.SiLU(),
@@ -151,12 +154,14 @@ class ShowerFlow(nn.Module):
         super().__init__()
         self.config = config
         self.dim = 2 * N_LAYERS
+        self.conditions = 5 if config.log_energy else 4
         self.transforms = nn.ModuleList()
         for _ in range(config.blocks):
             for kind in "APAPAPSPAPAPAP":
                 self.transforms.append(self._transform(kind, generator))
         if config.baseline_hidden is not None:
-            self.transforms.append(ConditionalAffine(self.dim, config.baseline_hidden))
+            baseline = ConditionalAffine(self.dim, config.baseline_hidden, self.conditions)
+            self.transforms.append(baseline)
         # Targets are (value ** power - shift) / scale; these are the published numbers.
         per_layer = torch.ones(N_LAYERS) / N_LAYERS
         self.register_buffer("shift", torch.zeros(self.dim))
@@ -164,11 +169,11 @@ class ShowerFlow(nn.Module):
 
     def _transform(self, kind: str, generator: torch.Generator | None) -> nn.Module:
         if kind == "A":
-            return AffineCoupling(self.dim, self.config.hidden)
+            return AffineCoupling(self.dim, self.config.hidden, self.conditions)
         if kind == "S":
             return ConditionalSpline(
                 self.dim,
-                CONDITIONS,
+                self.conditions,
                 self.config.spline_hidden,
                 self.config.bins,
                 self.config.bound,
@@ -185,6 +190,7 @@ class ShowerFlow(nn.Module):
         Returns:
             Counts, then energies in MeV, to the power of the configuration, shape (n, 60).
         """
+        condition = self._seen(condition)
         x = noise
         for transform in self.transforms:
             x = transform(x, condition)
@@ -197,6 +203,7 @@ class ShowerFlow(nn.Module):
             values: Counts, then energies in MeV, to the power of the configuration, (n, 60).
             condition: (E / 127 GeV, p_x, p_y, p_z), shape (n, 4).
         """
+        condition = self._seen(condition)
         x = (values - self.shift) / self.scale
         log_det = x.new_zeros(len(x))
         for transform in reversed(self.transforms):
@@ -204,6 +211,12 @@ class ShowerFlow(nn.Module):
             log_det = log_det + step
         normal = -0.5 * (x.square().sum(dim=-1) + self.dim * 1.8378770664093453)
         return normal + log_det
+
+    def _seen(self, condition: Tensor) -> Tensor:
+        if not self.config.log_energy:
+            return condition
+        log_energy = (condition[:, :1] + LOG_FLOOR).log() / LOG_SCALE + 1
+        return torch.cat([condition, log_energy], dim=1)
 
 
 def _start_at_nothing(*heads: nn.Module) -> None:

@@ -20,6 +20,9 @@ __all__ = ["Fidelity", "Window", "measure_fidelity"]
 WINDOWS_GEV = ((1.0, 20.0), (40.0, 60.0), (90.0, 110.0))
 """Primaries around 10, 50 and 100 GeV."""
 
+FEWEST = 10
+"""A mean of fewer Geant4 showers than this says nothing."""
+
 
 class Window(BaseModel):
     """Means of the primaries in one range of energies, generated over Geant4.
@@ -109,7 +112,11 @@ def measure_fidelity(
         n_generated=len(mine.visible_energy),
         divergence=divergences(mine, truth),
         noise_floor=divergences(first, second),
-        windows=tuple(_window(mine, truth, energy, *ends) for ends in WINDOWS_GEV),
+        windows=tuple(
+            _window(mine, truth, energy, low, high)
+            for low, high in WINDOWS_GEV
+            if np.count_nonzero((energy >= low) & (energy < high)) >= FEWEST
+        ),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -54,12 +53,23 @@ def measure_memory(model: str, n_showers: int = 1000) -> Memory:
 
 
 def _peak_mb(command: list[str]) -> float:
-    process = subprocess.Popen(command)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        msg = f"`{' '.join(command[1:])}` failed with exit code {process.returncode}."
+    done = subprocess.run(
+        [sys.executable, "-c", _WATCHER, *command], stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode != 0:
+        msg = f"`{' '.join(command[1:])}` failed with exit code {done.returncode}."
         raise CalozooError(msg)
     # Linux counts in 1024 bytes, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
-    return round(usage.ru_maxrss * unit / 1e6, 1)
+    return round(int(done.stdout) * unit / 1e6, 1)
+
+
+# Until it has started its own program a process counts the memory of the one that forked it, which
+# may be large; so a small one does the forking.
+_WATCHER = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""

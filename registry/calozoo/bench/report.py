@@ -189,7 +189,6 @@ def _fidelity(fidelity: Fidelity) -> str:
             f"{window.n_points:.4f} ± {window.n_points_error:.4f}",
         )
         for window in fidelity.windows
-        if window.n_reference
     ]
     return (
         f"## How good: against {fidelity.n_reference} Geant4 showers of {fidelity.reference}\n\n"
