@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig
-from calozoo_caloclouds3.flow import ShowerFlow
+from calozoo_caloclouds3.plainflow import PlainFlow
 from calozoo_core.random import stream
 
 __all__ = ["LayerContents", "contents", "draw_layers"]
@@ -30,12 +29,11 @@ class LayerContents(NamedTuple):
 
 
 def draw_layers(
-    flow: ShowerFlow,
+    flow: PlainFlow,
     condition: NDArray[np.float32],
     config: CaloCloudsConfig,
     seed: int,
     first: int,
-    device: str = "cpu",
 ) -> LayerContents:
     """Points and energy per layer for some showers.
 
@@ -48,7 +46,6 @@ def draw_layers(
         config: Of the model.
         seed: The user's seed.
         first: Number of the first of these showers in the whole sample.
-        device: Where the flow lives.
     """
     n = len(condition)
     streams = [stream(seed, first + i, "layers") for i in range(n)]
@@ -56,11 +53,7 @@ def draw_layers(
     todo = np.arange(n)
     for _ in range(MAX_TRIES):
         noise = np.stack([streams[i].standard_normal(flow.dim, np.float32) for i in todo])
-        with torch.inference_mode():
-            drawn = flow(
-                torch.from_numpy(noise).to(device), torch.from_numpy(condition[todo]).to(device)
-            )
-        values[todo] = drawn.cpu().numpy()
+        values[todo] = flow(noise, condition[todo])
         negative = (values[todo, N_LAYERS:] < 0).sum(axis=1) > config.max_negative_layers
         empty = contents(values[todo], config).counts.sum(axis=1) == 0
         todo = todo[negative | empty]

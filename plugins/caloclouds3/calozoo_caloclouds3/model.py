@@ -14,6 +14,7 @@ from calozoo_caloclouds3.config import CaloCloudsConfig
 from calozoo_caloclouds3.features import conditions
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.layers import draw_layers
+from calozoo_caloclouds3.plainflow import PlainFlow
 from calozoo_caloclouds3.points import PointWiseNet
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError, WeightsError
@@ -58,8 +59,9 @@ class CaloClouds3(Generator):
     ) -> None:
         super().__init__(spec)
         self.config = config
-        self.flow = flow.to(device).eval().requires_grad_(False)
+        self.flow = flow.eval().requires_grad_(False)
         self.net = net.to(device).eval().requires_grad_(False)
+        self._plain_flow = PlainFlow(flow)
         self._device, self._precision = device, precision
         detector = load_detector(spec.detector)
         self._layer_depth_mm: NDArray[np.float32] = detector.layer_depth_mm.astype(np.float32)
@@ -129,7 +131,7 @@ class CaloClouds3(Generator):
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers for these primaries, of which the first is number `first` of the sample."""
         condition = conditions(incident.energy, incident.direction, self.config.energy_scale_gev)
-        layers = draw_layers(self.flow, condition, self.config, seed, first, self._device)
+        layers = draw_layers(self._plain_flow, condition, self.config, seed, first)
         cloud = point_cloud(
             self.net,
             condition,

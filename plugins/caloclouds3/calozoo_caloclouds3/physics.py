@@ -17,6 +17,7 @@ from calozoo_caloclouds3.distill import run_teacher
 from calozoo_caloclouds3.features import decode_position
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.layers import LayerContents, draw_layers
+from calozoo_caloclouds3.plainflow import PlainFlow
 from calozoo_caloclouds3.points import PointWiseNet
 from calozoo_core.metrics import js_divergence
 from calozoo_core.observables import ENERGY_EDGES_MEV, RADIUS_EDGES_MM
@@ -44,7 +45,7 @@ SEED = 20_000
 def flow_physics(flow: ShowerFlow, sample: Sample, config: CaloCloudsConfig) -> dict[str, float]:
     """Layer contents that a flow draws for held-out primaries against what Geant4 gave."""
     condition = np.tile(sample.condition, (REPEATS, 1))
-    drawn = draw_layers(flow, condition, config, SEED, 0)
+    drawn = draw_layers(PlainFlow(flow), condition, config, SEED, 0)
     reference = sample.layers
     energy_gev = sample.condition[:, 0] * config.energy_scale_gev
     figures = {

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from calozoo_caloclouds3.config import FlowConfig, preset
-from calozoo_caloclouds3.flow import AffineCoupling, ConditionalAffine, Permutation, ShowerFlow
+from calozoo_caloclouds3.flow import (
+    AffineCoupling,
+    ConditionalAffine,
+    Permutation,
+    ShowerFlow,
+)
+from calozoo_caloclouds3.plainflow import PlainFlow
 from calozoo_caloclouds3.spline import ConditionalSpline
 
 TRANSFORMS = {
@@ -118,3 +125,19 @@ def test_a_new_flow_is_the_identity_up_to_order() -> None:
     noise = 4 + torch.rand(3, 60)  # outside the spline's bound
     sorted_out = flow(noise, torch.rand(3, 4)).sort().values
     torch.testing.assert_close(sorted_out, noise.sort().values)
+
+
+@pytest.mark.parametrize("name", ["published", "ild-photon", "tiny"])
+def test_the_plain_flow_computes_what_the_flow_does(name: str, random: torch.Generator) -> None:
+    flow = ShowerFlow(preset(name).flow, random)
+    for parameter in flow.parameters():
+        nn.init.normal_(parameter, 0.0, 0.05, generator=random)
+    noise = 2 * torch.randn(40, 60, generator=random)
+    condition = torch.rand(40, 4, generator=random)
+    flow.shift.fill_(0.5)
+    flow.scale.fill_(2.0)
+    with torch.inference_mode():
+        exact = flow(noise, condition).numpy()
+    plain = PlainFlow(flow)(noise.numpy(), condition.numpy())
+    np.testing.assert_allclose(plain, exact, rtol=1e-3, atol=1e-3)
+    assert plain.dtype == np.float32

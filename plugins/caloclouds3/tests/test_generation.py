@@ -18,6 +18,7 @@ from calozoo_caloclouds3.features import decode_position, encode, warp
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.layers import LayerContents, contents, draw_layers
 from calozoo_caloclouds3.model import CaloClouds3
+from calozoo_caloclouds3.plainflow import PlainFlow
 from calozoo_caloclouds3.points import PointWiseNet
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
@@ -58,8 +59,9 @@ def test_a_later_shower_does_not_depend_on_the_ones_before_it(tiny: CaloClouds3)
     whole = tiny.sample(incident, 5, 0)
     alone = tiny.sample(incident[4:5], 5, 4)
     assert alone.n_points[0] == whole.n_points[4]
-    np.testing.assert_allclose(alone.x, whole[4:5].x, atol=1e-3)
-    np.testing.assert_allclose(alone.energy, whole[4:5].energy, rtol=1e-4)
+    # Two points whose depths are equal up to rounding may change places.
+    np.testing.assert_allclose(np.sort(alone.x), np.sort(whole[4:5].x), atol=2e-3)
+    np.testing.assert_allclose(alone.visible_energy, whole[4:5].visible_energy, rtol=1e-5)
 
 
 def test_the_shear_follows_p_x_over_p_z(tiny: CaloClouds3) -> None:
@@ -72,7 +74,7 @@ def test_the_shear_follows_p_x_over_p_z(tiny: CaloClouds3) -> None:
         tiny.net,
         np.array([[50 / 127, diagonal, diagonal, 0.5]], np.float32),
         draw_layers(
-            tiny.flow,
+            PlainFlow(tiny.flow),
             np.array([[50 / 127, diagonal, diagonal, 0.5]], np.float32),
             tiny.config,
             0,
@@ -95,7 +97,7 @@ def test_a_shower_with_too_many_negative_layers_is_drawn_again(
     for parameter in flow.parameters():
         torch.nn.init.zeros_(parameter)
     flow.shift.fill_(0.6)
-    drawn = draw_layers(flow, np.tile(condition, (50, 1)), tiny_config, seed=3, first=0)
+    drawn = draw_layers(PlainFlow(flow), np.tile(condition, (50, 1)), tiny_config, seed=3, first=0)
     assert ((drawn.energies == 0) | (drawn.counts == 0)).sum(axis=1).max() <= N_LAYERS
     first = contents(flow(torch.randn(100, 60), torch.zeros(100, 4)).detach().numpy(), tiny_config)
     assert (first.energies == 0).sum(axis=1).max() > 7

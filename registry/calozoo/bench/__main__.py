@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
+
+# The linear algebra behind numpy reads this once, when it is imported; torch is told by itself.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 from calozoo import catalog
 from calozoo.bench.fidelity import measure_fidelity

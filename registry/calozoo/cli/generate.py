@@ -93,16 +93,17 @@ def generate(
     calozoo generate --model caloclouds3 --energy 10:100 --dir cone:40 -n 5000 --out showers.h5
     """
     from calozoo import catalog
+    from calozoo.threads import use_threads
+
+    use_threads(threads)  # before numpy is imported: its linear algebra asks only then
     from calozoo.request import make_source
     from calozoo.run import check_output, check_request, generate_to_file
-    from calozoo.threads import use_threads
 
     spec = catalog.find_model(catalog.split_revision(model)[0])
     particle = particle or spec.conditions.particles[0]
     source = make_source(energy, direction, n, seed=seed, particle=particle)
     check_request(spec, source, batch_size=batch_size, extrapolate=extrapolate)
     check_output(out, overwrite=overwrite)
-    use_threads(threads)
     generator = catalog.load(
         model, device=device, precision=precision, offline=offline, folder=weights
     )
