@@ -9,6 +9,7 @@ from calozoo_caloclouds3.config import Calibration, CaloCloudsConfig
 from calozoo_caloclouds3.data import Sample
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.layers import draw_layers
+from calozoo_caloclouds3.onestep import OneStep
 from calozoo_caloclouds3.plainflow import PlainFlow
 from calozoo_caloclouds3.points import PointWiseNet
 
@@ -34,7 +35,7 @@ def calibrated(
     """
     plain = config.model_copy(update={"calibration": Calibration()})
     drawn = draw_layers(PlainFlow(flow), sample.condition, plain, SEED, 0)
-    cloud = point_cloud(net, sample.condition, drawn, plain, SEED, 0)
+    cloud = point_cloud(OneStep(net), sample.condition, drawn, plain, SEED, 0)
     mine = np.average(np.hypot(cloud.x, cloud.y), weights=cloud.energy)
     truth = np.average(np.hypot(sample.x, sample.y), weights=sample.showers.energy)
     return plain.model_copy(

@@ -6,14 +6,13 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig
 from calozoo_caloclouds3.features import decode_position
 from calozoo_caloclouds3.layers import LayerContents
 from calozoo_caloclouds3.onestep import OneStep
-from calozoo_caloclouds3.points import FEATURES, PointWiseNet
+from calozoo_caloclouds3.points import FEATURES
 from calozoo_core.random import stream
 
 __all__ = ["Cloud", "point_cloud"]
@@ -42,29 +41,26 @@ class Cloud(NamedTuple):
 
 
 def point_cloud(
-    net: PointWiseNet,
+    step: OneStep,
     condition: NDArray[np.float32],
     layers: LayerContents,
     config: CaloCloudsConfig,
     seed: int,
     first: int,
-    *,
-    dtype: torch.dtype = torch.float32,
 ) -> Cloud:
     """Points that add up to given counts and energies per layer.
 
     Arguments:
-        net: The one-step network.
+        step: The one-step network.
         condition: (E / 127 GeV, p_x, p_y, p_z), shape (n, 4).
         layers: Points and energy per layer.
         config: Of the model.
         seed: The user's seed.
         first: Number of the first of these showers in the whole sample.
-        dtype: Of the network's arithmetic.
     """
     totals = layers.counts.sum(axis=1)
     offsets = np.concatenate([[0], np.cumsum(totals)])
-    raw = _one_step(net, condition, offsets, seed, first, dtype)
+    raw = _one_step(step, condition, offsets, seed, first)
     flat = layers.counts.ravel()
     layer = np.repeat(np.tile(np.arange(N_LAYERS, dtype=np.uint8), len(totals)), flat)
     x, y = decode_position(raw[0], raw[1], config.features)
@@ -76,21 +72,20 @@ def point_cloud(
 
 
 def _one_step(
-    net: PointWiseNet,
+    step: OneStep,
     condition: NDArray[np.float32],
     offsets: NDArray[np.int64],
     seed: int,
     first: int,
-    dtype: torch.dtype,
 ) -> NDArray[np.float32]:
     """Network features of all points, shape (4, N), each shower's ordered by depth."""
     raw = np.empty((FEATURES, offsets[-1]), np.float32)
-    step = OneStep(net, condition, dtype)
+    network = step.folded(condition)
     for i, (start, stop) in enumerate(pairwise(offsets)):
         noise = stream(seed, first + i, "points").standard_normal(
             (FEATURES, stop - start), np.float32
         )
-        points = step(i, noise)
+        points = step(network, i, noise)
         points.take(_depth_order(points[DEPTH]), axis=1, out=raw[:, start:stop], mode="clip")
     return raw
 

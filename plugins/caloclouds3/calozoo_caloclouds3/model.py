@@ -14,6 +14,7 @@ from calozoo_caloclouds3.config import CaloCloudsConfig
 from calozoo_caloclouds3.features import conditions
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.layers import draw_layers
+from calozoo_caloclouds3.onestep import OneStep
 from calozoo_caloclouds3.plainflow import PlainFlow
 from calozoo_caloclouds3.points import PointWiseNet
 from calozoo_core.detector import load_detector
@@ -62,6 +63,8 @@ class CaloClouds3(Generator):
         self.flow = flow.eval().requires_grad_(False)
         self.net = net.to(device).eval().requires_grad_(False)
         self._plain_flow = PlainFlow(flow)
+        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        self._step = OneStep(self.net, dtype)
         self._device, self._precision = device, precision
         detector = load_detector(spec.detector)
         self._layer_depth_mm: NDArray[np.float32] = detector.layer_depth_mm.astype(np.float32)
@@ -133,13 +136,12 @@ class CaloClouds3(Generator):
         condition = conditions(incident.energy, incident.direction, self.config.energy_scale_gev)
         layers = draw_layers(self._plain_flow, condition, self.config, seed, first)
         cloud = point_cloud(
-            self.net,
+            self._step,
             condition,
             layers,
             self.config,
             seed,
             first,
-            dtype=torch.bfloat16 if self._precision == "bfloat16" else torch.float32,
         )
         slope = incident.direction[:, :2] / incident.direction[:, 2:]
         depth = self._layer_depth_mm[cloud.layer]

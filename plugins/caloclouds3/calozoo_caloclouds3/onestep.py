@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,14 +19,21 @@ from calozoo_caloclouds3.points import (
     PointWiseNet,
 )
 
-__all__ = ["OneStep"]
+__all__ = ["Folded", "OneStep"]
 
 SPREAD = math.hypot(SIGMA_MAX, SIGMA_DATA)
 DISTANCE = SIGMA_MAX - SIGMA_MIN
 
 
+class Folded(NamedTuple):
+    """PointWiseNet for some showers: plain linear layers, a weight and a bias for each shower."""
+
+    weights: list[Tensor]
+    biases: list[Tensor]
+
+
 class OneStep:
-    """From standard normal noise to points, for given showers, without the detours.
+    """From standard normal noise to points, without the detours.
 
     At one noise level the context of a shower is known before its points are, so that its gates can
     be multiplied into the weights: what is left are plain linear layers. The scales before and
@@ -33,33 +41,41 @@ class OneStep:
 
     Arguments:
         net: The one-step network.
-        condition: (E / 127 GeV, p_x, p_y, p_z), shape (n, 4).
         dtype: Of the arithmetic.
     """
 
-    def __init__(
-        self, net: PointWiseNet, condition: NDArray[np.float32], dtype: torch.dtype
-    ) -> None:
-        self._device, self._dtype = net.frequencies.device, dtype
-        with torch.inference_mode():
-            conditions = torch.from_numpy(condition).to(self._device)
-            log_sigma = conditions.new_full((len(condition),), math.log(SIGMA_MAX))
-            context = net.context(log_sigma, conditions)
-            folded = [layer.folded(context) for layer in net.layers]
-            folded[0][0].mul_(SIGMA_MAX / SPREAD)
-            for part in folded[-1]:
-                part.mul_(DISTANCE * SIGMA_DATA / SPREAD)
-            self._layers = [
-                (weight.to(dtype), bias.unsqueeze(-1).to(dtype)) for weight, bias in folded
-            ]
+    def __init__(self, net: PointWiseNet, dtype: torch.dtype = torch.float32) -> None:
+        self._net, self._device, self._dtype = net, net.frequencies.device, dtype
         self._memory = [torch.empty(0, dtype=dtype, device=self._device) for _ in range(2)]
         self._skip = SIGMA_MAX * SIGMA_DATA**2 / (DISTANCE**2 + SIGMA_DATA**2)
 
-    def __call__(self, shower: int, noise: NDArray[np.float32]) -> NDArray[np.float32]:
+    def folded(self, condition: NDArray[np.float32]) -> Folded:
+        """The network for showers of these conditions.
+
+        Arguments:
+            condition: (E / 127 GeV, p_x, p_y, p_z), shape (n, 4).
+        """
+        with torch.inference_mode():
+            conditions = torch.from_numpy(condition).to(self._device)
+            log_sigma = conditions.new_full((len(condition),), math.log(SIGMA_MAX))
+            context = self._net.context(log_sigma, conditions)
+            layers = [layer.folded(context) for layer in self._net.layers]
+            layers[0][0].mul_(SIGMA_MAX / SPREAD)
+            for part in layers[-1]:
+                part.mul_(DISTANCE * SIGMA_DATA / SPREAD)
+            return Folded(
+                [weight.to(self._dtype) for weight, _ in layers],
+                [bias.unsqueeze(-1).to(self._dtype) for _, bias in layers],
+            )
+
+    def __call__(
+        self, layers: Folded, shower: int, noise: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
         """Network features of points of one shower.
 
         Arguments:
-            shower: Which of the showers.
+            layers: The network for some showers.
+            shower: Which of them.
             noise: Standard normal, shape (4, points).
 
         Returns:
@@ -69,8 +85,8 @@ class OneStep:
         with torch.inference_mode():
             start = torch.from_numpy(noise).to(self._device)
             x: Tensor = start.to(self._dtype)
-            last = len(self._layers) - 1
-            for i, (weight, bias) in enumerate(self._layers):
+            last = len(layers.weights) - 1
+            for i, (weight, bias) in enumerate(zip(*layers, strict=True)):
                 out = self._buffer(i % 2, weight.shape[1], n)
                 x = torch.addmm(bias[shower], weight[shower], x, out=out)
                 if i < last:

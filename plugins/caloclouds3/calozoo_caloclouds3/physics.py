@@ -17,6 +17,7 @@ from calozoo_caloclouds3.distill import run_teacher
 from calozoo_caloclouds3.features import decode_position
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.layers import LayerContents, draw_layers
+from calozoo_caloclouds3.onestep import OneStep
 from calozoo_caloclouds3.plainflow import PlainFlow
 from calozoo_caloclouds3.points import PointWiseNet
 from calozoo_core.metrics import js_divergence
@@ -70,7 +71,7 @@ def flow_physics(flow: ShowerFlow, sample: Sample, config: CaloCloudsConfig) -> 
 
 def point_physics(net: PointWiseNet, sample: Sample, config: CaloCloudsConfig) -> dict[str, float]:
     """One-step points for held-out showers, given their true layer contents, against Geant4's."""
-    cloud = point_cloud(net, sample.condition, sample.layers, config, SEED, 0)
+    cloud = point_cloud(OneStep(net), sample.condition, sample.layers, config, SEED, 0)
     mine = _histograms(cloud.x, cloud.y, cloud.energy)
     truth = _histograms(sample.x, sample.y, sample.showers.energy)
     figures = {name: js_divergence(mine[name], truth[name]) for name in mine}

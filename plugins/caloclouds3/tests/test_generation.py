@@ -18,6 +18,7 @@ from calozoo_caloclouds3.features import decode_position, encode, warp
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.layers import LayerContents, contents, draw_layers
 from calozoo_caloclouds3.model import CaloClouds3
+from calozoo_caloclouds3.onestep import OneStep
 from calozoo_caloclouds3.plainflow import PlainFlow
 from calozoo_caloclouds3.points import PointWiseNet
 from calozoo_core.errors import InputError, WeightsError
@@ -45,7 +46,7 @@ def test_every_layer_gets_its_points_and_its_energy(
     condition: np.ndarray,
     layers: LayerContents,
 ) -> None:
-    cloud = point_cloud(tiny_networks[1], condition, layers, tiny_config, seed=1, first=0)
+    cloud = point_cloud(OneStep(tiny_networks[1]), condition, layers, tiny_config, seed=1, first=0)
     for i in range(2):
         inside = slice(cloud.offsets[i], cloud.offsets[i + 1])
         counts = np.bincount(cloud.layer[inside], minlength=N_LAYERS)
@@ -71,7 +72,7 @@ def test_the_shear_follows_p_x_over_p_z(tiny: CaloClouds3) -> None:
     showers = tiny.sample(slanted, 0, 0)
     depth = tiny._layer_depth_mm[showers.layer]
     upright = point_cloud(
-        tiny.net,
+        OneStep(tiny.net),
         np.array([[50 / 127, diagonal, diagonal, 0.5]], np.float32),
         draw_layers(
             PlainFlow(tiny.flow),

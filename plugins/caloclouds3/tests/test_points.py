@@ -67,9 +67,10 @@ def test_folding_the_conditions_into_the_weights_changes_nothing(
     noise = torch.randn(3, 50, 4, generator=random)
     with torch.inference_mode():
         whole = consistency(net, SIGMA_MAX * noise, torch.full((3,), SIGMA_MAX), condition)
-    step = OneStep(net, condition.numpy(), torch.float32)
+    step = OneStep(net)
+    layers = step.folded(condition.numpy())
     for i in range(3):
-        folded = step(i, noise[i].T.contiguous().numpy())
+        folded = step(layers, i, noise[i].T.contiguous().numpy())
         np.testing.assert_allclose(folded.T, whole[i], atol=2e-5)
 
 
