@@ -14,14 +14,12 @@ from torch import Tensor
 
 from calozoo_caloclouds3.config import (
     Calibration,
-    CaloCloudsConfig,
     PointFeatures,
     PointsConfig,
 )
-from calozoo_caloclouds3.flow import ShowerFlow
+from calozoo_caloclouds3.files import Trained, read, write
 from calozoo_caloclouds3.points import PointWiseNet
 from calozoo_core.errors import WeightsError
-from calozoo_core.weights import read_config, read_tensors, write_weights
 
 __all__ = ["convert", "published_points", "renamed"]
 
@@ -33,6 +31,19 @@ NAMES = {
     "timestep_embed.0.weight": "frequencies",
     "timestep_embed.1.": "embed.",
 }
+
+
+#: What reading a file that is not theirs may end in.
+_UNREADABLE = (
+    EOFError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    SafetensorError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+)
 
 
 class _Configs:
@@ -58,28 +69,21 @@ def convert(source: Path, out: Path) -> Path:
     """
     net = published_points(source)
     with as_file(files("calozoo_caloclouds3") / "weights" / "ild-photon") as bundled:
-        ours = read_config(bundled, CaloCloudsConfig)
-        flow = ShowerFlow(ours.flow)
-        own = {f"flow.{name}": tensor for name, tensor in flow.state_dict().items()}
-        points = PointWiseNet(ours.points).state_dict()
-        own |= {f"points.{name}": tensor for name, tensor in points.items()}
-        tensors = read_tensors(bundled, {name: tensor.shape for name, tensor in own.items()})
-    tensors = {name: tensor for name, tensor in tensors.items() if name.startswith("flow.")}
-    tensors |= {f"points.{name}": tensor for name, tensor in net.state_dict().items()}
-    config = ours.model_copy(
+        ours = read(bundled)
+    config = ours.config.model_copy(
         update={
             "points": PointsConfig(),
             # Trained on GeV with the constants of MeV: its energies come out in GeV.
             "features": PointFeatures(energy_unit_mev=1000.0),
             "calibration": Calibration(
-                n_points=ours.calibration.n_points,
-                energy=ours.calibration.energy,
+                n_points=ours.config.calibration.n_points,
+                energy=ours.config.calibration.energy,
                 position=1.04,
                 fitted_on="points: the authors' own factor; layers: as bundled",
             ),
         }
     )
-    write_weights(out, config, tensors)
+    write(out, Trained(config, ours.flow, net))
     return out
 
 
@@ -122,7 +126,7 @@ def _read(source: Path) -> Mapping[str, Tensor]:
         with torch.serialization.safe_globals([(_Configs, "configs.Configs")]):
             checkpoint = torch.load(source, map_location="cpu", weights_only=True)
         tensors: Mapping[str, Tensor] = checkpoint["others"]["model_ema"]
-    except (OSError, SafetensorError, pickle.UnpicklingError, KeyError, RuntimeError) as error:
+    except _UNREADABLE as error:
         msg = f"{source} is not one of the authors' checkpoints."
         raise WeightsError(msg) from error
     return tensors

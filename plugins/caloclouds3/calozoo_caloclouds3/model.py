@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from calozoo_caloclouds3.cloud import point_cloud
 from calozoo_caloclouds3.config import CaloCloudsConfig
 from calozoo_caloclouds3.features import conditions
+from calozoo_caloclouds3.files import read
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.layers import draw_layers
 from calozoo_caloclouds3.onestep import OneStep
@@ -22,7 +22,6 @@ from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.showers import Showers
-from calozoo_core.weights import read_config, read_tensors
 
 __all__ = ["CaloClouds3"]
 
@@ -88,35 +87,12 @@ class CaloClouds3(Generator):
             msg = f"{spec.name} needs weights; type `calozoo pull {spec.name}`."
             raise WeightsError(msg)
         _check_device(device)
-        config = read_config(folder, CaloCloudsConfig)
-        # On the meta device nothing is allocated before the file is known to fit.
-        with torch.device("meta"):
-            modules: dict[str, Any] = {
-                "flow": ShowerFlow(config.flow),
-                "points": PointWiseNet(config.points),
-            }
-        own = {
-            f"{part}.{name}": tensor
-            for part, module in modules.items()
-            for name, tensor in module.state_dict().items()
-        }
-        tensors = read_tensors(
-            folder,
-            shapes={name: tensor.shape for name, tensor in own.items()},
-            dtypes={name: str(tensor.dtype).removeprefix("torch.") for name, tensor in own.items()},
-        )
-        for part, module in modules.items():
-            mine = {
-                name.removeprefix(f"{part}."): tensor
-                for name, tensor in tensors.items()
-                if name.startswith(f"{part}.")
-            }
-            module.load_state_dict(mine, assign=True)
+        trained = read(folder)
         return cls(
             spec,
-            config,
-            modules["flow"],
-            modules["points"],
+            trained.config,
+            trained.flow,
+            trained.points,
             device=device,
             precision=precision or "float32",
         )

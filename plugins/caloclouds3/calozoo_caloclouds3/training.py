@@ -21,12 +21,13 @@ from calozoo_caloclouds3.calibration import calibrated
 from calozoo_caloclouds3.config import Width, preset
 from calozoo_caloclouds3.data import Sample, flow_batch, measured_features, point_batch
 from calozoo_caloclouds3.distill import Loss, consistency_loss, teacher_loss, trajectory_loss
+from calozoo_caloclouds3.files import Trained, write
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.physics import flow_physics, point_physics, teacher_physics
 from calozoo_caloclouds3.points import PointWiseNet
 from calozoo_core.errors import InputError
 from calozoo_core.training import Schedule, StagedTraining, fit, read_sample
-from calozoo_core.weights import sha256, write_weights
+from calozoo_core.weights import sha256
 
 __all__ = ["Options", "train"]
 
@@ -180,9 +181,7 @@ class _Training:
         """Calibrate, and write the weights and the record of how they came about."""
         flow, student = self._kept("flow"), self._kept("student")
         config = calibrated(flow, student, self.config, self.sample, "its training showers")
-        tensors = {f"flow.{name}": tensor for name, tensor in flow.state_dict().items()}
-        tensors |= {f"points.{name}": tensor for name, tensor in student.state_dict().items()}
-        write_weights(self.out, config, tensors)
+        write(self.out, Trained(config, flow, student))
         for stage in ("flow", "teacher", "student"):
             shutil.copyfile(self.out / stage / "metrics.csv", self.out / f"{stage}.csv")
         write_record(self.out / "training.json", self._record())

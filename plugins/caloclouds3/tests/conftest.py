@@ -10,10 +10,10 @@ import torch
 
 from calozoo_caloclouds3 import SPEC
 from calozoo_caloclouds3.config import CaloCloudsConfig, preset
+from calozoo_caloclouds3.files import Trained, write
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.model import CaloClouds3
 from calozoo_caloclouds3.points import PointWiseNet
-from calozoo_core.weights import write_weights
 
 
 def _folder(variable: str, what: str) -> Path:
@@ -63,11 +63,8 @@ def tiny_networks(
 def tiny_folder(
     tmp_path: Path, tiny_config: CaloCloudsConfig, tiny_networks: tuple[ShowerFlow, PointWiseNet]
 ) -> Path:
-    flow, net = tiny_networks
-    tensors = {f"flow.{name}": tensor for name, tensor in flow.state_dict().items()}
-    tensors |= {f"points.{name}": tensor for name, tensor in net.state_dict().items()}
     folder = tmp_path / "weights"
-    write_weights(folder, tiny_config, tensors)
+    write(folder, Trained(tiny_config, *tiny_networks))
     return folder
 
 
