@@ -181,7 +181,9 @@ def _origin(entry: EntryPoint) -> tuple[str, str]:
     """Name and version of the distribution an entry point belongs to, damaged metadata or not."""
     try:
         metadata = entry.dist.metadata if entry.dist is not None else None
-    except TypeError:  # a half-removed installation
+    # A half-removed installation: the library and its backport, which takes over once anything
+    # imports it, have an error each for that.
+    except (TypeError, OSError):
         metadata = None
     if metadata is None or "Name" not in metadata or "Version" not in metadata:
         return entry.name, ""

@@ -49,6 +49,8 @@ def show(file: Path, picture: Path | None, event: int, as_json: bool) -> None:
         click.echo(json.dumps(summary.as_dict(), indent=2))
     else:
         click.echo(aligned(_rows(summary)))
+    if picture is not None:
+        click.echo(f"drawn to {picture}", err=True)
 
 
 def _rows(summary: Summary) -> list[tuple[str, str]]:
