@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +66,10 @@ class CaloClouds3(Generator):
         self.net = net.to(device).eval().requires_grad_(False)
         self._plain_flow = PlainFlow(flow)
         dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        self._step = OneStep(self.net, dtype)
+        # The threads torch was given share the showers, each with a memory of its own.
+        threads = torch.get_num_threads() if device == "cpu" else 1
+        self._steps = [OneStep(self.net, dtype) for _ in range(threads)]
+        self._pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
         self._device, self._precision = device, precision
         detector = load_detector(spec.detector)
         self._layer_depth_mm: NDArray[np.float32] = detector.layer_depth_mm.astype(np.float32)
@@ -109,16 +115,21 @@ class CaloClouds3(Generator):
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers for these primaries, of which the first is number `first` of the sample."""
+        size = -(-len(incident) // len(self._steps))
+        parts = list(incident.batches(max(size, 1)))
+        with _one_torch_thread():
+            if len(parts) == 1:
+                return self._sample(self._steps[0], incident, seed, first)
+            work = [
+                self._pool.submit(self._sample, step, part, seed, first + start)
+                for step, (start, part) in zip(self._steps, parts, strict=False)
+            ]
+            return Showers.concatenate([part.result() for part in work])
+
+    def _sample(self, step: OneStep, incident: Incident, seed: int, first: int) -> Showers:
         condition = conditions(incident.energy, incident.direction, self.config.energy_scale_gev)
         layers = draw_layers(self._plain_flow, condition, self.config, seed, first)
-        cloud = point_cloud(
-            self._step,
-            condition,
-            layers,
-            self.config,
-            seed,
-            first,
-        )
+        cloud = point_cloud(step, condition, layers, self.config, seed, first)
         slope = incident.direction[:, :2] / incident.direction[:, 2:]
         depth = self._layer_depth_mm[cloud.layer]
         points = np.diff(cloud.offsets)
@@ -132,6 +143,17 @@ class CaloClouds3(Generator):
             representation=self.spec.representation,
             detector=self.spec.detector,
         )
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Keep torch from sharing one shower's small products among threads: that takes it longer."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _check_device(device: str) -> None:
