@@ -126,14 +126,15 @@ def write_weights(folder: Path, config: BaseModel, tensors: Mapping[str, Tensor]
         WeightsError: If the folder cannot be written to.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     parts = {name: folder / f"{name}.part" for name in WEIGHT_FILES}
     # Clones, since two names for one memory cannot be saved.
     copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(copies, parts[TENSORS_FILE], metadata={"format": "pt"})
+        # Python writes it, so that it is as open to others as any new file of this user.
+        parts[TENSORS_FILE].write_bytes(save(copies, metadata={"format": "pt"}))
         parts[CONFIG_FILE].write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
         for name, part in parts.items():
             part.replace(folder / name)

@@ -238,3 +238,11 @@ def test_a_header_of_absurd_length_is_not_read(tmp_path, length):
 )
 def test_a_configuration_that_is_none_is_refused(tmp_path, content, words):
     assert words in config_refusal(tmp_path, content)
+
+
+def test_others_may_read_the_weights_if_they_may_read_new_files(tmp_path):
+    other = tmp_path / "other"
+    other.touch()
+    write_weights(tmp_path / "model", Config(width=3), {"a": torch.zeros(2)})
+    modes = {path.stat().st_mode for path in [other, *(tmp_path / "model").iterdir()]}
+    assert len(modes) == 1
