@@ -97,7 +97,7 @@ class OneStep:
     def _buffer(self, which: int, width: int, n: int) -> Tensor:
         """A piece of memory that is used for every layer and shower again.
 
-        Asking the system for new pages costs a third of the whole network's time.
+        Fresh memory for each would cost more than a quarter of the network's time.
         """
         if self._memory[which].numel() < width * n:
             self._memory[which] = torch.empty(width * n, dtype=self._dtype, device=self._device)

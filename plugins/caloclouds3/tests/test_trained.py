@@ -40,7 +40,7 @@ def summed(showers: Showers) -> Profiles:
 
 
 def test_the_profiles_are_those_of_geant4(generated: Showers, reference: Showers) -> None:
-    """Bounds are the aims; measured are 1.1e-4 and 2.3e-4, of which 5e-5 is this sample's noise."""
+    """Bounds are the aims; the card has what was measured, and the noise of the sample."""
     divergence = divergences(summed(generated), summed(reference))
     assert divergence["layer_energy"] < 2e-4
     assert divergence["radius_energy"] < 1e-3
