@@ -1,4 +1,4 @@
-"""Detectors: the stack of materials, the sensitive layers, the cells and the field."""
+"""Detectors: the stack of materials, the sensitive layers, the cells, the field and the shape."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
+from calozoo_core._description import Description, Material
 from calozoo_core.errors import DetectorError
+from calozoo_core.shape import Barrel, Cylinder, Endcap, Wafers
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -29,62 +32,25 @@ __all__ = [
 MAX_LAYERS = 256
 """A layer's index is stored in 8 bits."""
 
+_MAX_CHARACTERS = 1_000_000
+
 
 @dataclass(frozen=True)
 class Slab:
-    """One sheet of the stack: material, thickness in mm, and its layer index if it is read out."""
+    """One sheet of the stack.
+
+    Arguments:
+        material: Its name among the detector's materials.
+        thickness_mm: How thick it is.
+        layer: Its index among the sensitive layers, if it is read out.
+        alveolus: Number of the alveolus it lies in, from the face; None for the structure itself,
+            and in detectors that have no alveoli.
+    """
 
     material: str
     thickness_mm: float
     layer: int | None = None
-
-
-_STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Material(BaseModel):
-    """A mixture of elements that is not in Geant4's own list.
-
-    Arguments:
-        density_g_cm3: Density.
-        mass_fractions: Of each element, adding up to 1.
-    """
-
-    model_config = _STRICT
-
-    density_g_cm3: float = Field(gt=0)
-    mass_fractions: dict[str, Annotated[float, Field(gt=0, le=1)]]
-
-    @model_validator(mode="after")
-    def _fractions_add_up(self) -> Material:
-        total = sum(self.mass_fractions.values())
-        if abs(total - 1) > 1e-6:
-            msg = f"its mass fractions add up to {total:g}, not to 1"
-            raise ValueError(msg)
-        return self
-
-
-class _SlabEntry(BaseModel):
-    model_config = _STRICT
-
-    material: str
-    thickness_mm: float = Field(gt=0)
-    sensitive: bool = False
-
-
-class _Description(BaseModel):
-    """A detector's TOML file, word for word."""
-
-    model_config = _STRICT
-
-    summary: str
-    face_mm: float = Field(gt=0)
-    cell_mm: float = Field(gt=0)
-    field_tesla: tuple[float, float, float]
-    range_cut_mm: float = Field(gt=0)
-    materials: dict[str, str | Material]
-    sections: dict[str, tuple[_SlabEntry, ...]]
-    stack: tuple[str, ...] = Field(min_length=1)
+    alveolus: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,8 +66,13 @@ class Detector:
         cell_mm: Pitch of the square readout cells.
         field_tesla: Magnetic field in the local frame.
         range_cut_mm: Geant4's production threshold.
+        physics: Geant4's electromagnetic constructor.
         materials: Material by the name the stack uses: a Geant4 (NIST) name, or a mixture.
         slabs: The sheets from the face inwards.
+        barrel: How they stand around the beam; without any shape they are one plain slab.
+        endcap: How they stand at either end.
+        cylinder: How they are bent around the beam.
+        wafers: How the layers are cut; without them every layer is sensitive everywhere.
 
     Example:
         >>> ild = load_detector("ild_siecal_regular")
@@ -115,8 +86,13 @@ class Detector:
     cell_mm: float
     field_tesla: tuple[float, float, float]
     range_cut_mm: float
+    physics: str
     materials: dict[str, str | Material]
     slabs: tuple[Slab, ...]
+    barrel: Barrel | None = None
+    endcap: Endcap | None = None
+    cylinder: Cylinder | None = None
+    wafers: Wafers | None = None
 
     @property
     def n_layers(self) -> int:
@@ -156,17 +132,42 @@ def list_detectors() -> list[str]:
     )
 
 
-@cache
 def load_detector(name: str) -> Detector:
-    """A detector by its name.
+    """A detector by its name, or from a description of your own.
+
+    Arguments:
+        name: Of a detector that comes with calozoo, or the path of a `.toml` file, whose stem
+            becomes its name.
 
     Raises:
         DetectorError: If there is none of that name, or its description is not a detector.
     """
+    return _load_file(Path(name)) if name.endswith(".toml") else _load_named(name)
+
+
+@cache
+def _load_named(name: str) -> Detector:
     if name not in list_detectors():
-        msg = f"No detector is called {name!r}; there are {', '.join(list_detectors())}."
+        msg = (
+            f"No detector is called {name!r}; there are {', '.join(list_detectors())}, "
+            "or give the path of a .toml file."
+        )
         raise DetectorError(msg)
     return parse_detector(name, (_folder() / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def _load_file(path: Path) -> Detector:
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_MAX_CHARACTERS + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not text"
+        msg = f"The detector description {path} cannot be read: {why.lower()}."
+        raise DetectorError(msg) from error
+    if len(text) > _MAX_CHARACTERS:
+        msg = f"The detector description {path} is longer than {_MAX_CHARACTERS} characters."
+        raise DetectorError(msg)
+    return parse_detector(path.stem, text)
 
 
 def parse_detector(name: str, text: str) -> Detector:
@@ -177,7 +178,7 @@ def parse_detector(name: str, text: str) -> Detector:
             material or section; the message says which.
     """
     try:
-        description = _Description.model_validate(tomllib.loads(text))
+        description = Description.model_validate(tomllib.loads(text))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         msg = f"The description of detector {name} is not TOML: {str(error).rstrip('.')}."
         raise DetectorError(msg) from error
@@ -194,14 +195,20 @@ def parse_detector(name: str, text: str) -> Detector:
         cell_mm=description.cell_mm,
         field_tesla=description.field_tesla,
         range_cut_mm=description.range_cut_mm,
+        physics=description.physics,
+        barrel=description.barrel,
+        endcap=description.endcap,
+        cylinder=description.cylinder,
+        wafers=description.wafers,
         materials=dict(description.materials),
         slabs=_slabs(name, description),
     )
 
 
-def _slabs(name: str, description: _Description) -> tuple[Slab, ...]:
+def _slabs(name: str, description: Description) -> tuple[Slab, ...]:
     slabs: list[Slab] = []
-    layer = 0
+    alveoli = description.wafers.alveoli if description.wafers else frozenset()
+    layer = alveolus = 0
     for section in description.stack:
         if section not in description.sections:
             msg = f"The stack of detector {name} names section {section!r}, which it does not have."
@@ -211,9 +218,15 @@ def _slabs(name: str, description: _Description) -> tuple[Slab, ...]:
                 msg = f"Detector {name} uses {entry.material!r}, which its materials do not have."
                 raise DetectorError(msg)
             slabs.append(
-                Slab(entry.material, entry.thickness_mm, layer if entry.sensitive else None)
+                Slab(
+                    entry.material,
+                    entry.thickness_mm,
+                    layer if entry.sensitive else None,
+                    alveolus if section in alveoli else None,
+                )
             )
             layer += entry.sensitive
+        alveolus += section in alveoli
     if not 0 < layer <= MAX_LAYERS:
         msg = f"Detector {name} has {layer} sensitive layers; it needs 1 to {MAX_LAYERS}."
         raise DetectorError(msg)

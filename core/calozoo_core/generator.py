@@ -106,6 +106,8 @@ class ModelSpec(BaseModel):
             `package:folder`; None if the model has none.
         trainer: A function that trains it, as `package.module:function`; None if it needs none.
         converter: A function that reads the authors' own files, likewise.
+        source: Name of the model that feeds this one; its generator is handed to `load` as the
+            keyword argument `source`.
         license: SPDX name, of code and weights.
         papers: Where the model is described, as URLs.
         plugin_api: The version of this contract the plugin was written for.
@@ -122,6 +124,7 @@ class ModelSpec(BaseModel):
     weights: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[\w./+-]+$")] | None = None
     trainer: ObjectPath | None = None
     converter: ObjectPath | None = None
+    source: str | None = None
     license: str = Field(min_length=1)
     papers: tuple[str, ...] = ()
     plugin_api: int = PLUGIN_API
@@ -165,6 +168,10 @@ class Generator(ABC):
         precision: Precision | None = None,
     ) -> Generator:
         """Build the generator.
+
+        A plugin may take further keyword arguments of these names, all of them optional: `workers`
+        (a number of processes), `detector` (a Detector other than the spec's), `source` (a
+        Generator, or the path of a shower file, that feeds this one).
 
         Arguments:
             spec: The spec it was registered with.
@@ -236,6 +243,7 @@ class Generator(ABC):
         *,
         energy: ArrayLike | None = None,
         direction: ArrayLike = (0.0, 0.0, 1.0),
+        position: ArrayLike | None = None,
         n: int | None = None,
         seed: int = 0,
         batch_size: int | None = None,
@@ -247,6 +255,8 @@ class Generator(ABC):
             incident: The primaries; or leave it out and give `energy` and `direction`.
             energy: Kinetic energy at the face, in GeV: a number, or shape (n,).
             direction: Unit vector in the local frame, shape (3,) or (n, 3).
+            position: Where the primaries cross the face, in the detector's global frame, in mm,
+                shape (3,) or (n, 3); models of gapless detectors do not need it.
             n: Number of showers; by default as many as energies or directions.
             seed: Same seed, same showers.
             batch_size: Primaries at a time; the showers do not depend on it.
@@ -257,8 +267,9 @@ class Generator(ABC):
             InputError: If what is asked for makes no sense.
         """
         if incident is None:
-            incident = _incident(energy, direction, n, self.spec.conditions.particles[0])
-        elif energy is not None or n is not None:
+            particle = self.spec.conditions.particles[0]
+            incident = _incident(energy, direction, position, n, particle)
+        elif energy is not None or n is not None or position is not None:
             msg = "Give an Incident, or an energy, a direction and a number of showers, not both."
             raise InputError(msg)
         from calozoo_core.showers import Showers
@@ -269,7 +280,11 @@ class Generator(ABC):
 
 
 def _incident(
-    energy: ArrayLike | None, direction: ArrayLike, n: int | None, particle: str
+    energy: ArrayLike | None,
+    direction: ArrayLike,
+    position: ArrayLike | None,
+    n: int | None,
+    particle: str,
 ) -> Incident:
     import numpy as np
 
@@ -284,7 +299,7 @@ def _incident(
             raise InputError(msg)
         if np.ndim(energy) == 0:
             energy = np.full(n, energy)
-    incident = Incident(energy, direction, particle)
+    incident = Incident(energy, direction, particle, position)
     if n is not None and len(incident) != n:
         msg = f"{len(incident)} energies or directions do not make {n} showers; leave n out."
         raise InputError(msg)

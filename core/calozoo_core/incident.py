@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,10 +28,12 @@ class Incident:
         direction: Direction in the local frame (z' into the calorimeter, x' along the magnetic
             field), shape (n, 3) or (3,). Normalised here.
         particle: PDG name; one for the whole batch.
+        position: Where each crosses the face, in the detector's global frame, in mm, shape (n, 3)
+            or (3,), float64; None where it does not matter.
 
     Raises:
-        InputError: If an energy is not positive and finite, or a direction is zero, not finite or
-            does not point into the calorimeter.
+        InputError: If an energy is not positive and finite, a direction is zero, not finite or
+            does not point into the calorimeter, or a position is not finite.
 
     Example:
         >>> incident = Incident([10.0, 50.0], direction=(0, 0, 2))
@@ -42,8 +44,15 @@ class Incident:
     energy: FloatArray
     direction: FloatArray
     particle: str = "gamma"
+    position: NDArray[np.float64] | None = None
 
-    def __init__(self, energy: ArrayLike, direction: ArrayLike, particle: str = "gamma") -> None:
+    def __init__(
+        self,
+        energy: ArrayLike,
+        direction: ArrayLike,
+        particle: str = "gamma",
+        position: ArrayLike | None = None,
+    ) -> None:
         energies = np.atleast_1d(_numbers(energy))
         directions = np.atleast_2d(_numbers(direction))
         if energies.ndim != 1 or directions.ndim != 2 or directions.shape[1] != 3:
@@ -62,6 +71,7 @@ class Incident:
         object.__setattr__(self, "energy", np.resize(_checked_energies(energies), n))
         object.__setattr__(self, "direction", np.resize(_unit_vectors(directions), (n, 3)))
         object.__setattr__(self, "particle", particle)
+        object.__setattr__(self, "position", _checked_positions(position, n))
 
     def __len__(self) -> int:
         return len(self.energy)
@@ -72,7 +82,28 @@ class Incident:
         object.__setattr__(part, "energy", self.energy[rows])
         object.__setattr__(part, "direction", self.direction[rows])
         object.__setattr__(part, "particle", self.particle)
+        there = None if self.position is None else self.position[rows]
+        object.__setattr__(part, "position", there)
         return part
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Incident]) -> Incident:
+        """One Incident out of several of the same particle, to the last bit.
+
+        Raises:
+            InputError: If there are none, or only some have positions, or the particles differ.
+        """
+        kinds = {(part.particle, part.position is None) for part in parts}
+        if len(kinds) != 1:
+            msg = "Only primaries of one particle, all with positions or none, go together."
+            raise InputError(msg)
+        whole = object.__new__(cls)
+        positions = [part.position for part in parts if part.position is not None]
+        object.__setattr__(whole, "energy", np.concatenate([part.energy for part in parts]))
+        object.__setattr__(whole, "direction", np.concatenate([part.direction for part in parts]))
+        object.__setattr__(whole, "particle", parts[0].particle)
+        object.__setattr__(whole, "position", np.concatenate(positions) if positions else None)
+        return whole
 
     def batches(self, size: int) -> Iterator[tuple[int, Incident]]:
         """The primaries in order, at most `size` at a time, each with the index of its first."""
@@ -94,6 +125,20 @@ def _numbers(values: ArrayLike) -> NDArray[np.float64]:
     except (TypeError, ValueError) as error:
         msg = "Energies and directions must be numbers, as many in each row."
         raise InputError(msg) from error
+
+
+def _checked_positions(position: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
+    if position is None:
+        return None
+    try:
+        checked = np.broadcast_to(np.asarray(position, dtype=np.float64), (n, 3)).copy()
+    except (TypeError, ValueError) as error:
+        msg = f"{n} primaries need positions of shape ({n}, 3) or (3,), in mm."
+        raise InputError(msg) from error
+    if not np.all(np.isfinite(checked)):
+        msg = "A position must be three finite numbers, in mm."
+        raise InputError(msg)
+    return checked
 
 
 def _checked_energies(energies: NDArray[np.float64]) -> FloatArray:

@@ -136,11 +136,7 @@ class Showers:
             y=np.concatenate([b.y for b in batches]),
             layer=np.concatenate([b.layer for b in batches]),
             energy=np.concatenate([b.energy for b in batches]),
-            incident=Incident(
-                np.concatenate([b.incident.energy for b in batches]),
-                np.concatenate([b.incident.direction for b in batches]),
-                first.incident.particle,
-            ),
+            incident=Incident.concatenate([b.incident for b in batches]),
             representation=first.representation,
             detector=first.detector,
             time=np.concatenate(times) if times else None,

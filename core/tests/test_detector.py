@@ -18,6 +18,8 @@ PUBLISHED_DEPTH_MM = """
 """
 
 ILD = load_detector("ild_siecal_regular")
+REAL = load_detector("ild_siecal")
+REAL_TEXT = (files("calozoo_core") / "detectors" / "ild_siecal.toml").read_text("utf-8")
 TEXT = (files("calozoo_core") / "detectors" / "ild_siecal_regular.toml").read_text("utf-8")
 
 
@@ -55,6 +57,61 @@ def test_every_detector_loads_and_uses_all_it_describes(name):
     detector = load_detector(name)
     assert {slab.material for slab in detector.slabs} == set(detector.materials)
     assert np.all(np.diff(detector.layer_depth_mm) > 0)
+
+
+def test_the_real_detector_has_the_stack_of_the_regular_one():
+    assert [(s.material, s.thickness_mm, s.layer) for s in REAL.slabs] == [
+        (s.material, s.thickness_mm, s.layer) for s in ILD.slabs
+    ]
+
+
+def test_two_layers_lie_in_each_alveolus_of_the_real_detector():
+    layers = {p: [s.layer for s in REAL.slabs if s.alveolus == p] for p in range(15)}
+    assert all([2 * p, 2 * p + 1] == [n for n in layers[p] if n is not None] for p in layers)
+    assert all(s.alveolus is None for s in ILD.slabs)
+
+
+def test_towers_are_as_wide_as_the_published_period_of_gaps():
+    assert REAL.barrel.tower_mm == pytest.approx(187.36)
+    assert REAL.endcap.tower_mm == pytest.approx(187.36)
+    assert REAL.wafers.tower_mm(REAL.cell_mm) == pytest.approx(187.36, abs=1e-4)
+
+
+def test_a_description_of_ones_own_is_a_detector_named_after_its_file(tmp_path):
+    (tmp_path / "mine.toml").write_text(TEXT, encoding="utf-8")
+    mine = load_detector(str(tmp_path / "mine.toml"))
+    assert mine.name == "mine"
+    assert mine.slabs == ILD.slabs
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"#" * 2_000_000])
+def test_a_file_that_is_no_description_is_refused_in_one_sentence(tmp_path, content):
+    path = tmp_path / "mine.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DetectorError, match=r"mine\.toml .*\.$"):
+        load_detector(str(path))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word"),
+    [
+        ("cells = 18", "cells = 19", "the towers of the barrel are 187.360 mm wide"),
+        ("guard_mm = 0.5", "guard_mm = -0.5", "guard_mm"),
+        ("wall_mm = 0.44", "wall_mm = 2.0", "overlap"),
+        ("[endcap]", "[cylinder]\nhalf_length_mm = 10\n[endcap]", "overlaps"),
+        ("inner_radius_mm = 400.0", "inner_radius_mm = 4000.0", "smaller"),
+        ('alveoli = ["thin"', 'alveoli = ["thin", "thinner"', "'thinner'"),
+        ("inner_radius_mm = 1804.8", "inner_radius_mm = 1800.0", "before the face"),
+        ("sides = 8", "sides = 2", "sides"),
+    ],
+)
+def test_a_shape_whose_parts_do_not_fit_is_refused_by_name(old, new, word):
+    assert old in REAL_TEXT
+    with pytest.raises(DetectorError, match=word) as refusal:
+        parse_detector("mine", REAL_TEXT.replace(old, new))
+    assert str(refusal.value).endswith(".")
+    assert "\n" not in str(refusal.value)
 
 
 def test_an_unknown_detector_is_answered_with_the_known_ones():

@@ -94,3 +94,28 @@ def test_a_direction_that_does_not_lead_in_is_refused(direction):
 def test_shapes_that_do_not_go_together_are_refused(energy, direction):
     with pytest.raises(InputError):
         Incident(energy, direction)
+
+
+def test_positions_go_with_their_primaries():
+    position = np.arange(9.0).reshape(3, 3)
+    incident = Incident([1, 2, 3], (0, 0, 1), position=position)
+    np.testing.assert_array_equal(incident[1:].position, position[1:])
+    parts = [part for _, part in incident.batches(2)]
+    np.testing.assert_array_equal(Incident.concatenate(parts).position, position)
+    assert Incident([1, 2], (0, 0, 1)).position is None
+
+
+def test_one_position_serves_all_primaries():
+    incident = Incident([1, 2], (0, 0, 1), position=(0, 1804.7, -50))
+    assert incident.position.tolist() == [[0, 1804.7, -50]] * 2
+
+
+@pytest.mark.parametrize("position", [[1, 2], [[0, 0, 0]] * 3, (0, 0, np.inf), ("a", "b", "c")])
+def test_positions_that_are_none_are_refused(position):
+    with pytest.raises(InputError, match=r"position.*mm\.$"):
+        Incident([1, 2], (0, 0, 1), position=position)
+
+
+def test_primaries_with_and_without_positions_do_not_mix():
+    with pytest.raises(InputError, match="positions"):
+        Incident.concatenate([Incident(1, (0, 0, 1)), Incident(1, (0, 0, 1), position=(0, 0, 0))])

@@ -1,0 +1,147 @@
+"""Shapes of calorimeters: how a stack of sheets is bent around a detector and cut into wafers."""
+
+from __future__ import annotations
+
+import math
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["Barrel", "Cylinder", "Endcap", "Wafers"]
+
+_STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Barrel(BaseModel):
+    """A polygon of flat staves around the beam, each overlapping the next.
+
+    A stave is a trapezoid whose ends are cut at the angle between neighbours, so that no gap points
+    at the beam: it begins at the edge of the polygon and ends on the back of its neighbour, before
+    the support. Along the beam it is made of modules, these of towers.
+
+    References:
+        | ILD's driver for this calorimeter, SEcal06: https://github.com/key4hep/k4geo
+
+    Arguments:
+        sides: Number of staves.
+        inner_radius_mm: From the beam to the front of the stack, without the air before it.
+        half_length_mm: Along the beam.
+        modules: Number of modules along the beam.
+        towers_per_module: Rows of wafer pairs in a module.
+        lateral_mm: Thickness of the side wall of a module; two of them part neighbours.
+        support_mm: Thickness of the plate at the back, which the next stave ends before.
+    """
+
+    model_config = _STRICT
+
+    sides: int = Field(ge=3, le=64)
+    inner_radius_mm: float = Field(gt=0)
+    half_length_mm: float = Field(gt=0)
+    modules: int = Field(ge=1, le=100)
+    towers_per_module: int = Field(ge=1, le=100)
+    lateral_mm: float = Field(ge=0)
+    support_mm: float = Field(ge=0)
+
+    @property
+    def half_width_mm(self) -> float:
+        """Half of a side of the polygon at its inner radius."""
+        return self.inner_radius_mm * math.tan(math.pi / self.sides)
+
+    @property
+    def module_mm(self) -> float:
+        """Length of a module along the beam."""
+        return 2 * self.half_length_mm / self.modules
+
+    @property
+    def tower_mm(self) -> float:
+        """Width of a tower along the beam."""
+        return (self.module_mm - 2 * self.lateral_mm) / self.towers_per_module
+
+
+class Endcap(BaseModel):
+    """An octagonal disk at either end, with a square hole, in four quadrants like a pinwheel.
+
+    References:
+        | ILD's driver for this calorimeter, SEcal06: https://github.com/key4hep/k4geo
+
+    Arguments:
+        face_mm: From the interaction point to the face, along the beam.
+        inner_radius_mm: Half the side of the hole.
+        outer_radius_mm: From the beam to the middle of a side of the octagon.
+        modules: Number of modules of a quadrant, from the hole outwards.
+        towers_per_module: Rows of wafer pairs in a module.
+        lateral_mm: Thickness of the side wall of a module; two of them part neighbours.
+    """
+
+    model_config = _STRICT
+
+    face_mm: float = Field(gt=0)
+    inner_radius_mm: float = Field(gt=0)
+    outer_radius_mm: float = Field(gt=0)
+    modules: int = Field(ge=1, le=100)
+    towers_per_module: int = Field(ge=1, le=100)
+    lateral_mm: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _ring(self) -> Endcap:
+        if self.inner_radius_mm >= self.outer_radius_mm:
+            msg = "its inner radius must be smaller than its outer one"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def tower_mm(self) -> float:
+        """Width of a tower."""
+        radial = self.outer_radius_mm - self.inner_radius_mm
+        return (radial / self.modules - 2 * self.lateral_mm) / self.towers_per_module
+
+
+class Cylinder(BaseModel):
+    """Concentric cylinders around the beam, the first at the detector's face.
+
+    Arguments:
+        half_length_mm: Along the beam.
+    """
+
+    model_config = _STRICT
+
+    half_length_mm: float = Field(gt=0)
+
+
+class Wafers(BaseModel):
+    """Square silicon wafers, two or so across a tower, in the alveoli of a carbon fibre structure.
+
+    References:
+        | CaloClouds3, figure 1: https://arxiv.org/abs/2511.01460
+        | ILD's driver for this calorimeter, SEcal06: https://github.com/key4hep/k4geo
+
+    Arguments:
+        cells: Readout cells along a side of a wafer.
+        guard_mm: Dead rim around a wafer.
+        per_tower: Wafers side by side in a tower.
+        tower_gap_mm: From the edge of a tower to the first wafer's rim.
+        wall_mm: Thickness of the wall of an alveolus, part of that gap.
+        plug_mm: From the beginning of a slab to the first wafer's rim.
+        alveoli: Sections of the stack that are slabs in alveoli; the others are the structure.
+    """
+
+    model_config = _STRICT
+
+    cells: int = Field(ge=1, le=1000)
+    guard_mm: float = Field(ge=0)
+    per_tower: int = Field(ge=1, le=100)
+    tower_gap_mm: float = Field(ge=0)
+    wall_mm: float = Field(ge=0)
+    plug_mm: float = Field(ge=0)
+    alveoli: frozenset[str] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _wall_fits(self) -> Wafers:
+        if self.wall_mm > self.tower_gap_mm:
+            msg = "a wall thicker than the gap beside the wafers would overlap them"
+            raise ValueError(msg)
+        return self
+
+    def tower_mm(self, cell_mm: float) -> float:
+        """Width that a tower of these wafers takes, for cells of this pitch."""
+        wafer = self.cells * cell_mm + 2 * self.guard_mm
+        return self.per_tower * wafer + 2 * self.tower_gap_mm
