@@ -7,11 +7,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["group"]
+__all__ = ["group", "sort_order"]
 
 IntArray = NDArray[np.int64]
 
 _LARGEST_KEY = 2**63 - 1
+_DIGIT_BITS = 16
 
 
 def group(*columns: IntArray) -> tuple[IntArray, IntArray]:
@@ -45,6 +46,23 @@ def group(*columns: IntArray) -> tuple[IntArray, IntArray]:
         key = np.zeros(len(columns[0]), np.int64)
         for column, low, width in zip(columns, lowest, widths, strict=True):
             key = key * width + (column - low)
-        order = np.argsort(key, kind="stable")
+        order = sort_order(key, math.prod(widths) - 1)
         changes = np.diff(key[order]) != 0
     return order, np.concatenate([[0], np.flatnonzero(changes) + 1])
+
+
+def sort_order(key: IntArray, largest: int) -> IntArray:
+    """Order of the rows by a key from 0 to `largest`; equal keys stay in the order they have.
+
+    Numpy sorts 16-bit numbers by counting, about ten times as fast as wider ones by comparing, so
+    the key is sorted digit by digit of 16 bits, the lowest first.
+
+    Example:
+        >>> sort_order(np.array([70000, 5, 70000, 4]), 70000).tolist()
+        [3, 1, 0, 2]
+    """
+    order: IntArray = np.argsort(key.astype(np.uint16), kind="stable")
+    for shift in range(_DIGIT_BITS, largest.bit_length(), _DIGIT_BITS):
+        digit = (key >> shift).astype(np.uint16).take(order)
+        order = order.take(np.argsort(digit, kind="stable"))
+    return order

@@ -1,0 +1,121 @@
+"""Calorimeters made of flat parts, each with a local frame that is turned as a whole."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calozoo_core.detector import Detector
+from calozoo_core.placement.base import FACE_TOLERANCE_MM, Entry, Placement
+
+__all__ = ["FlatParts"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+class FlatParts(Placement):
+    """A placement whose parts are flat: staves, ends, a slab.
+
+    A global point p has in a part the coordinates u, v and w: its products with the axes x', y' and
+    z' of that part. Every part's face is the plane w = `face_mm`.
+
+    Arguments:
+        detector: The detector the showers are put into.
+        axes: x', y' and z' of each part in the global frame, shape (n_parts, 3, 3).
+        face_mm: Distance of the face of each part from the interaction point.
+    """
+
+    def __init__(self, detector: Detector, axes: FloatArray, face_mm: float) -> None:
+        super().__init__(detector)
+        self._axes = axes
+        self._turns = np.argwhere(np.abs(axes).max(axis=0) > 0).tolist()  # the others are all 0
+        self._face_mm = face_mm
+        self._depth_mm = detector.layer_depth_mm
+        sheets = [slab.thickness_mm for slab in detector.slabs if slab.layer is not None]
+        self._half_sheet_mm: FloatArray = np.array(sheets) / 2 + 1e-3
+
+    @abstractmethod
+    def part_at_face(self, points: FloatArray) -> IntArray:
+        """The part whose face lies in the direction of each global point, shape (N,)."""
+
+    @abstractmethod
+    def part_of(self, points: FloatArray) -> IntArray:
+        """The part whose volume each global point lies in, shape (N,)."""
+
+    @abstractmethod
+    def within_face(self, u: FloatArray, v: FloatArray) -> BoolArray:
+        """Whether places in a part's plane are on its face, shape (N,)."""
+
+    @abstractmethod
+    def cell_at(self, u: FloatArray, v: FloatArray, layer: NDArray[np.intp]) -> IntArray:
+        """Index within its part of the cell at a place, shape (N,); negative where none is."""
+
+    @abstractmethod
+    def middle(self, index: IntArray) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Layer, u and v of the middles of cells by index in their part, each of shape (N,)."""
+
+    def local_direction(self, position: FloatArray, momentum: FloatArray) -> FloatArray:
+        local = _along(self._axes[self.part_at_face(position)], momentum)
+        unit: FloatArray = local / np.linalg.norm(local, axis=1, keepdims=True)
+        return unit
+
+    def to_global(self, points: FloatArray, position: FloatArray) -> FloatArray:
+        axes = self._axes[self.part_at_face(np.atleast_2d(position))]
+        turned: FloatArray = np.einsum("...ij,...i->...j", axes, points)
+        return position + turned
+
+    def to_local(self, points: FloatArray, position: FloatArray) -> FloatArray:
+        axes = self._axes[self.part_at_face(np.atleast_2d(position))]
+        return _along(axes, points - position)
+
+    def cells(self, points: FloatArray, layer: NDArray[np.uint8]) -> IntArray:
+        part = self.part_of(points)
+        u, v, w = _along(self._axes[part], points).T
+        off = np.abs(w - self._face_mm - self._depth_mm[layer])
+        index = self.cell_at(u, v, layer.astype(np.intp))
+        is_cell = (index >= 0) & (off <= self._half_sheet_mm[layer])
+        return np.where(is_cell, index + part * self.cells_per_part, -1)
+
+    def middles(self, part: IntArray, index: IntArray) -> tuple[IntArray, FloatArray]:
+        layer, u, v = self.middle(index)
+        local = (u, v, (self._face_mm + self._depth_mm).take(layer))
+        centres = np.zeros((3, len(index)))
+        for i, j in self._turns:
+            centres[j] += self._axes[:, i, j].take(part) * local[i]
+        return layer, centres.T
+
+    def crossing(self, momentum: FloatArray) -> tuple[FloatArray, BoolArray]:
+        axes = self._axes[self.part_at_face(momentum)]
+        forward = np.einsum("nj,nj->n", axes[:, 2], momentum)
+        is_forward = forward > 0
+        position = momentum * (self._face_mm / np.where(is_forward, forward, 1.0))[:, None]
+        return position, is_forward & self.on_face(position)
+
+    def on_face(self, position: FloatArray) -> BoolArray:
+        u, v, w = _along(self._axes[self.part_at_face(position)], position).T
+        is_near: BoolArray = np.abs(w - self._face_mm) <= FACE_TOLERANCE_MM
+        return is_near & self.within_face(u, v)
+
+    def entry(self, position: FloatArray) -> Entry:
+        part = self.part_at_face(position)
+        u, v, _ = _along(self._axes[part], position).T
+        return Entry(part, u, v)
+
+    def cells_in_part(
+        self,
+        entry: Entry,
+        x: NDArray[np.float32],
+        y: NDArray[np.float32],
+        layer: NDArray[np.intp],
+    ) -> IntArray:
+        return self.cell_at(entry.u + x, entry.v + y, layer)
+
+
+def _along(axes: FloatArray, vectors: FloatArray) -> FloatArray:
+    """Components of vectors along three axes each, shape (N, 3)."""
+    components: FloatArray = np.einsum("...ij,...j->...i", axes, vectors)
+    return components

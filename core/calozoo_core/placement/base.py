@@ -1,0 +1,311 @@
+"""From the local frame of a shower into the global detector, and into its readout cells."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from calozoo_core.detector import Detector, load_detector
+from calozoo_core.errors import DetectorError, InputError
+from calozoo_core.placement._draw import draw_lines
+from calozoo_core.placement._place import place_showers
+from calozoo_core.placement._vectors import as_text, vectors
+from calozoo_core.placement.hits import Hits
+from calozoo_core.showers import Showers
+
+__all__ = ["FACE_TOLERANCE_MM", "Entry", "Placement"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+FACE_TOLERANCE_MM = 1.0
+"""How far from the face a primary may be said to cross it."""
+
+
+class Entry(NamedTuple):
+    """Where primaries enter the parts of a detector, each array of shape (n,).
+
+    A part is what has a local frame of its own: a stave, an end, the whole cylinder. Within it a
+    place has two coordinates, u and v.
+    """
+
+    part: IntArray
+    u: FloatArray
+    v: FloatArray
+
+    def of(self, rows: slice | IntArray) -> Entry:
+        """The entries of these primaries."""
+        return Entry(self.part[rows], self.u[rows], self.v[rows])
+
+
+class Placement(ABC):
+    """Puts local points into the global detector.
+
+    Each shower has a place of its own: the global point where its primary crosses the calorimeter
+    face. The local frame has its origin there, z' into the calorimeter and x' along the magnetic
+    field; the middle of layer l lies at z' = `detector.layer_depth_mm[l]`. The global frame has
+    its origin at the interaction point and z along the beam. A kind of calorimeter (barrel,
+    endcap, cylinder, slab) derives from this and says how its frames and cells lie.
+
+    Arguments:
+        detector: The detector the showers are put into, gaps and all.
+    """
+
+    cells_per_part: int
+    """Indices of cells that a part may have: cell = part * cells_per_part + place in it."""
+
+    def __init__(self, detector: Detector) -> None:
+        self.detector = detector
+        self._n_layers = detector.n_layers
+        self._fitting = {detector.name}  # detectors whose showers fit into this one
+
+    @property
+    @abstractmethod
+    def extent(self) -> str:
+        """Where the face is, as the end of a sentence about the detector."""
+
+    @abstractmethod
+    def local_direction(self, position: FloatArray, momentum: FloatArray) -> FloatArray:
+        """Directions in the local frame, for a model's Incident.
+
+        Arguments:
+            position: Where the primaries cross the face, global, in mm, shape (n, 3).
+            momentum: Their momenta, global, in any unit, shape (n, 3).
+
+        Returns:
+            Unit vectors, shape (n, 3).
+        """
+
+    @abstractmethod
+    def to_global(self, points: FloatArray, position: FloatArray) -> FloatArray:
+        """Local points in the global frame.
+
+        Arguments:
+            points: x', y', z' in mm, shape (N, 3).
+            position: Where the primary of each point's shower crosses the face, global, in mm,
+                shape (N, 3) or (3,).
+
+        Returns:
+            x, y, z in mm, shape (N, 3).
+        """
+
+    @abstractmethod
+    def to_local(self, points: FloatArray, position: FloatArray) -> FloatArray:
+        """Global points in the local frame: what undoes `to_global`.
+
+        Arguments:
+            points: x, y, z in mm, shape (N, 3).
+            position: As in `to_global`.
+
+        Returns:
+            x', y', z' in mm, shape (N, 3).
+        """
+
+    @abstractmethod
+    def cells(self, points: FloatArray, layer: NDArray[np.uint8]) -> IntArray:
+        """The readout cell each global point falls into.
+
+        Arguments:
+            points: x, y, z in mm, shape (N, 3).
+            layer: Sensitive layer of each point, shape (N,).
+
+        Returns:
+            Indices of cells, unique in the detector, shape (N,); -1 where a point lies in a gap,
+            beside the detector, or not in that layer.
+        """
+
+    def cell_centres(self, cell: IntArray, layer: NDArray[np.uint8]) -> FloatArray:
+        """Global positions of the middles of cells.
+
+        Arguments:
+            cell: Indices of cells, shape (N,), none of them -1.
+            layer: Their layers, shape (N,).
+
+        Returns:
+            x, y, z in mm, shape (N, 3).
+
+        Raises:
+            InputError: If a cell is not in its layer.
+        """
+        own_layer, centres = self.middles(*np.divmod(cell, self.cells_per_part))
+        if np.any(own_layer != layer):
+            msg = "Each cell needs the layer that it is in."
+            raise InputError(msg)
+        return centres
+
+    def enter(self, momentum: ArrayLike) -> FloatArray:
+        """Where straight lines from the interaction point cross the face.
+
+        Arguments:
+            momentum: Momenta, global, in any unit, shape (n, 3) or (3,).
+
+        Returns:
+            Global positions, in mm, shape (n, 3).
+
+        Raises:
+            InputError: If a line misses the face; the message names the first.
+        """
+        lines = vectors("momentum", momentum)
+        position, is_hit = self.crossing(lines)
+        if not is_hit.all():
+            msg = (
+                f"A straight line along {as_text(lines[~is_hit][0])} from the interaction point "
+                f"misses {self.detector.name}, {self.extent}."
+            )
+            raise InputError(msg)
+        return position
+
+    def check(self, position: ArrayLike) -> None:
+        """Make sure that positions are on the face, to a millimetre.
+
+        Arguments:
+            position: Global, in mm, shape (n, 3) or (3,).
+
+        Raises:
+            InputError: If one is not; the message names the first, and the face.
+        """
+        points = vectors("position", position)
+        is_on_face = self.on_face(points)
+        if not is_on_face.all():
+            msg = (
+                f"The position {as_text(points[~is_on_face][0])} is not on the face of "
+                f"{self.detector.name}, {self.extent}."
+            )
+            raise InputError(msg)
+
+    def draw(self, n: int, seed: int, first: int = 0) -> tuple[FloatArray, FloatArray]:
+        """Random primaries from the interaction point that the trigger's angles accept.
+
+        Lines are isotropic; of those of a shower, the first that the trigger accepts and that
+        crosses the face is taken. In a plain slab, positions are uniform over one cell and lines
+        go straight in.
+
+        Arguments:
+            n: How many.
+            seed: The user's seed; primary i depends on it and on i alone.
+            first: Number of the first of them in the sample.
+
+        Returns:
+            Positions on the face, global, in mm, shape (n, 3), and unit vectors along the global
+            momenta, shape (n, 3).
+
+        Raises:
+            DetectorError: If next to no line is accepted.
+        """
+        return draw_lines(self, n, seed, first)
+
+    @abstractmethod
+    def crossing(self, momentum: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """Where straight lines from the interaction point cross the face, and which of them do.
+
+        Arguments:
+            momentum: Shape (n, 3), finite.
+
+        Returns:
+            Global positions, in mm, shape (n, 3), and whether each is one, shape (n,).
+        """
+
+    @abstractmethod
+    def on_face(self, position: FloatArray) -> BoolArray:
+        """Which global positions, shape (n, 3), are on the face, to a millimetre."""
+
+    @abstractmethod
+    def entry(self, position: FloatArray) -> Entry:
+        """Where primaries at these positions, shape (n, 3), enter which parts."""
+
+    @abstractmethod
+    def cells_in_part(
+        self,
+        entry: Entry,
+        x: NDArray[np.float32],
+        y: NDArray[np.float32],
+        layer: NDArray[np.intp],
+    ) -> IntArray:
+        """Index within its part of the cell of each local point; negative where there is none.
+
+        Arguments:
+            entry: Where the primary of each point's shower enters.
+            x: x' in mm, shape (N,).
+            y: y' in mm, shape (N,).
+            layer: Shape (N,).
+        """
+
+    @abstractmethod
+    def middles(self, part: IntArray, index: IntArray) -> tuple[IntArray, FloatArray]:
+        """Layers and global middles of cells.
+
+        Arguments:
+            part: Shape (N,).
+            index: Of the cell within its part, shape (N,).
+
+        Returns:
+            Layers, shape (N,), and x, y, z in mm, shape (N, 3).
+        """
+
+    def place(
+        self, showers: Showers, position: ArrayLike | None = None, threshold_mev: float = 0.0
+    ) -> Hits:
+        """The cells that these showers hit; what falls into gaps or beside the detector is lost.
+
+        Points never leave the frame of the part their shower is in: only the middles of the cells
+        that are hit are turned into the global frame.
+
+        Arguments:
+            showers: n showers, in their local frames.
+            position: Where their primaries cross the face, global, in mm, shape (n, 3) or (3,);
+                None for where their Incident says.
+            threshold_mev: Cells with less energy are left out; half of what a muon leaves,
+                0.1 MeV for ILD, is the usual cut.
+
+        Returns:
+            The hits, sorted by shower, layer and cell.
+
+        Raises:
+            DetectorError: If the showers come from a detector whose layers lie elsewhere.
+            InputError: If the positions are not n points on the face, there are none, or the
+                threshold is negative.
+        """
+        self._check_layers(showers)
+        if not threshold_mev >= 0:
+            msg = f"The threshold of a hit must be 0 MeV or more, not {threshold_mev:g}."
+            raise InputError(msg)
+        places = self._places(showers, position)
+        entry = self.entry(places)
+        return place_showers(self, showers, entry, threshold_mev)
+
+    def _places(self, showers: Showers, position: ArrayLike | None) -> FloatArray:
+        n = len(showers)
+        given = showers.incident.position if position is None else position
+        if given is None:
+            msg = (
+                f"Nothing says where these showers enter {self.detector.name}; "
+                f"give positions of shape ({n}, 3) or (3,)."
+            )
+            raise InputError(msg)
+        points = vectors("position", given)
+        if len(points) not in (1, n) or (np.ndim(given) == 2 and len(points) != n):
+            msg = f"{n} showers need positions of shape ({n}, 3) or (3,)."
+            raise InputError(msg)
+        self.check(points)
+        return np.broadcast_to(points, (n, 3))
+
+    def _check_layers(self, showers: Showers) -> None:
+        if showers.detector not in self._fitting:
+            depths = load_detector(showers.detector).layer_depth_mm
+            own = self.detector.layer_depth_mm
+            if depths.shape != own.shape or not np.allclose(depths, own, rtol=0, atol=1e-3):
+                msg = (
+                    f"Showers made for {showers.detector} do not fit into {self.detector.name}, "
+                    "whose layers lie elsewhere."
+                )
+                raise DetectorError(msg)
+            self._fitting.add(showers.detector)
+        last = int(showers.layer.max(initial=0))
+        if last >= self._n_layers:
+            end = self._n_layers - 1
+            msg = f"A point lies in layer {last}, but {self.detector.name} ends at {end}."
+            raise InputError(msg)
