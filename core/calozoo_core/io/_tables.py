@@ -1,0 +1,131 @@
+"""HDF5 files with one row a shower and rows of one width, as other programs lay them out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import h5py
+from numpy.typing import NDArray
+
+from calozoo_core.errors import CalozooError, ShowerFileError
+from calozoo_core.io._heap import has_endless_heap
+from calozoo_core.io._layout import LayoutError, reason
+from calozoo_core.io._part import PartFile, uninterrupted
+from calozoo_core.io._whole import unwritable, whole_file
+
+__all__ = ["Append", "open_tables", "write_tables"]
+
+Append = Callable[[Mapping[str, NDArray[Any]]], None]
+
+CHUNK_BYTES: Final = 1 << 18
+
+_HDF5_ERRORS: Final = (OSError, RuntimeError, ValueError, TypeError, KeyError)
+
+
+@contextmanager
+def write_tables(path: Path, *, overwrite: bool) -> Iterator[Append]:
+    """Write a file whole or not at all; call what this yields with the rows of each batch.
+
+    The first batch fixes the names, widths and types of the data sets. They are chunked and packed
+    with gzip. The file is in HDF5's oldest format, which every reader knows.
+
+    Raises:
+        OutputExistsError: If the file is there and `overwrite` is not set.
+        ShowerFileError: If no rows come, or the file cannot be written.
+    """
+    with whole_file(path, overwrite=overwrite) as part:
+        with uninterrupted():
+            file = h5py.File(part, "w")
+        n_rows = 0
+
+        def append(rows: Mapping[str, NDArray[Any]]) -> None:
+            nonlocal n_rows
+            try:
+                with uninterrupted():
+                    for name, values in rows.items():
+                        _append(file, name, values)
+            except _HDF5_ERRORS as error:
+                raise unwritable(path, part.error or error) from error
+            _check_disk(path, part)
+            n_rows += max(len(values) for values in rows.values())
+
+        try:
+            yield append
+        finally:
+            with uninterrupted():
+                file.close()
+        if n_rows == 0:
+            msg = f"No showers came, so {path} was not written."
+            raise ShowerFileError(msg)
+
+
+@contextmanager
+def open_tables(path: str | os.PathLike[str], layout: str) -> Iterator[h5py.File]:
+    """An HDF5 file that anyone may have made; whatever goes wrong in it is said in one sentence.
+
+    Arguments:
+        path: The file.
+        layout: What it should be, for the sentence.
+
+    Raises:
+        ShowerFileError: If the file is missing, no HDF5 file, damaged, or not of the layout.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            msg = f"There is no shower file {path}."
+            raise ShowerFileError(msg)
+        if has_endless_heap(path):
+            msg = f"{path} is damaged (its texts have no end); make it again."
+            raise ShowerFileError(msg)
+    except (OSError, ValueError) as error:
+        msg = f"{path} cannot be read ({reason(error)})."
+        raise ShowerFileError(msg) from error
+    try:
+        file = h5py.File(path, "r")
+    except Exception as error:
+        msg = f"{path} is not a whole HDF5 file; make it again, or wait till it is written."
+        raise ShowerFileError(msg) from error
+    try:
+        yield file
+    except CalozooError:
+        raise
+    except LayoutError as error:
+        msg = f"{path} is not {layout} ({error})."
+        raise ShowerFileError(msg) from error
+    except Exception as error:
+        msg = f"{path} cannot be read ({reason(error)}); make it again."
+        raise ShowerFileError(msg) from error
+    finally:
+        file.close()
+
+
+def _append(file: h5py.File, name: str, values: NDArray[Any]) -> None:
+    width = values.shape[1:]
+    if name not in file:
+        row_bytes = values.dtype.itemsize
+        for length in width:
+            row_bytes *= length
+        file.create_dataset(
+            name,
+            shape=(0, *width),
+            maxshape=(None, *width),
+            chunks=(max(1, CHUNK_BYTES // row_bytes), *width),
+            dtype=values.dtype,
+            compression="gzip",
+            compression_opts=1,
+            shuffle=True,
+        )
+    table = file[name]
+    start = len(table)
+    table.resize(start + len(values), axis=0)
+    table[start:] = values
+
+
+def _check_disk(path: Path, part: PartFile) -> None:
+    if part.error:
+        raise unwritable(path, part.error) from part.error

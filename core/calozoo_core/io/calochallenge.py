@@ -1,0 +1,203 @@
+"""The CaloChallenge's HDF5 layout: one row of voxels a shower.
+
+::
+
+    /incident_energies (n, 1) f8 MeV    /showers (n, n_voxels) f8 MeV
+
+Directions and the particle are not in the file. Voxels are numbered with the radius fastest, then
+alpha, then the layer; `calozoo_core.voxels` says how they lie.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from calozoo_core.errors import InputError, ShowerFileError
+from calozoo_core.incident import Incident
+from calozoo_core.io._binning import read_binning
+from calozoo_core.io._layout import LayoutError, table
+from calozoo_core.io._tables import open_tables, write_tables
+from calozoo_core.io._whole import Exported, check_values
+from calozoo_core.showers import Showers
+from calozoo_core.voxels import DATASETS, CylinderVoxels
+
+__all__ = [
+    "DATASETS",
+    "SAMPLING_FRACTION",
+    "THRESHOLD_MEV",
+    "read",
+    "read_binning",
+    "read_showers",
+    "write",
+]
+
+FloatArray = NDArray[np.float64]
+
+SAMPLING_FRACTION: Final = 0.033
+"""Visible over incident energy by which data sets 2 and 3 are divided.
+
+    | CaloChallenge, section 2.3: https://arxiv.org/abs/2410.21611
+"""
+
+THRESHOLD_MEV: Final = 0.5e-3 / SAMPLING_FRACTION
+"""Readout threshold of a voxel of data sets 2 and 3: 0.5 keV, divided likewise (15.15 keV)."""
+
+LAYOUT: Final = "in the CaloChallenge's layout"
+
+BLOCK_VOXELS: Final = 1 << 22
+
+
+def write(
+    path: str | os.PathLike[str],
+    batches: Iterable[Showers],
+    voxels: CylinderVoxels,
+    *,
+    sampling_fraction: float = 1.0,
+    threshold_mev: float = 0.0,
+    overwrite: bool = False,
+) -> Exported:
+    """Write showers as voxels, in 64 bits and packed with gzip.
+
+    Arguments:
+        path: The file.
+        batches: Showers, in runs.
+        voxels: The voxels; `DATASETS` has those of the challenge, `read_binning` reads others.
+        sampling_fraction: What deposits are divided by; `SAMPLING_FRACTION` for data sets 2 and 3.
+        threshold_mev: Voxels below it, after that division, are emptied; `THRESHOLD_MEV` for data
+            sets 2 and 3.
+        overwrite: Replace a file that is already there.
+
+    Returns:
+        How much was written, and how much energy fell beside the voxels or below the threshold.
+
+    Raises:
+        InputError: If the sampling fraction is not between 0 and 1, or the threshold is negative.
+        DetectorError: If the layers of the showers' detector do not fit the voxels.
+        OutputExistsError: If the file is there and `overwrite` is not set.
+        ShowerFileError: If a value is no measurement, no shower came, or the file cannot be
+            written.
+    """
+    _check_fraction(sampling_fraction)
+    if not (math.isfinite(threshold_mev) and threshold_mev >= 0):
+        msg = f"The threshold of a voxel must be 0 MeV or more, not {threshold_mev:g}."
+        raise InputError(msg)
+    path = Path(path)
+    exported = Exported()
+    step = max(1, BLOCK_VOXELS // voxels.n_voxels)
+    with write_tables(path, overwrite=overwrite) as append:
+        for batch in batches:
+            check_values(batch, path)
+            for start in range(0, len(batch), step):
+                part = batch[start : start + step]
+                filled, outside = voxels.fill(part)
+                rows = filled / sampling_fraction
+                below = rows < threshold_mev
+                rows[below] = 0
+                energy = part.incident.energy.astype(np.float64)[:, None] * 1000
+                append({"incident_energies": energy, "showers": rows})
+                exported += Exported(
+                    len(part),
+                    float(part.visible_energy.sum()),
+                    float(outside.sum()),
+                    float(filled[below].sum()),
+                )
+    return exported
+
+
+def read(path: str | os.PathLike[str], rows: slice = slice(None)) -> tuple[FloatArray, FloatArray]:
+    """Incident energies and voxels, all rows or a run of them.
+
+    Returns:
+        Incident energies, shape (n, 1), and voxels, shape (n, n_voxels), both in MeV and 64 bits.
+        Energies of voxels come as they are in the file, also negative ones.
+
+    Raises:
+        ShowerFileError: If the file is missing, damaged, or not of this layout.
+    """
+    with open_tables(path, LAYOUT) as file:
+        return _numbers(path, *_tables(file), rows)
+
+
+def read_showers(
+    path: str | os.PathLike[str],
+    voxels: CylinderVoxels,
+    *,
+    detector: str,
+    direction: ArrayLike = (0, 0, 1),
+    particle: str = "e-",
+    seed: int = 0,
+    sampling_fraction: float = 1.0,
+) -> Showers:
+    """Showers whose points are spread uniformly over their voxels.
+
+    Arguments:
+        path: The file.
+        voxels: The voxels it was written with.
+        detector: Name of the detector, which is not in the file.
+        direction: Of the primaries, in the local frame, shape (3,) or (n, 3); not in the file.
+        particle: PDG name of the primaries; not in the file.
+        seed: The same seed gives the same points.
+        sampling_fraction: What the voxels were divided by; the showers get deposits back.
+
+    Raises:
+        InputError: If the sampling fraction or the directions make no sense.
+        DetectorError: If the layers of the detector do not fit the voxels.
+        ShowerFileError: If the file is missing, damaged, or has other voxels.
+    """
+    _check_fraction(sampling_fraction)
+    directions = np.atleast_2d(np.asarray(direction, dtype=np.float64))
+    step = max(1, BLOCK_VOXELS // voxels.n_voxels)
+    parts = []
+    with open_tables(path, LAYOUT) as file:
+        energies, showers = _tables(file)
+        n, width = showers.shape
+        if width != voxels.n_voxels:
+            msg = f"{path} has showers of {width} voxels, where this binning has {voxels.n_voxels}."
+            raise ShowerFileError(msg)
+        for start in range(0, n, step):
+            rows = slice(start, start + step)
+            energy, filled = _numbers(path, energies, showers, rows)
+            some = directions if len(directions) == 1 else directions[rows]
+            incident = Incident(energy[:, 0] / 1000, some, particle)
+            deposits = filled * sampling_fraction
+            parts.append(voxels.spread(deposits, incident, detector, seed, first=start))
+    return Showers.concatenate(parts)
+
+
+def _tables(file: h5py.File) -> tuple[h5py.Dataset, h5py.Dataset]:
+    """Both data sets, once it is clear that they belong together.
+
+    Raises:
+        LayoutError: If they do not, or are not to be trusted.
+    """
+    energies = table(file, "incident_energies", ("f8", "f4"), rank=2)
+    showers = table(file, "showers", ("f8", "f4"), rank=2)
+    if energies.shape != (len(showers), 1) or showers.size == 0:
+        msg = f"its energies have the shape {energies.shape}, its showers {showers.shape}"
+        raise LayoutError(msg)
+    return energies, showers
+
+
+def _numbers(
+    path: str | os.PathLike[str], energies: h5py.Dataset, showers: h5py.Dataset, rows: slice
+) -> tuple[FloatArray, FloatArray]:
+    energy = energies[rows].astype(np.float64, copy=False)
+    filled = showers[rows].astype(np.float64, copy=False)
+    if not (np.all(np.isfinite(energy) & (energy > 0)) and np.all(np.isfinite(filled))):
+        msg = f"{path} is damaged (an energy is not a number of MeV); make it again."
+        raise ShowerFileError(msg)
+    return energy, filled
+
+
+def _check_fraction(sampling_fraction: float) -> None:
+    if not 0 < sampling_fraction <= 1:
+        msg = f"A sampling fraction lies between 0 and 1, and {sampling_fraction:g} does not."
+        raise InputError(msg)

@@ -1,0 +1,157 @@
+"""Shower files in the formats of others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from calozoo_core.detector import load_detector
+from calozoo_core.errors import InputError
+from calozoo_core.io import Exported, ShowerFile, calochallenge, ddml, root
+from calozoo_core.showers import Showers
+from calozoo_core.voxels import DATASETS, CylinderVoxels
+
+__all__ = ["FORMATS", "export_file", "format_of"]
+
+FORMATS: Final = ("ddml", "calochallenge", "root")
+
+_OWN_OPTIONS: Final = {
+    "ddml": {"grid"},
+    "calochallenge": {"voxels", "bin", "sampling_fraction", "threshold"},
+    "root": set[str](),
+}
+
+
+def format_of(out: Path, to: str | None) -> str:
+    """The format asked for, or the one that the file's name tells.
+
+    Raises:
+        InputError: If neither says it.
+
+    Example:
+        >>> format_of(Path("showers.root"), None)
+        'root'
+    """
+    if to is not None:
+        if to not in FORMATS:
+            msg = (
+                f"There is no format {to!r}; give --to {', '.join(FORMATS[:-1])} or {FORMATS[-1]}."
+            )
+            raise InputError(msg)
+        return to
+    if out.suffix == ".root":
+        return "root"
+    if out.suffix in (".h5", ".hdf5"):
+        msg = f"{out} could be of two formats; add --to ddml or --to calochallenge."
+        raise InputError(msg)
+    msg = f"The name {out} does not tell its format; add --to {', --to '.join(FORMATS)}."
+    raise InputError(msg)
+
+
+def export_file(
+    source: Path,
+    out: Path,
+    to: str | None = None,
+    *,
+    grid: str | None = None,
+    voxels: str | None = None,
+    bin: str | None = None,  # noqa: A002, as the option is called
+    sampling_fraction: float | None = None,
+    threshold: float | None = None,
+    overwrite: bool = False,
+    on_start: Callable[[int], None] = lambda n: None,
+    on_batch: Callable[[int], None] = lambda n: None,
+) -> Exported:
+    """Write the showers of a native file in another format.
+
+    Arguments:
+        source: The native file.
+        out: The file to write.
+        to: One of `FORMATS`; by default what the name tells.
+        grid: "ddml" only: cells of a plain grid about the entry point, as "30x30".
+        voxels: "calochallenge" only: a data set's name, "ALPHAxRxMM", or a file of `<Bins>`.
+        bin: "calochallenge" only: which `<Bin>` of that file.
+        sampling_fraction: "calochallenge" only: what deposits are divided by.
+        threshold: "calochallenge" only: smallest energy of a voxel, in MeV.
+        overwrite: Replace a file that is already there.
+        on_start: Called with the number of showers.
+        on_batch: Called with the number of showers done since.
+
+    Raises:
+        InputError: If the format is unknown, or an option makes no sense or belongs to another.
+        CalozooError: Whatever reading and writing raise.
+    """
+    to = format_of(out, to)
+    given = {
+        "grid": grid,
+        "voxels": voxels,
+        "bin": bin,
+        "sampling_fraction": sampling_fraction,
+        "threshold": threshold,
+    }
+    for name, value in given.items():
+        if value is not None and name not in _OWN_OPTIONS[to]:
+            msg = f"--{name.replace('_', '-')} means nothing to {to}; leave it out."
+            raise InputError(msg)
+    with ShowerFile(source) as file:
+        if out.exists() and out.samefile(source):
+            msg = f"{out} would replace the showers it is made of; give another name."
+            raise InputError(msg)
+        on_start(len(file))
+        batches = _batches(file, on_batch)
+        if to == "root":
+            return root.write(out, batches, generator=file.generator, overwrite=overwrite)
+        if to == "ddml":
+            cells = None if grid is None else _grid(grid, file.detector)
+            return ddml.write_library(out, batches, grid=cells, overwrite=overwrite)
+        dataset = voxels in DATASETS
+        return calochallenge.write(
+            out,
+            batches,
+            _voxels(voxels, bin, file.detector),
+            sampling_fraction=_or(sampling_fraction, calochallenge.SAMPLING_FRACTION, dataset, 1),
+            threshold_mev=_or(threshold, calochallenge.THRESHOLD_MEV, dataset, 0),
+            overwrite=overwrite,
+        )
+
+
+def _batches(file: ShowerFile, on_batch: Callable[[int], None]) -> Iterator[Showers]:
+    for batch in file.batches():
+        yield batch
+        on_batch(len(batch))
+
+
+def _or(given: float | None, of_dataset: float, is_dataset: bool, else_: float) -> float:
+    if given is not None:
+        return given
+    return of_dataset if is_dataset else else_
+
+
+def _grid(text: str, detector: str) -> ddml.Grid:
+    match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", text)
+    if not match:
+        msg = f"Cannot read the grid {text!r}; give cells along X and Y, such as 30x30."
+        raise InputError(msg)
+    return ddml.Grid((int(match[1]), int(match[2])), load_detector(detector).cell_mm)
+
+
+def _voxels(text: str | None, bin_name: str | None, detector: str) -> CylinderVoxels:
+    known = f"{', '.join(DATASETS)}, ALPHAxRxMM such as 16x9x4.65, or a file of <Bins>"
+    if text is None:
+        msg = f"The CaloChallenge's format needs --voxels: {known}."
+        raise InputError(msg)
+    if Path(text).suffix == ".xml":
+        return calochallenge.read_binning(text, bin_name)
+    if bin_name is not None:
+        msg = "--bin chooses from a file of <Bins>; leave it out, or give one with --voxels."
+        raise InputError(msg)
+    if text in DATASETS:
+        return DATASETS[text]
+    match = re.fullmatch(r"(\d{1,6})x(\d{1,6})x(\d+(?:\.\d*)?|\.\d+)", text)
+    if not match:
+        msg = f"Cannot read the voxels {text!r}; give {known}, .xml."
+        raise InputError(msg)
+    n_layers = load_detector(detector).n_layers
+    return CylinderVoxels.regular(n_layers, int(match[1]), int(match[2]), float(match[3]))
