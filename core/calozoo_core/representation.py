@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,21 +29,25 @@ class Representation:
     r"""Merges the deposits of a shower sideways, cell by sub-cell.
 
     A model never sees Geant4's steps one by one: deposits of one layer that fall into the same
-    sub-cell become one point with their summed energy, placed where the most energetic of them
-    was, at the time of the first. Each shower lies on a grid of its own, shifted along both axes
-    by up to half a cell, so that a model cannot learn where the borders of the cells are. The
-    shift is that of the readout cells: at one seed the sub-cells of a shower always nest in its
-    cells.
+    sub-cell become one point with their summed energy, at the time of the first. The point lies
+    where the most energetic of them was, as point clouds have it, or in the middle of the sub-cell,
+    which is all that a regular grid knows.
+
+    Each shower lies on a grid of its own, shifted along both axes by up to half a cell, so that a
+    model cannot learn where the borders of the cells are. The shift is that of the readout cells:
+    at one seed the sub-cells of a shower always nest in its cells.
 
     References:
         | CaloClouds3, section 2.2: https://arxiv.org/abs/2511.01460
+        | Full physics benchmark, section II B: https://arxiv.org/abs/2511.17293
 
     Arguments:
         split: Sub-cells per cell along each axis: 1 (x1), 3 (x9), 5 (x25). None keeps every step.
         cell: Pitch of the readout cells, in mm.
+        at: Where a point lies: at the "peak" of its sub-cell, or at its "centre".
 
     Raises:
-        InputError: If there is no such split, or the pitch is not a length.
+        InputError: If there is no such split or place, or the pitch is not a length.
 
     Example:
         >>> from calozoo_core.incident import Incident
@@ -60,6 +64,7 @@ class Representation:
 
     split: int | None
     cell: float
+    at: Literal["peak", "centre"] = "peak"
 
     def __post_init__(self) -> None:
         if self.split not in REPRESENTATIONS.values():
@@ -68,9 +73,14 @@ class Representation:
         if not (math.isfinite(self.cell) and self.cell > 0):
             msg = f"The pitch of the cells must be a positive length in mm, not {self.cell}."
             raise InputError(msg)
+        if self.at not in ("peak", "centre"):
+            msg = f"A point lies at the peak or at the centre of its sub-cell, not at {self.at!r}."
+            raise InputError(msg)
 
     @classmethod
-    def named(cls, name: str, cell: float) -> Representation:
+    def named(
+        cls, name: str, cell: float, at: Literal["peak", "centre"] = "peak"
+    ) -> Representation:
         """The representation of this name, for cells of this pitch in mm.
 
         Raises:
@@ -84,7 +94,7 @@ class Representation:
             known = ", ".join(REPRESENTATIONS)
             msg = f"No representation is called {name!r}; there are {known}."
             raise InputError(msg)
-        return cls(split=REPRESENTATIONS[name], cell=cell)
+        return cls(split=REPRESENTATIONS[name], cell=cell, at=at)
 
     @property
     def name(self) -> str:
@@ -113,9 +123,17 @@ class Representation:
         if not np.all(np.isfinite(showers.energy)):
             msg = "A deposit has an energy that is not a number of MeV."
             raise InputError(msg)
-        shift = grid_offsets(len(showers), self.cell, seed, first)
-        order, starts = self._sub_cells(showers, shift, self.split)
-        return _merged(showers, order, starts, self.name)
+        shift = grid_offsets(len(showers), self.cell, seed, first)[showers.shower_index]
+        pitch = self.cell / self.split
+        ix = _grid_index(showers.x, shift[:, 0], pitch)
+        iy = _grid_index(showers.y, shift[:, 1], pitch)
+        order, starts = group(showers.shower_index, showers.layer.astype(np.int64), iy, ix)
+        top = _most_energetic(showers, order, starts)
+        if self.at == "peak":
+            return _merged(showers, order, starts, top, showers.x[top], showers.y[top], self.name)
+        x = (ix[top] + 0.5) * pitch + shift[top, 0]
+        y = (iy[top] + 0.5) * pitch + shift[top, 1]
+        return _merged(showers, order, starts, top, x, y, self.name)
 
     def _check(self, showers: Showers) -> None:
         pitch = load_detector(showers.detector).cell_mm
@@ -131,14 +149,6 @@ class Representation:
                 f"{showers.representation} or coarser instead of {self.name}."
             )
             raise InputError(msg)
-
-    def _sub_cells(
-        self, showers: Showers, shift: NDArray[np.float64], split: int
-    ) -> tuple[IntArray, IntArray]:
-        shower = showers.shower_index
-        ix = _grid_index(showers.x, shift[shower, 0], self.cell / split)
-        iy = _grid_index(showers.y, shift[shower, 1], self.cell / split)
-        return group(shower, showers.layer.astype(np.int64), iy, ix)
 
 
 def grid_offsets(n: int, cell: float, seed: int, first: int = 0) -> NDArray[np.float64]:
@@ -160,13 +170,21 @@ def _grid_index(
     return np.floor((position - shift) / pitch).astype(np.int64)
 
 
-def _merged(showers: Showers, order: IntArray, starts: IntArray, name: str) -> Showers:
-    top = _most_energetic(showers, order, starts)
+def _merged(
+    showers: Showers,
+    order: IntArray,
+    starts: IntArray,
+    top: IntArray,
+    x: NDArray[np.floating],
+    y: NDArray[np.floating],
+    name: str,
+) -> Showers:
+    """One point at x and y for each group of deposits, in the layer of its row `top`."""
     energy = showers.energy[order].astype(np.float64)
     return Showers(
         offsets=np.searchsorted(showers.shower_index[top], np.arange(len(showers) + 1)),
-        x=showers.x[top],
-        y=showers.y[top],
+        x=x.astype(np.float32),
+        y=y.astype(np.float32),
         layer=showers.layer[top],
         energy=np.add.reduceat(energy, starts).astype(np.float32),
         incident=showers.incident,

@@ -23,8 +23,8 @@ seeds = st.integers(0, 2**64 - 1)
 names = st.sampled_from(MERGING)
 
 
-def merged(name, batch, seed, first=0):
-    return Representation.named(name, CELL)(batch, seed, first)
+def merged(name, batch, seed, first=0, at="peak"):
+    return Representation.named(name, CELL, at)(batch, seed, first)
 
 
 def brute_force(name, batch, seed):
@@ -52,6 +52,37 @@ def test_points_are_the_groups_that_a_loop_over_deposits_finds(batch, name, seed
         assert (out.x[point], out.y[point]) == (batch.x[best], batch.y[best])
         if batch.time is not None:
             assert out.time[point] == batch.time[rows].min()
+
+
+@given(showers(), names, seeds)
+def test_a_point_at_the_centre_lies_in_the_middle_of_its_sub_cell(batch, name, seed):
+    out, groups = merged(name, batch, seed, at="centre"), brute_force(name, batch, seed)
+    shift, pitch = grid_offsets(len(batch), CELL, seed), CELL / REPRESENTATIONS[name]
+    expected = [
+        ((ix + 0.5) * pitch + shift[i, 0], (iy + 0.5) * pitch + shift[i, 1])
+        for i, _, iy, ix in groups
+    ]
+    np.testing.assert_array_equal(
+        np.column_stack([out.x, out.y]), np.array(expected, np.float32).reshape(-1, 2)
+    )
+
+
+@given(showers(), names, seeds)
+def test_where_a_point_lies_changes_nothing_else(batch, name, seed):
+    peak, centre = (merged(name, batch, seed, at=at) for at in ("peak", "centre"))
+    assert same_showers(replace(centre, x=peak.x, y=peak.y), peak)
+    half = CELL / REPRESENTATIONS[name] / 2
+    assert np.all(np.abs(centre.x.astype(float) - peak.x) <= half + 1e-3)
+    assert np.all(np.abs(centre.y.astype(float) - peak.y) <= half + 1e-3)
+
+
+@given(showers(), st.sampled_from(["x9", "x25"]), seeds)
+def test_sub_cells_nest_in_cells_where_points_lie_at_their_centres_too(batch, name, seed):
+    fine = merged(name, batch, seed, at="centre")
+    at_once, in_two_steps = (merged("x1", s, seed, at="centre") for s in (batch, fine))
+    for column in ("offsets", "layer", "x", "y"):
+        np.testing.assert_array_equal(getattr(in_two_steps, column), getattr(at_once, column))
+    np.testing.assert_allclose(in_two_steps.energy, at_once.energy, rtol=1e-6)
 
 
 @given(showers(), names, seeds)
@@ -166,6 +197,11 @@ def test_showers_of_a_detector_with_other_cells_are_refused():
 def test_a_split_that_no_paper_uses_is_refused(split):
     with pytest.raises(InputError, match="split in 1, 3 or 5"):
         Representation(split=split, cell=CELL)
+
+
+def test_a_place_in_a_cell_that_is_none_is_refused():
+    with pytest.raises(InputError, match="peak or at the centre of its sub-cell, not at 'corner'"):
+        Representation(split=1, cell=CELL, at="corner")
 
 
 @pytest.mark.parametrize("cell", [0, -1, np.nan, np.inf])
