@@ -1,8 +1,4 @@
-"""What is looked at in showers: profiles and spectra, summed over a sample.
-
-The showers are looked at along their own axis: the position of a point is taken relative to where
-the incident direction crosses the middle of its layer, at depth d times p_x/p_z and p_y/p_z.
-"""
+"""A quick look at a sample: profiles and spectra of its points, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,15 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector
-from calozoo_core.errors import DetectorError
 from calozoo_core.metrics import js_divergence
+from calozoo_core.observables.axis import axis_offsets
 from calozoo_core.showers import Showers
 
 __all__ = [
     "ENERGY_EDGES_MEV",
     "RADIUS_EDGES_MM",
     "Profiles",
-    "axis_offsets",
     "divergences",
     "profiles",
 ]
@@ -95,27 +90,6 @@ class Profiles:
             visible_energy=np.concatenate([self.visible_energy, other.visible_energy]),
             n_points=np.concatenate([self.n_points, other.n_points]),
         )
-
-
-def axis_offsets(showers: Showers, detector: Detector) -> tuple[FloatArray, FloatArray]:
-    """Where the incident direction crosses each point's layer, in mm, shapes (N,).
-
-    CaloClouds3 prints tan(asin p_x) for the slope; its code, and geometry, say p_x/p_z.
-
-    Raises:
-        DetectorError: If a layer is beyond the detector's last.
-    """
-    if np.any(showers.layer >= detector.n_layers):
-        msg = (
-            f"A deposit lies in layer {showers.layer.max()}, "
-            f"and {detector.name} has layers 0 to {detector.n_layers - 1}."
-        )
-        raise DetectorError(msg)
-    p = showers.incident.direction.astype(np.float64)
-    slope = p[:, :2] / p[:, 2:]
-    depth = detector.layer_depth_mm[showers.layer]
-    per_point = slope[showers.shower_index]
-    return depth * per_point[:, 0], depth * per_point[:, 1]
 
 
 def profiles(batches: Iterable[Showers], detector: Detector) -> Profiles:

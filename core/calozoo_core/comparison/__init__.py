@@ -1,0 +1,94 @@
+"""A generated sample against a reference: figures, each with its error and its noise floor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from calozoo_core.comparison.correlations import CORRELATIONS, correlation_figure
+from calozoo_core.comparison.features import FEATURE_METRICS, feature_figure
+from calozoo_core.comparison.histograms import HISTOGRAM_METRICS, histogram_figure
+from calozoo_core.comparison.responses import CURVES, response_figure
+from calozoo_core.errors import DetectorError, InputError
+from calozoo_core.metrics.figure import Figure
+from calozoo_core.observables.tally import Tally
+
+__all__ = ["compare", "compare_features"]
+
+
+def compare(generated: Tally, reference: Tally) -> tuple[Figure, ...]:
+    """Every figure that two tallies give, in the order of the observables.
+
+    Of each histogram the Jensen-Shannon divergence and the separation power; the mean absolute
+    deviation from 1 (L1) of the ratios of resolution and of linearity; the Frobenius distance of
+    the correlations between layers and between voxels. The primaries of both samples should have
+    the same spectrum: a difference between the primaries counts as one between the showers.
+
+    Arguments:
+        generated: A model's sample.
+        reference: Geant4's.
+
+    Raises:
+        DetectorError: If they are of different detectors, or have different cells.
+        InputError: If their cells have different thresholds.
+    """
+    _check_kinds(generated, reference)
+    figures = []
+    for name, observable in reference.observables.items():
+        reason = None
+        if observable.level == "points" and generated.representation != reference.representation:
+            reason = (
+                f"Points of {generated.representation} and {reference.representation} "
+                "showers cannot be compared; their cells can."
+            )
+        pair = generated.histogram(name), reference.histogram(name)
+        figures += [histogram_figure(*pair, metric, reason) for metric in HISTOGRAM_METRICS]
+    pair_of_responses = generated.responses, reference.responses
+    figures += [response_figure(*pair_of_responses, curve) for curve in CURVES]
+    pair_of_sums = generated.correlations, reference.correlations
+    figures += [correlation_figure(*pair_of_sums, kind) for kind in CORRELATIONS]
+    return tuple(figures)
+
+
+def compare_features(
+    generated: Tally,
+    reference: Tally,
+    metrics: Sequence[str] = tuple(FEATURE_METRICS),
+    *,
+    seed: int = 0,
+) -> tuple[Figure, ...]:
+    """Distances in all features of single showers at once; they take seconds to minutes.
+
+    Arguments:
+        generated: A model's sample.
+        reference: Geant4's.
+        metrics: Any of "fpd", "kpd" and "auc"; the last needs scikit-learn.
+        seed: Of draws, batches and trees.
+
+    Raises:
+        CalozooError: If "auc" is asked for and scikit-learn is not installed.
+        DetectorError: If they are of different detectors, or have different cells.
+        InputError: If there is no such metric, or their cells have different thresholds.
+    """
+    _check_kinds(generated, reference)
+    unknown = sorted(set(metrics) - set(FEATURE_METRICS))
+    if unknown:
+        msg = f"No metric is called {unknown[0]!r}; there are {', '.join(FEATURE_METRICS)}."
+        raise InputError(msg)
+    pair = generated.features, reference.features
+    return tuple(feature_figure(*pair, metric, seed) for metric in metrics)
+
+
+def _check_kinds(generated: Tally, reference: Tally) -> None:
+    if generated.detector.name != reference.detector.name or generated.readout != reference.readout:
+        msg = (
+            f"Showers made for {generated.detector.name} and read out in {generated.readout} "
+            f"cannot be compared with showers made for {reference.detector.name} and read out in "
+            f"{reference.readout}."
+        )
+        raise DetectorError(msg)
+    if generated.threshold_mev != reference.threshold_mev:
+        msg = (
+            f"Cells above {generated.threshold_mev:g} MeV cannot be compared with cells above "
+            f"{reference.threshold_mev:g} MeV."
+        )
+        raise InputError(msg)

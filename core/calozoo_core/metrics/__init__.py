@@ -1,0 +1,20 @@
+"""How far two samples are from each other."""
+
+from __future__ import annotations
+
+from calozoo_core.metrics.correlation import frobenius_distance
+from calozoo_core.metrics.divergence import EPSILON, js_divergence, separation_power
+from calozoo_core.metrics.features import frechet_distance, kernel_distance
+from calozoo_core.metrics.resampling import halves, jackknife_error, scaled_floor
+
+__all__ = [
+    "EPSILON",
+    "frechet_distance",
+    "frobenius_distance",
+    "halves",
+    "jackknife_error",
+    "js_divergence",
+    "kernel_distance",
+    "scaled_floor",
+    "separation_power",
+]
