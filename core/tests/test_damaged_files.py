@@ -11,12 +11,16 @@ from shower_strategies import same_showers
 
 from calozoo_core.errors import ShowerFileError
 from calozoo_core.incident import Incident
-from calozoo_core.io import ShowerFile, read_showers, write_showers
+from calozoo_core.io import ShowerFile, ShowerWriter
+from calozoo_core.placement import Hits
 from calozoo_core.showers import Showers
 
 resource = pytest.importorskip("resource", reason="memory is measured as Unix does")
 
-POINT_TYPES = {"x": "f4", "y": "f4", "layer": "u1", "energy": "f4"}
+TYPES = {
+    "points": {"x": "f4", "y": "f4", "layer": "u1", "energy": "f4"},
+    "hits": {"layer": "u1", "x": "f4", "y": "f4", "z": "f4", "energy": "f4", "cell": "i8"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,21 +32,51 @@ def sound():
         y=rng.normal(0, 20, 300),
         layer=rng.integers(0, 30, 300),
         energy=rng.exponential(1, 300),
-        incident=Incident([10, 20, 30], [(0, 0, 1), (0.5, 0, 1), (0, 0.3, 1)]),
+        incident=Incident(
+            [10, 20, 30],
+            [(0, 0, 1), (0.5, 0, 1), (0, 0.3, 1)],
+            position=[(0, 1804.7, 0), (1, 1804.7, 2), (3, 1804.7, 4)],
+        ),
         representation="x25",
         detector="ild_siecal_regular",
     )
 
 
+@pytest.fixture(scope="module")
+def sound_hits():
+    rng = np.random.default_rng(4)
+    return Hits(
+        offsets=np.array([0, 80, 80, 200]),
+        cell=rng.integers(0, 10**6, 200),
+        layer=rng.integers(0, 30, 200).astype(np.uint8),
+        **{name: rng.normal(0, 900, 200).astype(np.float32) for name in "xyz"},
+        energy=rng.exponential(1, 200).astype(np.float32),
+    )
+
+
 @pytest.fixture
-def path(tmp_path, sound):
-    write_showers(tmp_path / "s.h5", sound, generator="toy", seed=1)
+def path(tmp_path, sound, sound_hits):
+    options = {"hits_detector": "ild_siecal_regular", "hits_threshold_mev": 0.1}
+    with ShowerWriter(tmp_path / "s.h5", generator="toy", seed=1, **options) as writer:
+        writer.append(sound, sound_hits)
     return tmp_path / "s.h5"
+
+
+def read(path):
+    """All that a file holds."""
+    with ShowerFile(path) as file:
+        return file[:], file.hits()
+
+
+def same(read, showers, hits):
+    return same_showers(read[0], showers) and all(
+        np.array_equal(getattr(read[1], name), values) for name, values in vars(hits).items()
+    )
 
 
 def refusal(path):
     with pytest.raises(ShowerFileError) as caught:
-        read_showers(path)
+        read(path)
     message = str(caught.value)
     assert message.startswith((str(path), "There is no shower file"))
     assert message.endswith(".")
@@ -58,19 +92,19 @@ def test_a_file_cut_short_anywhere_is_refused(path):
         refusal(path)
 
 
-def test_a_flipped_byte_is_noticed_or_harmless(path, sound):
+def test_a_flipped_byte_is_noticed_or_harmless(path, sound, sound_hits):
     whole = path.read_bytes()
     texts = range(whole.index(b"GCOL"), whole.index(b"GCOL") + 4096)  # which have no checksum
-    for place in range(0, len(whole), 41):
+    for place in range(0, len(whole), 131):
         damaged = bytearray(whole)
         damaged[place] ^= 0x5A
         path.write_bytes(damaged)
         try:
-            read = read_showers(path)
+            found = read(path)
         except ShowerFileError:
             refusal(path)
         else:
-            assert same_showers(read, sound) or place in texts
+            assert same(found, sound, sound_hits) or place in texts
 
 
 def test_random_damage_of_every_kind_ends_in_one_sentence(path):
@@ -83,7 +117,7 @@ def test_random_damage_of_every_kind_ends_in_one_sentence(path):
             damaged[place : place + 8] = patterns[rng.integers(len(patterns))]
         path.write_bytes(damaged)
         try:
-            read_showers(path)
+            read(path)
         except ShowerFileError:
             refused += 1
     assert refused > 200
@@ -130,6 +164,13 @@ def test_an_hdf5_file_of_another_kind_is_refused(tmp_path):
         ("representation", "x36", "x36 is no representation"),
         ("particle", "gam\nma", "attribute particle is no text"),
         ("generator", h5py.Empty("f4"), "attribute generator is neither"),
+        ("detector", "/etc/mine.toml", "its detector is the path of a file"),
+        ("hits_detector", "../mine.toml", "its hits_detector is the path of a file"),
+        ("hits_detector", np.zeros(3), "attribute hits_detector is neither"),
+        ("hits_threshold_mev", np.nan, "its hits begin at nan MeV"),
+        ("hits_threshold_mev", -1.0, "its hits begin at -1 MeV"),
+        ("hits_threshold_mev", "0.1", "attribute hits_threshold_mev is not a number"),
+        ("hits_threshold_mev", np.zeros(2), "attribute hits_threshold_mev is not a number"),
     ],
 )
 def test_attributes_that_make_no_sense_are_refused(path, name, value, words):
@@ -138,14 +179,25 @@ def test_attributes_that_make_no_sense_are_refused(path, name, value, words):
     assert words in refusal(path)
 
 
-def test_a_missing_attribute_is_named(path):
+@pytest.mark.parametrize("name", ["detector", "hits_detector"])
+def test_a_missing_attribute_is_named(path, name):
     with h5py.File(path, "r+") as file:
-        del file.attrs["detector"]
-    assert "does not say its detector" in refusal(path)
+        del file.attrs[name]
+    assert f"does not say its {name}" in refusal(path)
 
 
 @pytest.mark.parametrize(
-    "name", ["points", "incident", "points/x", "points/offsets", "incident/direction"]
+    "name",
+    [
+        "points",
+        "incident",
+        "points/x",
+        "points/offsets",
+        "incident/direction",
+        "hits",
+        "hits/cell",
+        "hits/offsets",
+    ],
 )
 def test_a_missing_or_misplaced_data_set_is_named(path, name):
     with h5py.File(path, "r+") as file:
@@ -181,6 +233,21 @@ def test_a_missing_or_misplaced_data_set_is_named(path, name):
         ("incident/direction", np.float32([(0, 0, 1), (0, 0, -1), (0, 0, 1)])),
         ("incident/direction", np.zeros((3, 2), np.float32)),
         ("incident/direction", np.zeros(9, np.float32)),
+        ("incident/position", np.zeros((3, 3), np.float32)),
+        ("incident/position", np.zeros((2, 3))),
+        ("incident/position", np.zeros((3, 2))),
+        ("incident/position", np.full((3, 3), np.nan)),
+        ("incident/position", 3.0),
+        ("hits/offsets", [0, 100, 80, 200]),
+        ("hits/offsets", [0, 80, 80, 201]),
+        ("hits/offsets", [-1, 80, 80, 200]),
+        ("hits/offsets", [0, 200]),
+        ("hits/offsets", []),
+        ("hits/cell", np.zeros(200, np.int32)),
+        ("hits/cell", np.zeros(199, np.int64)),
+        ("hits/layer", np.zeros(200, np.int64)),
+        ("hits/z", np.zeros(200)),
+        ("hits/x", np.float32(1)),
     ],
 )
 def test_data_sets_that_do_not_fit_each_other_are_refused(path, name, values):
@@ -190,7 +257,9 @@ def test_data_sets_that_do_not_fit_each_other_are_refused(path, name, values):
     assert "is damaged" in refusal(path)
 
 
-@pytest.mark.parametrize("name", ["points/x", "points"])
+@pytest.mark.parametrize(
+    "name", ["points/x", "points", "incident/position", "hits/cell", "hits/offsets", "hits"]
+)
 @pytest.mark.parametrize("link", [h5py.SoftLink, h5py.ExternalLink])
 def test_links_are_not_followed(path, tmp_path, name, link):
     other = tmp_path / "other.h5"
@@ -201,41 +270,45 @@ def test_links_are_not_followed(path, tmp_path, name, link):
     assert "is a link to elsewhere" in refusal(path)
 
 
-def test_a_virtual_data_set_is_refused(path, tmp_path):
+@pytest.mark.parametrize(("name", "n"), [("points/x", 300), ("hits/energy", 200)])
+def test_a_virtual_data_set_is_refused(path, tmp_path, name, n):
     other = tmp_path / "other.h5"
     other.write_bytes(path.read_bytes())
-    layout = h5py.VirtualLayout(shape=(300,), dtype="f4")
-    layout[:] = h5py.VirtualSource(str(other), "points/x", shape=(300,))
+    layout = h5py.VirtualLayout(shape=(n,), dtype="f4")
+    layout[:] = h5py.VirtualSource(str(other), name, shape=(n,))
     with h5py.File(path, "r+") as file:
-        del file["points/x"]
-        file.create_virtual_dataset("points/x", layout)
-    assert "points/x is kept in another file" in refusal(path)
+        del file[name]
+        file.create_virtual_dataset(name, layout)
+    assert f"{name} is kept in another file" in refusal(path)
 
 
-def test_external_storage_is_refused(path, tmp_path):
-    (tmp_path / "secret").write_bytes(bytes(1200))
+@pytest.mark.parametrize(("name", "n"), [("points/x", 300), ("hits/energy", 200)])
+def test_external_storage_is_refused(path, tmp_path, name, n):
+    (tmp_path / "secret").write_bytes(bytes(4 * n))
     with h5py.File(path, "r+") as file:
-        del file["points/x"]
-        external = [(str(tmp_path / "secret"), 0, 1200)]
-        file.create_dataset("points/x", shape=(300,), dtype="f4", external=external)
-    assert "points/x is kept in another file" in refusal(path)
+        del file[name]
+        external = [(str(tmp_path / "secret"), 0, 4 * n)]
+        file.create_dataset(name, shape=(n,), dtype="f4", external=external)
+    assert f"{name} is kept in another file" in refusal(path)
 
 
-def test_a_filter_that_calozoo_does_not_use_is_refused(path):
+@pytest.mark.parametrize(("name", "n"), [("points/x", 300), ("hits/energy", 200)])
+def test_a_filter_that_calozoo_does_not_use_is_refused(path, name, n):
     with h5py.File(path, "r+") as file:
-        del file["points/x"]
-        file.create_dataset("points/x", shape=(300,), dtype="f4", compression="lzf")
+        del file[name]
+        file.create_dataset(name, shape=(n,), dtype="f4", compression="lzf")
     assert "packed in a way" in refusal(path)
 
 
+@pytest.mark.parametrize("group", TYPES)
 @pytest.mark.parametrize("packing", [{}, {"compression": "gzip"}])
 @pytest.mark.parametrize("n", [10**9, 10**15])
-def test_a_claim_that_the_file_cannot_fill_takes_no_memory(path, n, packing):
+def test_a_claim_that_the_file_cannot_fill_takes_no_memory(path, n, packing, group):
     with h5py.File(path, "r+") as file:
-        del file["points"]
-        for name, dtype in POINT_TYPES.items():
-            file.create_dataset(f"points/{name}", (n,), dtype, chunks=(1 << 16,), **packing)
-        file["points/offsets"] = np.array([0, 0, 0, n])
+        del file[group]
+        for name, dtype in TYPES[group].items():
+            file.create_dataset(f"{group}/{name}", (n,), dtype, chunks=(1 << 16,), **packing)
+        file[f"{group}/offsets"] = np.array([0, 0, 0, n])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert "too short for the" in refusal(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
@@ -270,3 +343,5 @@ def test_a_closed_file_is_read_no_more(path):
         pass
     with pytest.raises(ShowerFileError, match="was closed"):
         file[:]
+    with pytest.raises(ShowerFileError, match="was closed"):
+        file.hits()

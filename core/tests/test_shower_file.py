@@ -81,6 +81,31 @@ def test_a_run_of_showers_is_read_as_a_slice_is_taken(tmp_path_factory, batch, d
     assert same_showers(read_showers(path, rows), batch[rows])
 
 
+def test_primaries_are_read_without_their_points(tmp_path):
+    path, batch = tmp_path / "s.h5", sample()
+    write_showers(path, batch, generator="toy")
+    with h5py.File(path, "r+") as raw:
+        raw["points/energy"][:] = np.nan
+    with ShowerFile(path) as file:
+        part = file.incident(slice(3, 7))
+        assert np.array_equal(part.energy, batch.incident.energy[3:7])
+        assert np.array_equal(part.direction, batch.incident.direction[3:7])
+        assert len(file.incident()) == len(batch)
+        with pytest.raises(InputError, match="without a step"):
+            file.incident(slice(0, 9, 2))
+        with pytest.raises(ShowerFileError, match="damaged"):
+            file[3:7]
+
+
+def test_a_primary_that_is_none_is_no_primary_of_a_file(tmp_path):
+    path = tmp_path / "s.h5"
+    write_showers(path, sample(), generator="toy")
+    with h5py.File(path, "r+") as raw:
+        raw["incident/energy"][5] = -1
+    with ShowerFile(path) as file, pytest.raises(ShowerFileError, match="damaged"):
+        file.incident()
+
+
 @pytest.mark.parametrize("size", [1, 7, 40])
 def test_batches_smaller_and_larger_than_a_chunk_are_the_same(tmp_path, size):
     batch = sample(40, per_shower=4000)  # 160,000 points, of which 65,536 make a chunk

@@ -1,5 +1,12 @@
 """Shower files, in and out."""
 
-from calozoo_core.io.hdf5 import ShowerFile, ShowerWriter, read_showers, write_showers
+from calozoo_core.io._whole import Exported
+from calozoo_core.io.hdf5 import (
+    ShowerFile,
+    ShowerWriter,
+    read_hits,
+    read_showers,
+    write_showers,
+)
 
-__all__ = ["ShowerFile", "ShowerWriter", "read_showers", "write_showers"]
+__all__ = ["Exported", "ShowerFile", "ShowerWriter", "read_hits", "read_showers", "write_showers"]

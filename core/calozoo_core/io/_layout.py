@@ -7,32 +7,41 @@ other files, a filter of its own would run other code, and a claimed size would 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from calozoo_core.detector import list_detectors, load_detector
+from calozoo_core.placement import Hits
 from calozoo_core.showers import Showers
 
 __all__ = [
     "FORMAT",
+    "HIT_TYPES",
     "POINT_TYPES",
     "VERSION",
     "LayoutError",
     "attribute",
     "column",
     "fault",
-    "has_column",
+    "has_member",
+    "hit_fault",
+    "number",
     "reason",
+    "table",
 ]
 
 FORMAT: Final = "calozoo-showers"
 VERSION: Final = 1
 POINT_TYPES: Final = {"x": "f4", "y": "f4", "layer": "u1", "energy": "f4"}
+HIT_TYPES: Final = {"layer": "u1", "x": "f4", "y": "f4", "z": "f4", "energy": "f4", "cell": "i8"}
 
 _TYPES: Final = {
     "f4": h5py.h5t.IEEE_F32LE,
+    "f8": h5py.h5t.IEEE_F64LE,
     "u1": h5py.h5t.STD_U8LE,
     "i8": h5py.h5t.STD_I64LE,
 }
@@ -79,10 +88,27 @@ def attribute(file: h5py.File, name: str) -> str | int | None:
     return value
 
 
-def has_column(file: h5py.File, name: str) -> bool:
-    """Whether a data set of a group is there, without following any link."""
+def number(file: h5py.File, name: str) -> float | None:
+    """A number with a point from the file's attributes; None where there is none.
+
+    Raises:
+        LayoutError: If it is something else.
+    """
+    key = name.encode()
+    if not h5py.h5a.exists(file.id, key):
+        return None
+    stored = h5py.h5a.open(file.id, key)
+    if stored.shape != () or stored.get_type() != h5py.h5t.IEEE_F64LE:
+        msg = f"its attribute {name} is not a number"
+        raise LayoutError(msg)
+    return float(file.attrs[name])
+
+
+def has_member(file: h5py.File, name: str) -> bool:
+    """Whether a group, or a data set of a group, is there, without following any link."""
     folder, _, last = name.rpartition("/")
-    group = _member(file.id, folder)  # its links are valid only as long as it is held
+    # Its links are valid only as long as it is held.
+    group = _member(file.id, folder) if folder else h5py.h5g.open(file.id, b"/")
     return isinstance(group, h5py.h5g.GroupID) and bool(group.links.exists(last.encode()))
 
 
@@ -92,26 +118,35 @@ def column(file: h5py.File, name: str, dtype: str, width: int | None = None) -> 
     Arguments:
         file: The open file.
         name: Where it is, as `group/name`.
-        dtype: What it must hold: "f4", "u1" or "i8".
+        dtype: What it must hold: "f4", "f8", "u1" or "i8".
         width: Length of its second axis, if it must have one.
 
     Raises:
         LayoutError: If it is missing, of another kind, or not to be trusted.
     """
-    folder, _, last = name.rpartition("/")
-    stored = _member(_member(file.id, folder), last)
-    if not isinstance(stored, h5py.h5d.DatasetID):
-        msg = f"its {name} is not a data set"
-        raise LayoutError(msg)
-    if stored.get_type() != _TYPES[dtype]:
-        msg = f"its {name} does not hold numbers of type {np.dtype(dtype)}"
-        raise LayoutError(msg)
-    _check_storage(name, stored)
-    data = h5py.Dataset(stored)
+    data = _trusted(file, name, (dtype,))
     if data.shape != data.shape[:1] + (() if width is None else (width,)) or not data.shape:
         msg = f"its {name} has the shape {data.shape}"
         raise LayoutError(msg)
-    _check_size(name, data, file.id.get_filesize())
+    return data
+
+
+def table(file: h5py.File, name: str, dtypes: Sequence[str], rank: int) -> h5py.Dataset:
+    """A data set of several axes, once it is clear that reading it is safe.
+
+    Arguments:
+        file: The open file.
+        name: Where it is, as `group/name`.
+        dtypes: What it may hold, of "f4", "f8", "u1" and "i8".
+        rank: How many axes it must have.
+
+    Raises:
+        LayoutError: If it is missing, of another kind, or not to be trusted.
+    """
+    data = _trusted(file, name, dtypes)
+    if len(data.shape) != rank:
+        msg = f"its {name} has the shape {data.shape}"
+        raise LayoutError(msg)
     return data
 
 
@@ -124,12 +159,21 @@ def fault(showers: Showers) -> str | None:
         return "a position that is not a number of mm"
     if showers.time is not None and not np.all(np.isfinite(showers.time)):
         return "a time that is not a number of ns"
-    # A detector that did not come with calozoo may have any number of layers.
-    if len(showers.layer) and showers.detector in list_detectors():
-        last, n_layers = int(showers.layer.max()), load_detector(showers.detector).n_layers
-        if last >= n_layers:
-            return f"a deposit in layer {last}, where {showers.detector} ends at {n_layers - 1}"
-    return None
+    last = _layer_behind(showers.layer, showers.detector)
+    return f"a deposit in {last}" if last else None
+
+
+def hit_fault(hits: Hits, detector: str) -> str | None:
+    """The same of hits in a detector."""
+    bad = hits.energy[~(np.isfinite(hits.energy) & (hits.energy >= 0))]
+    if len(bad):
+        return f"a hit of {bad[0]:g} MeV"
+    if not all(np.all(np.isfinite(values)) for values in (hits.x, hits.y, hits.z)):
+        return "a hit whose position is not a number of mm"
+    if np.any(hits.cell < 0):
+        return f"a hit in cell {hits.cell.min()}"
+    last = _layer_behind(hits.layer, detector)
+    return f"a hit in {last}" if last else None
 
 
 def reason(error: BaseException) -> str:
@@ -137,6 +181,16 @@ def reason(error: BaseException) -> str:
     words = getattr(error, "strerror", None) or (error.args[0] if error.args else "")
     first = str(words).partition("\n")[0].partition(" (")[0].strip().rstrip(".")
     return first[:1].lower() + first[1:] if first else type(error).__name__
+
+
+def _layer_behind(layer: NDArray[np.uint8], detector: str) -> str | None:
+    """Words for a layer that lies behind the detector's last."""
+    # A detector that did not come with calozoo may have any number of layers.
+    if len(layer) and detector in list_detectors():
+        last, n_layers = int(layer.max()), load_detector(detector).n_layers
+        if last >= n_layers:
+            return f"layer {last}, where {detector} ends at {n_layers - 1}"
+    return None
 
 
 def _member(group: h5py.h5g.GroupID | h5py.h5f.FileID, name: str) -> h5py.h5g.GroupID:
@@ -149,6 +203,25 @@ def _member(group: h5py.h5g.GroupID | h5py.h5f.FileID, name: str) -> h5py.h5g.Gr
         msg = f"its {name} is a link to elsewhere"
         raise LayoutError(msg)
     return h5py.h5o.open(group, name.encode())
+
+
+def _trusted(file: h5py.File, name: str, dtypes: Sequence[str]) -> h5py.Dataset:
+    """A data set of these types, whatever its shape, that is safe to read."""
+    folder, _, last = name.rpartition("/")
+    parent = _member(file.id, folder) if folder else file.id
+    stored = _member(parent, last)
+    if not isinstance(stored, h5py.h5d.DatasetID):
+        msg = f"its {name} is not a data set"
+        raise LayoutError(msg)
+    kind = stored.get_type()
+    if not any(kind == _TYPES[dtype] for dtype in dtypes):
+        known = " or ".join(str(np.dtype(dtype)) for dtype in dtypes)
+        msg = f"its {name} does not hold numbers of type {known}"
+        raise LayoutError(msg)
+    _check_storage(name, stored)
+    data = h5py.Dataset(stored)
+    _check_size(name, data, file.id.get_filesize())
+    return data
 
 
 def _check_storage(name: str, stored: h5py.h5d.DatasetID) -> None:

@@ -44,6 +44,18 @@ class PartFile(io.RawIOBase):
             self._file.close()
             raise
 
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Yes."""
+        return True
+
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer from here on, with zeros behind the end."""
         view, n = memoryview(buffer).cast("B"), 0

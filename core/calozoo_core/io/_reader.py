@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.incident import Incident
 from calozoo_core.io._heap import has_endless_heap
 from calozoo_core.io._layout import (
     FORMAT,
+    HIT_TYPES,
     POINT_TYPES,
     VERSION,
     LayoutError,
     attribute,
     column,
     fault,
-    has_column,
+    has_member,
+    hit_fault,
+    number,
     reason,
 )
+from calozoo_core.placement import Hits
 from calozoo_core.representation import REPRESENTATIONS
 from calozoo_core.showers import Showers
 
@@ -47,6 +53,10 @@ class ShowerFile:
         particle: PDG name of the primaries.
         generator: Who made the showers.
         seed: The seed they were made with, as a text.
+        n_points: Points of all showers together.
+        hits_detector: Name of the detector its hits lie in; None if it has none.
+        hits_threshold_mev: The energy below which hits were left out.
+        n_hits: Hits of all showers together.
 
     Raises:
         ShowerFileError: If the file is missing, damaged, or not one of ours.
@@ -88,7 +98,7 @@ class ShowerFile:
             msg = f"{self.path} is of version {version}; this calozoo reads {VERSION}. Update it."
             raise ShowerFileError(msg)
         self.representation = self._text("representation")
-        self.detector = self._text("detector")
+        self.detector = self._detector("detector")
         self.particle = self._text("particle")
         self.generator = self._text("generator", "unknown")
         self.seed = self._text("seed", "unknown")
@@ -96,13 +106,37 @@ class ShowerFile:
             msg = f"{self.representation} is no representation"
             raise LayoutError(msg)
         types = dict(POINT_TYPES)
-        if has_column(self._file, "points/time"):
+        if has_member(self._file, "points/time"):
             types["time"] = "f4"
         self._points = {name: column(self._file, f"points/{name}", types[name]) for name in types}
         self._energy = column(self._file, "incident/energy", "f4")
         self._direction = column(self._file, "incident/direction", "f4", width=3)
+        self._position = None
+        if has_member(self._file, "incident/position"):
+            self._position = column(self._file, "incident/position", "f8", width=3)
+        self._n_showers = len(self._energy)
+        primaries = [d for d in (self._direction, self._position) if d is not None]
+        if {len(values) for values in primaries} != {self._n_showers}:
+            msg = "its data sets of primaries have different lengths"
+            raise LayoutError(msg)
         self._offsets = column(self._file, "points/offsets", "i8")
-        self._check_offsets()
+        self.n_points = self._last_offset(self._offsets, self._points, "points")
+        self._read_hits_header()
+
+    def _read_hits_header(self) -> None:
+        self.n_hits, self.hits_threshold_mev = 0, 0.0
+        self.hits_detector: str | None = None
+        self._hits: dict[str, h5py.Dataset] = {}
+        if not has_member(self._file, "hits"):
+            return
+        self.hits_detector = self._detector("hits_detector")
+        self.hits_threshold_mev = number(self._file, "hits_threshold_mev") or 0.0
+        if not 0 <= self.hits_threshold_mev < math.inf:
+            msg = f"its hits begin at {self.hits_threshold_mev:g} MeV"
+            raise LayoutError(msg)
+        self._hits = {n: column(self._file, f"hits/{n}", HIT_TYPES[n]) for n in HIT_TYPES}
+        self._hit_offsets = column(self._file, "hits/offsets", "i8")
+        self.n_hits = self._last_offset(self._hit_offsets, self._hits, "hits")
 
     def _text(self, name: str, default: str | None = None) -> str:
         value = attribute(self._file, name)
@@ -111,21 +145,28 @@ class ShowerFile:
             raise LayoutError(msg)
         return str(default if value is None else value)
 
-    def _check_offsets(self) -> None:
+    def _detector(self, name: str) -> str:
+        value = self._text(name)
+        if value.endswith(".toml"):  # which would be read from the disk of whoever looks it up
+            msg = f"its {name} is the path of a file"
+            raise LayoutError(msg)
+        return value
+
+    def _last_offset(
+        self, offsets: h5py.Dataset, columns: dict[str, h5py.Dataset], what: str
+    ) -> int:
         """Read them block by block, since a file can claim any number of them."""
-        n_rows, last = len(self._offsets), 0
-        sound = n_rows == len(self._energy) + 1 == len(self._direction) + 1
+        n_rows, last = len(offsets), 0
+        sound = n_rows == self._n_showers + 1
         for start in range(0, n_rows if sound else 0, OFFSET_BLOCK):
-            block = self._offsets[start : start + OFFSET_BLOCK]
+            block = offsets[start : start + OFFSET_BLOCK]
             sound = sound and block[0] >= last and not np.any(block[1:] < block[:-1])
             sound = sound and (start > 0 or block[0] == 0)
             last = int(block[-1])
-        if not sound or {len(values) for values in self._points.values()} != {last}:
-            msg = "its offsets do not fit its points"
+        if not sound or {len(values) for values in columns.values()} != {last}:
+            msg = f"its offsets do not fit its {what}"
             raise LayoutError(msg)
-        self._n_showers = n_rows - 1
-        self.n_points = last
-        """Points of all showers together."""
+        return last
 
     def __enter__(self) -> ShowerFile:
         return self
@@ -148,23 +189,11 @@ class ShowerFile:
             ShowerFileError: If that part of the file is damaged, or a value in it is no
                 measurement.
         """
-        start, stop, step = rows.indices(len(self))
-        if step != 1:
-            msg = "Showers are read in runs of neighbours: give a slice without a step."
-            raise InputError(msg)
-        if not self._file:
-            msg = f"{self.path} was closed; open it again to read it."
-            raise ShowerFileError(msg)
-        stop = max(start, stop)
+        start, stop = self._run(rows)
         try:
-            offsets = self._offsets[start : stop + 1]
-            points = slice(int(offsets[0]), int(offsets[-1]))
             showers = Showers(
-                offsets=offsets - offsets[0],
-                **{name: values[points] for name, values in self._points.items()},
-                incident=Incident(
-                    self._energy[start:stop], self._direction[start:stop], self.particle
-                ),
+                **_rows_of(self._offsets, self._points, start, stop),
+                incident=self._primaries(start, stop),
                 representation=self.representation,
                 detector=self.detector,
             )
@@ -174,6 +203,49 @@ class ShowerFile:
         if wrong:
             raise self._damaged(LayoutError(f"it holds {wrong}"))
         return showers
+
+    def incident(self, rows: slice = slice(None)) -> Incident:
+        """The primaries of a run of neighbouring showers; their points are not read.
+
+        Raises:
+            InputError: If the slice has a step.
+            ShowerFileError: If that part of the file is damaged, or a value in it is no
+                measurement.
+        """
+        start, stop = self._run(rows)
+        try:
+            return self._primaries(start, stop)
+        except Exception as error:
+            raise self._damaged(error) from error
+
+    def _primaries(self, start: int, stop: int) -> Incident:
+        return Incident(
+            self._energy[start:stop],
+            self._direction[start:stop],
+            self.particle,
+            None if self._position is None else self._position[start:stop],
+        )
+
+    def hits(self, rows: slice = slice(None)) -> Hits:
+        """The cells that a run of neighbouring showers hit.
+
+        Raises:
+            InputError: If the slice has a step.
+            ShowerFileError: If the file has no hits, that part of it is damaged, or a value in it
+                is no measurement.
+        """
+        start, stop = self._run(rows)
+        if self.hits_detector is None:
+            msg = f"{self.path} holds no hits; make it again, with --place DETECTOR."
+            raise ShowerFileError(msg)
+        try:
+            hits = Hits(**_rows_of(self._hit_offsets, self._hits, start, stop))
+        except Exception as error:
+            raise self._damaged(error) from error
+        wrong = hit_fault(hits, self.hits_detector)
+        if wrong:
+            raise self._damaged(LayoutError(f"it holds {wrong}"))
+        return hits
 
     def batches(self, size: int = 256) -> Iterator[Showers]:
         """The showers in order, at most `size` at a time.
@@ -186,5 +258,25 @@ class ShowerFile:
             raise InputError(msg)
         return (self[start : start + size] for start in range(0, len(self), size))
 
+    def _run(self, rows: slice) -> tuple[int, int]:
+        """Where a run of showers begins and ends."""
+        start, stop, step = rows.indices(len(self))
+        if step != 1:
+            msg = "Showers are read in runs of neighbours: give a slice without a step."
+            raise InputError(msg)
+        if not self._file:
+            msg = f"{self.path} was closed; open it again to read it."
+            raise ShowerFileError(msg)
+        return start, max(start, stop)
+
     def _damaged(self, error: Exception) -> ShowerFileError:
         return ShowerFileError(f"{self.path} is damaged ({reason(error)}); make it again.")
+
+
+def _rows_of(
+    offsets: h5py.Dataset, columns: dict[str, h5py.Dataset], start: int, stop: int
+) -> dict[str, NDArray[Any]]:
+    """Offsets and columns of the showers start, ..., stop - 1."""
+    ends = offsets[start : stop + 1]
+    rows = slice(int(ends[0]), int(ends[-1]))
+    return {"offsets": ends - ends[0], **{name: values[rows] for name, values in columns.items()}}

@@ -12,14 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.errors import OutputExistsError, ShowerFileError
-from calozoo_core.io._layout import FORMAT, POINT_TYPES, VERSION, fault, reason
+from calozoo_core.io._layout import (
+    FORMAT,
+    HIT_TYPES,
+    POINT_TYPES,
+    VERSION,
+    fault,
+    hit_fault,
+    reason,
+)
 from calozoo_core.io._part import PartFile, uninterrupted
+from calozoo_core.placement import Hits
 from calozoo_core.showers import Showers
 
 __all__ = ["ShowerWriter"]
 
 POINT_CHUNK: Final = 1 << 16
 SHOWER_CHUNK: Final = 1 << 12
+
+_LONG: Final = {*POINT_TYPES, *HIT_TYPES, "time"}
+"""Columns in large chunks."""
 
 _HDF5_ERRORS: Final = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 
@@ -36,6 +48,8 @@ class ShowerWriter:
         generator: Who made the showers, for the file's attributes.
         seed: The seed they were made with.
         overwrite: Replace a file that is already there.
+        hits_detector: The detector that hits lie in; with it every batch has hits, without it none.
+        hits_threshold_mev: The energy below which hits were left out.
 
     Raises:
         OutputExistsError: If the file is there and `overwrite` is not set.
@@ -43,14 +57,28 @@ class ShowerWriter:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, generator: str, seed: int, overwrite: bool = False
+        self,
+        path: str | os.PathLike[str],
+        *,
+        generator: str,
+        seed: int,
+        overwrite: bool = False,
+        hits_detector: str | None = None,
+        hits_threshold_mev: float = 0.0,
     ) -> None:
         self.path = Path(path)
         self.n_showers = 0
         self.n_points = 0
-        self._attributes = {"generator": generator, "seed": seed}
+        self.n_hits = 0
+        self._attributes: dict[str, str | int | float] = {"generator": generator, "seed": seed}
+        self._hits_detector = hits_detector
+        if hits_detector is not None:
+            self._attributes |= {
+                "hits_detector": hits_detector,
+                "hits_threshold_mev": float(hits_threshold_mev),
+            }
         self._columns: dict[str, h5py.Dataset] = {}
-        self._kind: tuple[str, str, str, bool] | None = None
+        self._kind: tuple[str, str, str, bool, bool] | None = None
         try:
             if self.path.is_dir():
                 msg = f"{self.path} is a folder; give the name of a file."
@@ -86,8 +114,12 @@ class ShowerWriter:
         finally:
             self._part.discard()
 
-    def append(self, showers: Showers) -> None:
+    def append(self, showers: Showers, hits: Hits | None = None) -> None:
         """Add a batch.
+
+        Arguments:
+            showers: The batch.
+            hits: The cells its showers hit, if the file holds hits.
 
         Raises:
             ShowerFileError: If it is of another kind than the first, a value in it is no
@@ -95,14 +127,8 @@ class ShowerWriter:
                 or the disk is full.
         """
         self._check(showers)
-        rows: dict[str, NDArray[Any]] = {
-            "incident/energy": showers.incident.energy,
-            "incident/direction": showers.incident.direction,
-            "points/offsets": showers.offsets[1:] + self.n_points,
-            **{f"points/{name}": getattr(showers, name) for name in POINT_TYPES},
-        }
-        if showers.time is not None:
-            rows["points/time"] = showers.time
+        self._check_hits(showers, hits)
+        rows = self._rows(showers, hits)
         try:
             with uninterrupted():
                 if not self._columns:
@@ -115,6 +141,25 @@ class ShowerWriter:
             raise self._unwritable(self._part.error) from self._part.error
         self.n_showers += len(showers)
         self.n_points += len(showers.energy)
+        self.n_hits += 0 if hits is None else len(hits.energy)
+
+    def _rows(self, showers: Showers, hits: Hits | None) -> dict[str, NDArray[Any]]:
+        """What a batch adds to each column, in the order the columns are made."""
+        rows: dict[str, NDArray[Any]] = {
+            "incident/energy": showers.incident.energy,
+            "incident/direction": showers.incident.direction,
+            "points/offsets": showers.offsets[1:] + self.n_points,
+            **{f"points/{name}": getattr(showers, name) for name in POINT_TYPES},
+        }
+        if showers.time is not None:
+            rows["points/time"] = showers.time
+        if showers.incident.position is not None:
+            rows["incident/position"] = showers.incident.position
+        if hits is not None:
+            rows["hits/offsets"] = hits.offsets[1:] + self.n_hits
+            for name, dtype in HIT_TYPES.items():
+                rows[f"hits/{name}"] = getattr(hits, name).astype(dtype, copy=False)
+        return rows
 
     def _check(self, showers: Showers) -> None:
         kind = (
@@ -122,16 +167,33 @@ class ShowerWriter:
             showers.detector,
             showers.incident.particle,
             showers.time is not None,
+            showers.incident.position is not None,
         )
         if self._kind is None:
             self._kind = kind
         if kind != self._kind:
-            have, given = (
-                " ".join(k[:3]) + (" with times" if k[3] else "") for k in (self._kind, kind)
-            )
+            have, given = (_words(*k) for k in (self._kind, kind))
             msg = f"{self.path} holds showers of {have}; those of {given} need another file."
             raise ShowerFileError(msg)
         wrong = fault(showers)
+        if wrong:
+            msg = f"The showers hold {wrong}, so {self.path} was not written."
+            raise ShowerFileError(msg)
+
+    def _check_hits(self, showers: Showers, hits: Hits | None) -> None:
+        if (hits is None) != (self._hits_detector is None):
+            msg = (
+                f"{self.path} holds hits with every batch or with none; name their detector as "
+                "hits_detector."
+            )
+            raise ShowerFileError(msg)
+        if hits is None or self._hits_detector is None:
+            return
+        wrong = hit_fault(hits, self._hits_detector)
+        if len(hits) != len(showers):
+            wrong = f"hits of {len(hits)} showers, not of {len(showers)}"
+        elif not _is_ragged(hits.offsets, {len(getattr(hits, name)) for name in HIT_TYPES}):
+            wrong = "hits that do not fit their offsets"
         if wrong:
             msg = f"The showers hold {wrong}, so {self.path} was not written."
             raise ShowerFileError(msg)
@@ -146,19 +208,21 @@ class ShowerWriter:
             **self._attributes,
         )
         for name, values in rows.items():
-            chunk = POINT_CHUNK if name.partition("/")[2] in {*POINT_TYPES, "time"} else None
+            chunk = POINT_CHUNK if name.partition("/")[2] in _LONG else SHOWER_CHUNK
             self._columns[name] = self._file.create_dataset(
                 name,
                 shape=(0, *values.shape[1:]),
                 maxshape=(None, *values.shape[1:]),
-                chunks=(chunk or SHOWER_CHUNK, *values.shape[1:]),
+                chunks=(chunk, *values.shape[1:]),
                 dtype=values.dtype,
                 compression="gzip",
                 compression_opts=1,
                 shuffle=True,
                 fletcher32=True,
             )
-        _append(self._columns["points/offsets"], np.zeros(1, np.int64))
+        for name in ("points/offsets", "hits/offsets"):
+            if name in rows:
+                _append(self._columns[name], np.zeros(1, np.int64))
 
     def _finish(self) -> None:
         if self.n_showers == 0:
@@ -175,7 +239,18 @@ class ShowerWriter:
         )
 
 
+def _is_ragged(offsets: NDArray[np.int64], lengths: set[int]) -> bool:
+    return offsets[0] == 0 and lengths == {int(offsets[-1])} and bool(np.all(np.diff(offsets) >= 0))
+
+
 def _append(dataset: h5py.Dataset, rows: NDArray[Any]) -> None:
     start = len(dataset)
     dataset.resize(start + len(rows), axis=0)
     dataset[start:] = rows
+
+
+def _words(representation: str, detector: str, particle: str, timed: bool, placed: bool) -> str:
+    """A kind of showers, for people to read."""
+    extras = [word for word, has in (("times", timed), ("positions", placed)) if has]
+    kind = f"{representation} {detector} {particle}"
+    return f"{kind} with {' and '.join(extras)}" if extras else kind

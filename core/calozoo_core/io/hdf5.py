@@ -6,6 +6,13 @@
     /points/offsets (n + 1,) i8    /points/x, y (N,) f4 mm    /points/layer (N,) u1
     /points/energy (N,) f4 MeV     [/points/time (N,) f4 ns]
     attributes: format="calozoo-showers" version=1 representation detector particle generator seed
+
+Showers that were put into a detector have these besides::
+
+    /incident/position (n, 3) f8 mm, global
+    /hits/offsets (n + 1,) i8      /hits/layer (N,) u1        /hits/x, y, z (N,) f4 mm, global
+    /hits/energy (N,) f4 MeV       /hits/cell (N,) i8
+    attributes: hits_detector hits_threshold_mev
 """
 
 from __future__ import annotations
@@ -14,9 +21,10 @@ import os
 
 from calozoo_core.io._reader import ShowerFile
 from calozoo_core.io._writer import ShowerWriter
+from calozoo_core.placement import Hits
 from calozoo_core.showers import Showers
 
-__all__ = ["ShowerFile", "ShowerWriter", "read_showers", "write_showers"]
+__all__ = ["ShowerFile", "ShowerWriter", "read_hits", "read_showers", "write_showers"]
 
 
 def read_showers(path: str | os.PathLike[str], rows: slice = slice(None)) -> Showers:
@@ -27,6 +35,16 @@ def read_showers(path: str | os.PathLike[str], rows: slice = slice(None)) -> Sho
     """
     with ShowerFile(path) as file:
         return file[rows]
+
+
+def read_hits(path: str | os.PathLike[str], rows: slice = slice(None)) -> Hits:
+    """Hits of a native file, of all its showers or of a run of them.
+
+    Raises:
+        ShowerFileError: If the file is missing, damaged, not one of ours, or has no hits.
+    """
+    with ShowerFile(path) as file:
+        return file.hits(rows)
 
 
 def write_showers(

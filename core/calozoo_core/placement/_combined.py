@@ -76,6 +76,9 @@ class BarrelWithEndcaps(Placement):
         one_each = self.barrel.on_face, self.endcap.on_face
         return _by_place(self._is_end(position), one_each, position)
 
+    def kind_of_part(self, part: IntArray) -> IntArray:
+        return (part >= self._n_staves).astype(np.int64)
+
     def entry(self, position: FloatArray) -> Entry:
         is_end = self._is_end(position)
         part, u, v = _by_place(is_end, (self.barrel.entry, self.endcap.entry), position)
@@ -88,11 +91,8 @@ class BarrelWithEndcaps(Placement):
         y: NDArray[np.float32],
         layer: NDArray[np.intp],
     ) -> IntArray:
-        def ask(part: Placement) -> Callable[..., IntArray]:
-            return lambda *rows: part.cells_in_part(Entry(*rows[:3]), *rows[3:])
-
-        is_end = entry.part >= self._n_staves
-        return _by_place(is_end, (ask(self.barrel), ask(self.endcap)), *entry, x, y, layer)
+        is_end = len(entry.part) > 0 and entry.part[0] >= self._n_staves  # all are of one kind
+        return (self.endcap if is_end else self.barrel).cells_in_part(entry, x, y, layer)
 
     def middles(self, part: IntArray, index: IntArray) -> tuple[IntArray, FloatArray]:
         is_end = part >= self._n_staves

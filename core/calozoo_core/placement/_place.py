@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,32 +28,75 @@ def place_showers(
     placement: Placement, showers: Showers, entry: Entry, threshold_mev: float
 ) -> Hits:
     """The hits of showers that enter a detector's parts at these places."""
-    ends = _runs(showers.offsets, placement.cells_per_part)
+    points = _Points(showers.offsets, showers.x, showers.y, showers.layer, showers.energy)
+    kind = placement.kind_of_part(entry.part)
+    if len(kind) == 0 or np.all(kind == kind[0]):
+        return _place_one_kind(placement, points, entry, threshold_mev)
+    # Told apart point by point, the two kinds would cost as much again as the placing.
+    rows = [np.flatnonzero(kind == one) for one in np.unique(kind)]
+    hits = [
+        _place_one_kind(placement, points.of(some), entry.of(some), threshold_mev) for some in rows
+    ]
+    order = np.empty(len(kind), dtype=np.int64)
+    order[np.concatenate(rows)] = np.arange(len(kind))
+    columns = vars(Hits.concatenate(hits))
+    return Hits(**dict(zip(columns, _taken(order, *columns.values()), strict=True)))
+
+
+@dataclass(frozen=True)
+class _Points:
+    """The points of showers, without all else that is known of them."""
+
+    offsets: IntArray
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    layer: NDArray[np.uint8]
+    energy: NDArray[np.float32]
+
+    def of(self, rows: IntArray) -> _Points:
+        """The points of these showers."""
+        return _Points(*_taken(rows, self.offsets, self.x, self.y, self.layer, self.energy))
+
+
+def _taken(rows: IntArray, offsets: IntArray, *columns: NDArray[Any]) -> list[NDArray[Any]]:
+    """Offsets and columns of some showers, copied shower by shower, which is how they lie."""
+    pieces = [slice(offsets[row], offsets[row + 1]) for row in rows.tolist()]
+    counts = np.diff(offsets).take(rows)
+    return [
+        np.concatenate([[0], counts]).cumsum(),
+        *(np.concatenate([column[piece] for piece in pieces]) for column in columns),
+    ]
+
+
+def _place_one_kind(
+    placement: Placement, points: _Points, entry: Entry, threshold_mev: float
+) -> Hits:
+    ends = _runs(points.offsets, placement.cells_per_part)
     parts = [
-        _place_run(placement, showers, entry.of(slice(a, b)), a, threshold_mev)
+        _place_run(placement, points, entry.of(slice(a, b)), a, threshold_mev)
         for a, b in pairwise(ends)
     ]
     return Hits.concatenate(parts)
 
 
 def _place_run(
-    placement: Placement, showers: Showers, entry: Entry, first: int, threshold_mev: float
+    placement: Placement, points: _Points, entry: Entry, first: int, threshold_mev: float
 ) -> Hits:
     """The hits of the showers from `first` on that have an entry."""
     n = len(entry.part)
-    offsets = showers.offsets[first : first + n + 1]
+    offsets = points.offsets[first : first + n + 1]
     counts = np.diff(offsets)
-    points = slice(int(offsets[0]), int(offsets[-1]))
+    run = slice(int(offsets[0]), int(offsets[-1]))
     key = placement.cells_in_part(
         entry.of(np.repeat(np.arange(n), counts)),
-        showers.x[points],
-        showers.y[points],
-        showers.layer[points].astype(np.intp),
+        points.x[run],
+        points.y[run],
+        points.layer[run].astype(np.intp),
     )
     size = placement.cells_per_part
     first_key = size * np.arange(n + 1)
     key += np.repeat(first_key[:-1], counts)
-    key, energy = sum_cells(key, showers.energy[points], n * size)
+    key, energy = sum_cells(key, points.energy[run], n * size)
     if threshold_mev > 0:
         kept = np.flatnonzero(energy >= threshold_mev)
         key, energy = key.take(kept), energy.take(kept)

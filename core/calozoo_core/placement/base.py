@@ -213,6 +213,10 @@ class Placement(ABC):
     def on_face(self, position: FloatArray) -> BoolArray:
         """Which global positions, shape (n, 3), are on the face, to a millimetre."""
 
+    def kind_of_part(self, part: IntArray) -> IntArray:
+        """Which kind of part each is, shape (n,); those of one kind have their cells alike."""
+        return np.zeros_like(part)
+
     @abstractmethod
     def entry(self, position: FloatArray) -> Entry:
         """Where primaries at these positions, shape (n, 3), enter which parts."""
@@ -228,7 +232,7 @@ class Placement(ABC):
         """Index within its part of the cell of each local point; negative where there is none.
 
         Arguments:
-            entry: Where the primary of each point's shower enters.
+            entry: Where the primary of each point's shower enters; parts of one kind.
             x: x' in mm, shape (N,).
             y: y' in mm, shape (N,).
             layer: Shape (N,).
