@@ -19,6 +19,8 @@ ROOMS = {
     "huggingface_hub": [REGISTRY / "hub.py"],
     "pluggy": [REGISTRY / "plugins.py", CORE / "hookspecs.py"],
     "h5py": [CORE / "io"],
+    "uproot": [CORE / "io" / "root.py"],
+    "sklearn": [CORE / "metrics" / "classifier.py"],
     "pytest": [CORE / "testing.py"],
 }
 

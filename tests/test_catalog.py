@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from importlib.resources import files as resources
+from pathlib import Path
 
 import pytest
 
@@ -31,10 +32,25 @@ PLUGIN = """
         def sample(self, incident, seed, first):
             raise NotImplementedError
 
-    def spec(name, factory="zoo_names:Recorder", weights=None):
+    class Fed(Recorder):
+        @classmethod
+        def load(cls, spec, folder, *, device="cpu", precision=None, source=None):
+            generator = cls(spec)
+            generator.source = source
+            return generator
+
+    class Simulation(Recorder):
+        @classmethod
+        def load(cls, spec, folder, *, device="cpu", precision=None, workers=1, detector=None):
+            generator = cls(spec)
+            generator.workers, generator.detector = workers, detector
+            return generator
+
+    def spec(name, factory="zoo_names:Recorder", weights=None, source=None):
         return ModelSpec(
             name=name, summary="A test.", factory=factory, representation="x9", weights=weights,
             detector="ild_siecal_regular", conditions=Conditions(energy_gev=(1, 10)), license="MIT",
+            source=source,
         )
 
     @hookimpl
@@ -44,6 +60,9 @@ PLUGIN = """
         register(spec("lost.module", factory="no_such_module:Model"))
         register(spec("lost.class", factory="zoo_names:NoSuchClass"))
         register(spec("lost.generator", factory="zoo_names:spec"))
+        register(spec("fed.model", factory="zoo_names:Fed", source="simulation.full"))
+        register(spec("fed.twice", factory="zoo_names:Fed", source="fed.model"))
+        register(spec("simulation.full", factory="zoo_names:Simulation"))
 """
 
 
@@ -154,6 +173,66 @@ def test_a_folder_and_a_revision_are_one_too_many(names, tmp_path):
 def test_a_revision_of_a_model_without_repository_is_refused(names):
     with pytest.raises(HubError, match=r"arch.zeta has no repository on the Hub"):
         calozoo.load("arch.zeta@v1")
+
+
+def test_a_model_gets_the_options_it_takes(names):
+    from calozoo_core.detector import load_detector
+
+    plain = calozoo.load("simulation")
+    told = calozoo.load("simulation", workers=3, detector="ild_siecal_regular")
+
+    assert (plain.workers, plain.detector) == (1, None)
+    assert (told.workers, told.detector.name) == (3, "ild_siecal_regular")
+    own = load_detector("ild_siecal_regular")
+    assert calozoo.load("simulation", detector=own).detector is own
+
+
+def test_a_detector_may_be_a_file(names, tmp_path):
+    text = (resources("calozoo_core") / "detectors" / "ild_siecal_regular.toml").read_text()
+    (tmp_path / "mine.toml").write_text(text)
+
+    assert calozoo.load("simulation", detector=tmp_path / "mine.toml").detector.name == "mine"
+
+
+@pytest.mark.parametrize("option", ["workers", "detector", "source", "colour"])
+def test_an_option_that_a_model_does_not_take_is_refused(names, option):
+    with pytest.raises(InputError) as refusal:
+        calozoo.load("arch", **{option: "ild_siecal_regular"})
+
+    assert str(refusal.value) == f"arch.zeta has no --{option}; leave it out."
+
+
+def test_a_model_is_fed_by_the_one_its_spec_names(names):
+    generator = calozoo.load("fed", workers=4)
+
+    assert generator.source.spec.name == "simulation.full"
+    assert generator.source.workers == 4
+    assert calozoo.load("fed.twice", workers=5).source.source.workers == 5
+
+
+def test_a_model_is_fed_by_another_that_is_asked_for(names):
+    source = calozoo.load("arch")
+
+    assert calozoo.load("fed", source="arch").source.spec.name == "arch.zeta"
+    assert calozoo.load("fed", source=source).source is source
+    with pytest.raises(InputError, match=r"^arch\.zeta has no --workers"):
+        calozoo.load("fed", source="arch", workers=2)
+    with pytest.raises(ModelNameError, match=r"no model is called .acrh.\. Did you mean arch"):
+        calozoo.load("fed", source="acrh")
+
+
+@pytest.mark.parametrize("source", ["lib.h5", "folder/lib.hdf5", Path("lib.h5")])
+def test_a_model_is_fed_by_a_file(names, source):
+    assert calozoo.load("fed", source=source).source == Path(source)
+    with pytest.raises(InputError, match=r"lib\.h\w+ is a file, which needs no --workers; leave"):
+        calozoo.load("fed", source=source, workers=2)
+
+
+def test_a_source_that_is_not_installed_says_what_to_install(monkeypatch):
+    monkeypatch.setenv("CALOZOO_LOAD_PLUGINS", "calozoo-optimum")
+
+    with pytest.raises(ModelNameError, match="type `pip install calozoo-geant4`"):
+        calozoo.load("optimum")
 
 
 def test_loading_says_when_older_weights_had_to_do(names, tmp_path, monkeypatch, caplog):

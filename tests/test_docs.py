@@ -161,12 +161,13 @@ def test_every_page_is_in_the_index():
         assert page.name == "index.md" or f"]({page.name})" in index, page.name
 
 
-def test_drawing_can_be_made_again(tmp_path):
-    picture = tmp_path / "frame.png"
-    script = ROOT / "docs" / "draw_frame.py"
+@pytest.mark.parametrize("name", ["frame", "gaps"])
+def test_drawing_can_be_made_again(tmp_path, name):
+    picture = tmp_path / f"{name}.png"
+    script = ROOT / "docs" / f"draw_{name}.py"
     subprocess.run([sys.executable, "-W", "error", str(script), str(picture)], check=True)
     assert picture.stat().st_size > 50_000
-    assert (ROOT / "docs" / "images" / "frame.png").is_file()
+    assert (ROOT / "docs" / "images" / f"{name}.png").is_file()
 
 
 # The runner above would be worth nothing if it let everything pass.

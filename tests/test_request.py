@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calozoo.primaries import IncidentSource
-from calozoo.request import make_source, parse_direction, parse_energy
+from calozoo.request import make_source
+from calozoo.words import parse_direction, parse_energy
 from calozoo_core.errors import InputError
 from calozoo_core.incident import Incident
 

@@ -15,11 +15,14 @@ from hypothesis import strategies as st
 
 import calozoo
 from calozoo.cli import main
+from calozoo.hit_plots import PlacedShower
 from calozoo.plots import plot_file
 from calozoo.summary import Mean, summarise
+from calozoo_core.detector import load_detector
 from calozoo_core.errors import DetectorError, InputError
 from calozoo_core.incident import Incident
-from calozoo_core.io import ShowerWriter, write_showers
+from calozoo_core.io import ShowerFile, ShowerWriter, read_hits, write_showers
+from calozoo_core.placement import load_placement
 from calozoo_core.showers import Showers
 
 STARTS = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
@@ -167,3 +170,49 @@ def test_memory_does_not_grow_with_the_file(tmp_path, showers):
         finally:
             tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]
+
+
+@pytest.fixture(params=["70,50", "20,50"], ids=["turned", "at an end"])
+def placed(request, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = f"--from-ip --dir {request.param} --place ild_siecal --out s.h5 -n 3 --quiet"
+    main(["generate", "--model", "toy", "--energy", "30", *words.split()])
+    return tmp_path / "s.h5"
+
+
+def test_hits_are_summed_up_and_drawn(placed, capsys):
+    main(["show", "s.h5", "--plot", "s.svg", "--event", "2"])
+    table = capsys.readouterr().out
+    assert "hits                 ild_siecal, from 0.1 MeV" in table
+    hits = read_hits(placed)
+    summary = summarise(placed)
+    assert summary.n_hits == len(hits.energy)
+    assert summary.hits_per_shower.value == pytest.approx(len(hits.energy) / 3)
+    assert summary.hit_energy_mev.value == pytest.approx(hits.energy.sum() / 3, rel=1e-5)
+    assert summary.hit_energy_mev.value < summary.visible_energy_mev.value
+
+
+def test_a_picture_of_hits_shows_the_layers_they_are_in(placed):
+    with ShowerFile(placed) as file:
+        shower = file[:1]
+        hits, position = file.hits(slice(0, 1)), shower.incident.position[0]
+    one = PlacedShower(
+        hits, load_placement("ild_siecal"), position, shower.incident.direction[0].astype(float)
+    )
+    depth = load_detector("ild_siecal").layer_depth_mm[hits.layer]
+    assert one.local[:, 2] == pytest.approx(depth, abs=1e-3)
+    for layer in range(30):
+        x, y = one.local[hits.layer == layer, :2].T
+        assert one.is_live(x, y, layer).all()
+
+
+def test_a_shower_without_hits_is_drawn_in_its_detector(tmp_path, showers):
+    incident = Incident(10, (0, 0, 1), position=(0, 1804.7, 0))
+    none = Showers([0, 0], [], [], [], [], incident, "x25", "ild_siecal_regular")
+    hits = load_placement("ild_siecal").place(none)
+    path = tmp_path / "s.h5"
+    with ShowerWriter(path, generator="toy", seed=1, hits_detector="ild_siecal") as writer:
+        writer.append(none, hits)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plot_file(path, tmp_path / "s.png")

@@ -28,6 +28,7 @@ Precision = Literal["float32", "bfloat16"]
 ModelName = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9_+-]*$")
 ]
+ArchitectureName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 ObjectPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 
 
@@ -96,6 +97,7 @@ class ModelSpec(BaseModel):
 
     Arguments:
         name: `architecture.tag`: the code, and the weights trained for it.
+        aliases: Other names of the architecture, that it can be asked for by.
         summary: One sentence.
         factory: Where its Generator class is, as `package.module:Class`; imported only when the
             model is loaded, so that a list of models costs nothing.
@@ -116,6 +118,7 @@ class ModelSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ModelName
+    aliases: tuple[ArchitectureName, ...] = ()
     summary: str = Field(min_length=1)
     factory: ObjectPath
     representation: Literal["x1", "x9", "x25", "steps"]
@@ -206,6 +209,9 @@ class Generator(ABC):
     def device(self) -> str:
         """The device it runs on, for people to read."""
         return "cpu"
+
+    def close(self) -> None:  # noqa: B027  most models hold nothing to let go of
+        """Let go of the processes and files it holds, if any; it makes no more showers."""
 
     def batches(
         self,

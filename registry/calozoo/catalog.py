@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import logging
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from calozoo import plugins
+from calozoo.files import is_shower_file
 from calozoo.index import IndexEntry, read_index
 from calozoo_core.errors import InputError, ModelNameError, PluginError
 from calozoo_core.generator import Generator, ModelSpec, Precision
@@ -103,6 +105,7 @@ def load(
     precision: Precision | None = None,
     offline: bool = False,
     folder: Path | None = None,
+    **options: Any,
 ) -> Generator:
     """A model, ready to generate.
 
@@ -112,13 +115,18 @@ def load(
         precision: Of the network's arithmetic; None for what the model measured best.
         offline: Ask nothing of the network.
         folder: Take `config.json` and `model.safetensors` from here, whatever the catalogue says.
+        options: What only some models take: `workers`, a number of processes; `detector`, another
+            than the model's own, by name, as a `.toml` file or as a Detector; `source`, what feeds
+            the model, by name, as an `.h5` file or as a Generator. A model that is fed by another
+            leaves the workers to that one.
 
     Raises:
         ModelNameError: If no model is called so.
         PluginError: If the plugin's code cannot be imported.
         HubError: If the weights cannot be had.
         WeightsError: If they are damaged or do not fit.
-        InputError: If the device or the precision is not to be had.
+        DetectorError: If there is no such detector.
+        InputError: If the device, the precision or an option is not to be had.
     """
     short, revision = split_revision(name)
     spec = find_model(short)
@@ -126,12 +134,56 @@ def load(
     if folder is not None and revision is not None:
         msg = f"Give a folder or a revision, not both: leave out '@{revision}'."
         raise InputError(msg)
+    accepted = _accepted(spec, factory, options, offline=offline)
     if folder is None and (spec.weights is not None or revision is not None):
         pulled = pull(name, offline=offline)
         if pulled.note:
             logger.warning("calozoo: %s", pulled.note)
         folder = pulled.folder
-    return factory.load(spec, folder, device=device, precision=precision)
+    return factory.load(spec, folder, device=device, precision=precision, **accepted)
+
+
+def _accepted(
+    spec: ModelSpec, factory: type[Generator], options: dict[str, Any], *, offline: bool
+) -> dict[str, Any]:
+    """The options as the model's `load` takes them.
+
+    Raises:
+        InputError: If it does not take one.
+    """
+    taken = inspect.signature(factory.load).parameters
+    if "source" in taken:
+        options = _with_source(spec, options, keep_workers="workers" in taken, offline=offline)
+    for name in options.keys() - taken.keys():
+        msg = f"{spec.name} has no --{name}; leave it out."
+        raise InputError(msg)
+    if isinstance(options.get("detector"), str | Path):
+        from calozoo_core.detector import load_detector
+
+        return options | {"detector": load_detector(str(options["detector"]))}
+    return options
+
+
+def _with_source(
+    spec: ModelSpec, options: dict[str, Any], *, keep_workers: bool, offline: bool
+) -> dict[str, Any]:
+    """The options, with the model's source loaded; workers that it does not want work for that.
+
+    Raises:
+        InputError: If nobody takes the workers.
+    """
+    source = options.get("source", spec.source)
+    if not isinstance(source, str | Path):
+        return options
+    handed_on = {} if keep_workers else {k: v for k, v in options.items() if k == "workers"}
+    if is_shower_file(source):
+        if handed_on:
+            msg = f"{source} is a file, which needs no --workers; leave it out."
+            raise InputError(msg)
+        return options | {"source": Path(source)}
+    generator = load(str(source), offline=offline, **handed_on)
+    kept = {name: value for name, value in options.items() if name not in handed_on}
+    return kept | {"source": generator}
 
 
 def pull(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from calozoo.hit_plots import PlacedShower, draw_layer, draw_side
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import CalozooError, InputError, ShowerFileError
 from calozoo_core.io import ShowerFile
@@ -18,11 +19,12 @@ from calozoo_core.observables import (
     axis_offsets,
     profiles,
 )
+from calozoo_core.placement import load_placement
 from calozoo_core.showers import Showers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 __all__ = ["PICTURE_SUFFIXES", "check_picture", "plot_file"]
 
@@ -45,6 +47,7 @@ STYLE: Any = {
     "savefig.dpi": 200,
 }
 SIZE_INCHES = (7.2, 4.8)
+HITS_INCHES = 3.3
 COLOUR, FILL = "#1f4e79", "#dbe5f0"
 POINT_ENERGY_MEV = (0.03, 30.0)
 HALF_WIDTH_MM = 60.0
@@ -55,6 +58,8 @@ def plot_file(path: Path, picture: Path, *, event: int = 0) -> None:
 
     Above, one shower as a point cloud: seen from the side, and along its axis. Below, of all
     showers: the mean energy in each layer, the energy around the axis, and the energies of points.
+    If the file has hits, those of the shower are drawn between the two: in the detector as it
+    stands, and cell by cell in the layer with the most energy.
 
     Arguments:
         path: The shower file; read batch by batch.
@@ -74,8 +79,21 @@ def plot_file(path: Path, picture: Path, *, event: int = 0) -> None:
             raise InputError(msg)
         detector = load_detector(file.detector)
         shower = file[event : event + 1]
+        placed = _placed(file, event, shower)
         sums = profiles(file.batches(), detector)
-    _save(picture, lambda: _draw(shower, event, sums, detector))
+    _save(picture, lambda: _draw(shower, event, sums, detector, placed))
+
+
+def _placed(file: ShowerFile, event: int, shower: Showers) -> PlacedShower | None:
+    position = shower.incident.position
+    if file.hits_detector is None or position is None:
+        return None
+    return PlacedShower(
+        hits=file.hits(slice(event, event + 1)),
+        placement=load_placement(file.hits_detector),
+        position=position[0],
+        direction=shower.incident.direction[0].astype(np.float64),
+    )
 
 
 def check_picture(picture: Path) -> None:
@@ -114,12 +132,23 @@ def _save(picture: Path, draw: Callable[[], Figure]) -> None:
         part.unlink(missing_ok=True)
 
 
-def _draw(shower: Showers, event: int, sums: Profiles, detector: Detector) -> Figure:
+def _draw(
+    shower: Showers,
+    event: int,
+    sums: Profiles,
+    detector: Detector,
+    placed: PlacedShower | None,
+) -> Figure:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=SIZE_INCHES, layout="constrained")
-    rows = figure.add_gridspec(2, 1, height_ratios=(1.15, 1))
-    above, below = figure.add_subfigure(rows[0]), figure.add_subfigure(rows[1])
+    width, height = SIZE_INCHES
+    if placed is None:
+        figure = Figure(figsize=(width, height), layout="constrained")
+        above, below = _stacked(figure, (1.15, 1))
+    else:
+        figure = Figure(figsize=(width, height + HITS_INCHES), layout="constrained")
+        above, between, below = _stacked(figure, (1.15, 2 * HITS_INCHES / height, 1))
+        _draw_hits(between, placed)
     side, front = above.subplots(1, 2, width_ratios=(2.1, 1))
     layers, radii, energies = below.subplots(1, 3)
     points = _draw_side(side, shower, detector)
@@ -139,6 +168,19 @@ def _draw(shower: Showers, event: int, sums: Profiles, detector: Detector) -> Fi
     _draw_radii(radii, sums)
     _draw_energies(energies, sums)
     return figure
+
+
+def _stacked(figure: Figure, heights: Sequence[float]) -> list[SubFigure]:
+    rows = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    return [figure.add_subfigure(rows[i]) for i in range(len(heights))]
+
+
+def _draw_hits(figure: SubFigure, placed: PlacedShower) -> None:
+    side, layer = figure.subplots(1, 2)
+    cells = draw_side(side, placed)
+    draw_layer(layer, placed)
+    bar = figure.colorbar(cells, ax=layer, extend="both", pad=0.02)
+    bar.set_label("energy in a cell [MeV]")
 
 
 def _draw_side(axes: Axes, shower: Showers, detector: Detector) -> Any:

@@ -24,6 +24,7 @@ __all__ = [
     "LogUniformEnergy",
     "Rows",
     "UniformEnergy",
+    "check_rows",
     "unit_vectors",
 ]
 
@@ -31,7 +32,7 @@ FloatArray = NDArray[np.float64]
 
 
 class Draw(Protocol):
-    """Energies in GeV, values of shape (), or directions, values of shape (3,)."""
+    """Energies in GeV, values of shape (), or directions or positions, values of shape (3,)."""
 
     def take(self, seed: int, first: int, stop: int) -> FloatArray:
         """The values of the primaries first, ..., stop - 1."""
@@ -45,7 +46,7 @@ class Rows:
     """Values that are written down: in a file, one a shower, or in a list that starts again.
 
     Arguments:
-        values: Energies, shape (m,), or directions, shape (m, 3).
+        values: Energies, shape (m,), or directions or positions, shape (m, 3).
         file: Where they come from; None for a list on the command line.
     """
 
@@ -116,6 +117,7 @@ class IncidentSource:
         n: How many primaries.
         seed: The user's seed.
         particle: PDG name.
+        positions: Where they cross the face, global, in mm; None where it does not matter.
 
     Raises:
         InputError: If n is not positive, the seed is out of range, or a file has too few rows.
@@ -131,18 +133,13 @@ class IncidentSource:
     n: int
     seed: int = 0
     particle: str = "gamma"
+    positions: Draw | None = None
 
     def __post_init__(self) -> None:
         if self.n < 1:
             msg = f"The number of showers must be at least 1, not {self.n}."
             raise InputError(msg)
-        for rows in (self.energies, self.directions):
-            if isinstance(rows, Rows) and rows.file is not None and len(rows.values) < self.n:
-                msg = (
-                    f"{rows.file} has too few rows, {len(rows.values)}, for {self.n} showers; "
-                    "add rows, or leave -n out."
-                )
-                raise InputError(msg)
+        check_rows(self.n, self.energies, self.directions, self.positions)
         stream(self.seed, 0, "energy")
 
     def __len__(self) -> int:
@@ -154,13 +151,31 @@ class IncidentSource:
             stop = min(first + size, self.n)
             energy = self.energies.take(self.seed, first, stop)
             direction = self.directions.take(self.seed, first, stop)
-            yield first, Incident(energy, direction, self.particle)
+            position = None
+            if self.positions is not None:
+                position = self.positions.take(self.seed, first, stop)
+            yield first, Incident(energy, direction, self.particle, position)
 
     def extremes(self) -> Incident:
         """Primaries that lie inside a model's conditions if all of the source do."""
         energies, directions = self.energies.extremes(self.n), self.directions.extremes(self.n)
         size = max(len(energies), len(directions))
         return Incident(np.resize(energies, size), np.resize(directions, (size, 3)), self.particle)
+
+
+def check_rows(n: int, *draws: Draw | None) -> None:
+    """Refuse files that have too few rows for n showers.
+
+    Raises:
+        InputError: If one has; the message names it.
+    """
+    for rows in draws:
+        if isinstance(rows, Rows) and rows.file is not None and len(rows.values) < n:
+            msg = (
+                f"{rows.file} has too few rows, {len(rows.values)}, for {n} showers; "
+                "add rows, or leave -n out."
+            )
+            raise InputError(msg)
 
 
 def unit_vectors(theta_deg: FloatArray, phi_deg: FloatArray) -> FloatArray:

@@ -1,40 +1,30 @@
-"""What a person writes for energies and directions, turned into primaries."""
+"""What a person asks for, turned into primaries."""
 
 from __future__ import annotations
 
-import math
-import reprlib
-from collections.abc import Callable
-from pathlib import Path
-from typing import TypeVar
-
-import numpy as np
-
-from calozoo.primaries import (
-    Cone,
-    Draw,
-    IncidentSource,
-    LogUniformEnergy,
-    Rows,
-    UniformEnergy,
-    unit_vectors,
+from calozoo.arrivals import Entries, Flights, LocalDirections, check_flights, check_positions
+from calozoo.primaries import IncidentSource, check_rows
+from calozoo.words import (
+    default_n,
+    parse_direction,
+    parse_energy,
+    parse_momentum,
+    parse_position,
 )
-from calozoo_core.errors import InputError
+from calozoo_core.placement import Placement
 
-__all__ = ["make_source", "parse_direction", "parse_energy"]
-
-# No calorimeter sees energies or angles beyond these, and they stay what they are in 32 bits.
-MIN_ENERGY_GEV, MAX_ENERGY_GEV = 1e-12, 1e9
-MIN_COSINE = 1e-6
-
-ENERGY_FORMS = "a number of GeV, or 10:100, log:1:1000, 10,20,50 or @FILE (one a row)"
-DIRECTION_FORMS = "THETA,PHI in degrees, X,Y,Z, cone:60 or @FILE (one X,Y,Z a row)"
-
-Value = TypeVar("Value", float, tuple[float, float, float])
+__all__ = ["make_flights", "make_source"]
 
 
 def make_source(
-    energy: str, direction: str, n: int | None = None, *, seed: int = 0, particle: str = "gamma"
+    energy: str,
+    direction: str = "0,0",
+    n: int | None = None,
+    *,
+    seed: int = 0,
+    particle: str = "gamma",
+    position: str = "random",
+    placement: Placement | None = None,
 ) -> IncidentSource:
     """The primaries that a person describes in words.
 
@@ -45,142 +35,56 @@ def make_source(
             single value.
         seed: Decides what is drawn.
         particle: PDG name.
+        position: See `parse_position`.
+        placement: The detector they enter at these positions; None for primaries without any.
 
     Raises:
         InputError: If the words cannot be read or make no sense; the message says what to write.
+        ShowerFileError: If a shower file is missing or damaged.
     """
     energies, directions = parse_energy(energy), parse_direction(direction)
+    positions = None if placement is None else parse_position(position, placement)
     if n is None:
-        n = _default_n(energies, directions)
-    return IncidentSource(energies, directions, n, seed, particle)
+        n = default_n(energies, directions, positions)
+    source = IncidentSource(energies, directions, n, seed, particle, positions)
+    if placement is not None and positions is not None:
+        check_positions(positions, n, placement)
+    return source
 
 
-def parse_energy(text: str) -> Draw:
-    """Energies in GeV from `50`, `10:100`, `log:1:1000`, `10,20,50` or `@file` (one a row).
+def make_flights(
+    energy: str,
+    direction: str | None,
+    n: int | None = None,
+    *,
+    seed: int = 0,
+    particle: str = "gamma",
+    placement: Placement,
+    extrapolate: bool = False,
+) -> IncidentSource:
+    """Primaries that fly straight from the interaction point into a detector.
 
-    Raises:
-        InputError: If the text is none of these, or an energy is not positive.
-
-    Example:
-        >>> parse_energy("log:1:1000")
-        LogUniformEnergy(low=1.0, high=1000.0)
-    """
-    if text.startswith("@"):
-        return _read_rows(text[1:], _energy)
-    if ":" not in text:
-        return Rows(np.array([_energy(word) for word in text.split(",")]))
-    kind, *bounds = text.split(":") if text.startswith("log:") else ("", *text.split(":"))
-    if len(bounds) != 2:
-        raise InputError(_unreadable("energy", text, ENERGY_FORMS))
-    low, high = (_energy(bound) for bound in bounds)
-    if low > high:
-        msg = f"The energy range {text} is upside down; write {high:g} before {low:g}."
-        raise InputError(msg)
-    return LogUniformEnergy(low, high) if kind else UniformEnergy(low, high)
-
-
-def parse_direction(text: str) -> Draw:
-    """Directions from `theta,phi` in degrees, `x,y,z`, `cone:60` or `@file` (one `x,y,z` a row).
-
-    Theta is measured from the calorimeter normal z', phi around it from x'.
+    Arguments:
+        energy: See `parse_energy`.
+        direction: See `parse_momentum`; None for all directions that the trigger takes.
+        n: How many; by default as in `make_source`.
+        seed: Decides what is drawn.
+        particle: PDG name.
+        placement: The detector.
+        extrapolate: Fly to where the trigger takes none, too.
 
     Raises:
-        InputError: If the text is none of these, or does not point into the calorimeter.
-
-    Example:
-        >>> parse_direction("0,0").take(seed=0, first=0, stop=1).tolist()
-        [[0.0, 0.0, 1.0]]
+        InputError: If the words cannot be read or make no sense, the particle has a charge, or one
+            misses the detector; the message says what to write.
+        ConditionsError: If the trigger takes none in a direction and `extrapolate` is not set.
+        ShowerFileError: If a shower file is missing or damaged.
     """
-    if text.startswith("@"):
-        return _read_rows(text[1:], _vector)
-    if text.startswith("cone:"):
-        return Cone(_theta(_number(text.removeprefix("cone:")), text))
-    if text.count(",") != 1:
-        return Rows(np.array([_vector(text)]))
-    theta, phi = (_number(word) for word in text.split(","))
-    if phi is None:
-        raise InputError(_unreadable("direction", text, DIRECTION_FORMS))
-    return Rows(unit_vectors(np.array([_theta(theta, text)]), np.array([phi])))
-
-
-def _default_n(*draws: Draw) -> int:
-    rows = [draw for draw in draws if isinstance(draw, Rows)]
-    files = [draw for draw in rows if draw.file is not None]
-    counts = {len(draw.values) for draw in files}
-    if len(counts) > 1:
-        parts = " and ".join(f"{draw.file} {len(draw.values)}" for draw in files)
-        msg = f"The files have different numbers of rows, {parts}; say how many with -n."
-        raise InputError(msg)
-    return counts.pop() if counts else max([1, *(len(draw.values) for draw in rows)])
-
-
-def _read_rows(path: str, parse: Callable[[str, str], Value]) -> Rows:
-    """The rows of a text file, empty ones left out."""
-    try:
-        with Path(path).open(encoding="utf-8-sig") as file:
-            values = [
-                parse(line.strip(), f" in row {number} of {path}")
-                for number, line in enumerate(file, start=1)
-                if line.strip()
-            ]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = str(error.strerror).lower() if isinstance(error, OSError) else "it is not text"
-        msg = f"The file {path} cannot be read: {reason}."
-        raise InputError(msg) from error
-    if not values:
-        msg = f"The file {path} has no rows; write one value a row."
-        raise InputError(msg)
-    return Rows(np.array(values), file=path)
-
-
-def _energy(word: str, where: str = "") -> float:
-    value = _number(word)
-    if value is None:
-        raise InputError(_unreadable("energy", word, ENERGY_FORMS, where))
-    if not MIN_ENERGY_GEV <= value <= MAX_ENERGY_GEV:
-        msg = f"An energy must be positive and below {MAX_ENERGY_GEV:g} GeV, not {value:g}{where}."
-        raise InputError(msg)
-    return value
-
-
-def _vector(text: str, where: str = "") -> tuple[float, float, float]:
-    words = text.split(",")
-    numbers = [number for number in map(_number, words) if number is not None]
-    if len(words) != 3 or len(numbers) != 3:
-        raise InputError(_unreadable("direction", text, DIRECTION_FORMS, where))
-    x, y, z = numbers
-    if x == y == z == 0:
-        msg = f"The direction {text}{where} is zero; write 0,0,1 for straight in."
-        raise InputError(msg)
-    if z <= MIN_COSINE * math.hypot(x, y, z):
-        msg = (
-            f"The direction {text}{where} does not point into the calorimeter; "
-            "write a z' that is positive."
-        )
-        raise InputError(msg)
-    largest = max(abs(x), abs(y), z)
-    return x / largest, y / largest, z / largest
-
-
-def _theta(degrees: float | None, text: str) -> float:
-    if degrees is None:
-        raise InputError(_unreadable("direction", text, DIRECTION_FORMS))
-    if not 0 <= degrees < 90:
-        msg = (
-            f"The direction {text} does not point into the calorimeter; write a theta from 0, "
-            "straight in, to less than 90 degrees."
-        )
-        raise InputError(msg)
-    return degrees
-
-
-def _number(word: str) -> float | None:
-    try:
-        value = float(word)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _unreadable(what: str, text: str, forms: str, where: str = "") -> str:
-    return f"Cannot read the {what} {reprlib.repr(text)}{where}; write {forms}."
+    energies = parse_energy(energy)
+    momenta = None if direction is None else parse_momentum(direction)
+    if n is None:
+        n = default_n(energies, momenta)
+    check_rows(n, momenta)
+    flights = Flights(placement, momenta)
+    check_flights(flights, n, particle, extrapolate=extrapolate)
+    directions = LocalDirections(flights, seed)
+    return IncidentSource(energies, directions, n, seed, particle, Entries(flights))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+from calozoo.files import is_shower_file
+from calozoo.placing import Placer, Stopwatch
 from calozoo.primaries import IncidentSource
 from calozoo_core.errors import ConditionsError, InputError, OutputExistsError, ShowerFileError
 from calozoo_core.generator import Generator, ModelSpec
@@ -15,8 +17,6 @@ from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerWriter
 
 __all__ = ["Written", "check_output", "check_request", "generate_to_file"]
-
-SUFFIXES = (".h5", ".hdf5")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Written:
         n_points: Points of all of them.
         n_bytes: Its size.
         seconds: From the first primary to the whole file.
+        generation_seconds: What making the showers took of it; writing and placing is the rest.
+        placer: What put the showers into a detector, if they were.
     """
 
     path: Path
@@ -36,6 +38,8 @@ class Written:
     n_points: int
     n_bytes: int
     seconds: float
+    generation_seconds: float
+    placer: Placer | None = None
 
 
 def generate_to_file(
@@ -47,6 +51,7 @@ def generate_to_file(
     overwrite: bool = False,
     batch_size: int | None = None,
     extrapolate: bool = False,
+    placer: Placer | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> Written:
     """Generate showers into a native shower file; memory does not grow with their number.
@@ -62,6 +67,7 @@ def generate_to_file(
         overwrite: Replace a file that is already there.
         batch_size: Showers at a time; by default what the generator likes.
         extrapolate: Go beyond the conditions the model was trained on.
+        placer: Puts the showers into a detector; their hits are written beside the points.
         on_batch: Called with the number of showers of each batch that was written.
 
     Raises:
@@ -69,22 +75,39 @@ def generate_to_file(
         OutputExistsError: If the file is there and `overwrite` is not set.
         ShowerFileError: If the file cannot be written.
         InputError: If the batch size is not positive.
+        DetectorError: If the showers do not fit into the detector they shall be put into.
     """
     check_request(generator.spec, source, batch_size=batch_size, extrapolate=extrapolate)
     check_output(out, overwrite=overwrite)
     size = generator.default_batch_size if batch_size is None else batch_size
     name = generator.spec.name
     start = perf_counter()
-    with ShowerWriter(out, generator=name, seed=seed, overwrite=overwrite) as writer:
+    watch = Stopwatch()
+    with ShowerWriter(
+        out,
+        generator=name,
+        seed=seed,
+        overwrite=overwrite,
+        hits_detector=None if placer is None else placer.detector,
+        hits_threshold_mev=0.0 if placer is None else placer.threshold_mev,
+    ) as writer:
         for first, incident in source.batches(size):
-            for showers in generator.batches(
+            batches = generator.batches(
                 incident, seed=seed, first=first, batch_size=size, extrapolate=extrapolate
-            ):
-                writer.append(showers)
+            )
+            for showers in watch.timed(batches):
+                writer.append(showers, None if placer is None else placer.place(showers))
                 if on_batch is not None:
                     on_batch(len(showers))
-    seconds = perf_counter() - start
-    return Written(out, writer.n_showers, writer.n_points, out.stat().st_size, seconds)
+    return Written(
+        out,
+        writer.n_showers,
+        writer.n_points,
+        out.stat().st_size,
+        perf_counter() - start,
+        watch.seconds,
+        placer,
+    )
 
 
 def check_request(
@@ -124,7 +147,7 @@ def check_output(out: Path, *, overwrite: bool = False) -> None:
         if out.is_dir():
             msg = f"{out} is a folder; give the name of a file."
             raise ShowerFileError(msg)
-        if out.suffix not in SUFFIXES:
+        if not is_shower_file(out):
             msg = f"Showers are written as HDF5; call the file {out.with_suffix('.h5')}."
             raise ShowerFileError(msg)
         if out.exists() and not overwrite:

@@ -15,6 +15,8 @@ from calozoo_core.io import ShowerFile
 
 __all__ = ["Mean", "Summary", "summarise"]
 
+BATCH = 256
+
 
 @dataclass
 class Mean:
@@ -74,6 +76,11 @@ class Summary:
         visible_energy_mev: Mean sum of a shower's deposits, in MeV.
         visible_percent: Mean of that over the incident energy, in percent.
         points_per_shower: Mean number of points.
+        hits_detector: The detector they were put into; None if they were not.
+        hits_threshold_mev: The energy below which hits were left out.
+        n_hits: Hits of all of them.
+        hits_per_shower: Mean number of hits.
+        hit_energy_mev: Mean sum of a shower's hits, in MeV.
     """
 
     file: str
@@ -91,6 +98,11 @@ class Summary:
     visible_energy_mev: Mean = field(default_factory=Mean)
     visible_percent: Mean = field(default_factory=Mean)
     points_per_shower: Mean = field(default_factory=Mean)
+    hits_detector: str | None = None
+    hits_threshold_mev: float = 0.0
+    n_hits: int = 0
+    hits_per_shower: Mean = field(default_factory=Mean)
+    hit_energy_mev: Mean = field(default_factory=Mean)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers and texts, for JSON; a mean becomes its value and its error."""
@@ -121,8 +133,11 @@ def summarise(path: Path) -> Summary:
             particle=file.particle,
             n_showers=len(file),
             n_points=file.n_points,
+            hits_detector=file.hits_detector,
+            hits_threshold_mev=file.hits_threshold_mev,
+            n_hits=file.n_hits,
         )
-        for showers in file.batches():
+        for showers in file.batches(BATCH):
             energy = showers.incident.energy.astype(np.float64)
             summary.energy_gev = _widened(summary.energy_gev, energy)
             summary.theta_deg = _widened(summary.theta_deg, showers.incident.theta)
@@ -130,6 +145,11 @@ def summarise(path: Path) -> Summary:
             summary.visible_energy_mev.add(showers.visible_energy)
             summary.visible_percent.add(showers.visible_energy / (1000 * energy) * 100)
             summary.points_per_shower.add(showers.n_points)
+        for first in range(0, len(file) if file.hits_detector else 0, BATCH):
+            hits = file.hits(slice(first, first + BATCH))
+            running = np.concatenate([[0.0], np.cumsum(hits.energy, dtype=np.float64)])
+            summary.hits_per_shower.add(np.diff(hits.offsets))
+            summary.hit_energy_mev.add(np.diff(running[hits.offsets]))
     return summary
 
 

@@ -15,6 +15,7 @@ __all__ = ["cli", "main"]
 
 COMMANDS = {
     "convert": "calozoo.cli.convert:convert",
+    "export": "calozoo.cli.export:export",
     "generate": "calozoo.cli.generate:generate",
     "info": "calozoo.cli.models:info",
     "list": "calozoo.cli.models:list_models",
@@ -66,6 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
     except CalozooError as error:
         _end(str(error), error.exit_code)
+    except click.NoSuchOption as error:
+        guess = f" Did you mean {' or '.join(error.possibilities)}?" if error.possibilities else ""
+        _end(f"No such option {error.option_name}.{guess}", error.exit_code)
     except click.ClickException as error:
         _end(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):

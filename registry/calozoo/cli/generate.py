@@ -23,16 +23,16 @@ __all__ = ["generate"]
     "--energy",
     required=True,
     metavar="GEV",
-    help="50 | 10:100 (uniform) | log:1:1000 | 10,20,50 (in turn) | @FILE (one a row).",
+    help="50 | 10:100 (uniform) | log:1:1000 | 10,20,50 (in turn) | @FILE (one a row, or .h5: the "
+    "primaries of its showers).",
 )
 @click.option(
     "--dir",
     "direction",
-    default="0,0",
-    show_default=True,
     metavar="DIR",
     help="THETA,PHI in degrees from the calorimeter normal | X,Y,Z | cone:60 (theta and phi "
-    "uniform) | @FILE (one X,Y,Z a row).",
+    "uniform) | @FILE (one X,Y,Z a row, or .h5); by default 0,0. With --from-ip, in the "
+    "detector's frame, THETA from the beam; by default all that a fast simulation takes.",
 )
 @click.option(
     "-n",
@@ -64,13 +64,55 @@ __all__ = ["generate"]
     metavar="FOLDER",
     help="Use these instead: what `calozoo train` or `calozoo convert` wrote.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes to simulate in, where a model does; the showers do not depend on it.",
+)
+@click.option(
+    "--source",
+    "fed_by",
+    metavar="NAME|FILE.h5",
+    help="What feeds a model that is fed: another one, or showers that were made before.",
+)
+@click.option(
+    "--detector",
+    metavar="NAME|FILE.toml",
+    help="Another detector than the model's own, where it can simulate any.",
+)
+@click.option(
+    "--place",
+    metavar="DETECTOR",
+    help="Put the showers into a detector with its gaps, and write its hits beside the points.",
+)
+@click.option(
+    "--position",
+    metavar="POS",
+    help="Where they enter it: X,Y,Z in mm on its face | random (where straight lines from the "
+    "interaction point do) | @FILE (one X,Y,Z a row, or .h5); by default random. Without --place "
+    "for models whose own detector has a shape.",
+)
+@click.option(
+    "--from-ip",
+    is_flag=True,
+    help="The primaries fly straight from the interaction point, which gives their positions and "
+    "local directions.",
+)
+@click.option(
+    "--threshold",
+    "threshold_mev",
+    type=float,
+    metavar="MEV",
+    help="Leave out hits with less energy; by default 0.1, half of what a muon leaves.",
+)
 @click.option("--offline", is_flag=True, help="Ask nothing of the network.")
 @click.option("--quiet", is_flag=True, help="Say nothing on stderr but what goes wrong.")
 @click.option("--json", "as_json", is_flag=True, help="Report on stdout, as one JSON object.")
 def generate(
     model: str,
     energy: str,
-    direction: str,
+    direction: str | None,
     n: int | None,
     out: Path,
     overwrite: bool,
@@ -82,6 +124,13 @@ def generate(
     threads: int | None,
     precision: Literal["float32", "bfloat16"] | None,
     weights: Path | None,
+    workers: int | None,
+    fed_by: str | None,
+    detector: str | None,
+    place: str | None,
+    position: str | None,
+    from_ip: bool,
+    threshold_mev: float | None,
     offline: bool,
     quiet: bool,
     as_json: bool,
@@ -91,21 +140,51 @@ def generate(
     \b
     calozoo generate --model caloclouds3 --energy 50 -n 100 --out showers.h5
     calozoo generate --model caloclouds3 --energy 10:100 --dir cone:40 -n 5000 --out showers.h5
+    calozoo generate --model caloclouds3 --energy 50 -n 100 --place ild_siecal --out hits.h5
     """
     from calozoo import catalog
     from calozoo.threads import use_threads
 
     use_threads(threads)  # before numpy is imported: its linear algebra asks only then
-    from calozoo.request import make_source
+    from calozoo.placing import find_placement, find_placer
+    from calozoo.request import make_flights, make_source
     from calozoo.run import check_output, check_request, generate_to_file
 
     spec = catalog.find_model(catalog.split_revision(model)[0])
     particle = particle or spec.conditions.particles[0]
-    source = make_source(energy, direction, n, seed=seed, particle=particle)
+    made_for = detector or spec.detector
+    placement = find_placement(spec.name, made_for, place, position, from_ip=from_ip)
+    placer = find_placer(spec.representation, made_for, place, placement, threshold_mev)
+    if from_ip and placement is not None:
+        source = make_flights(
+            energy,
+            direction,
+            n,
+            seed=seed,
+            particle=particle,
+            placement=placement,
+            extrapolate=extrapolate,
+        )
+    else:
+        source = make_source(
+            energy,
+            direction or "0,0",
+            n,
+            seed=seed,
+            particle=particle,
+            position=position or "random",
+            placement=placement,
+        )
     check_request(spec, source, batch_size=batch_size, extrapolate=extrapolate)
     check_output(out, overwrite=overwrite)
+    options = {"workers": workers, "source": fed_by, "detector": detector}
     generator = catalog.load(
-        model, device=device, precision=precision, offline=offline, folder=weights
+        model,
+        device=device,
+        precision=precision,
+        offline=offline,
+        folder=weights,
+        **{name: value for name, value in options.items() if value is not None},
     )
     if not quiet:
         click.echo(_header(generator), err=True)
@@ -123,6 +202,7 @@ def generate(
             overwrite=overwrite,
             batch_size=batch_size,
             extrapolate=extrapolate,
+            placer=placer,
             on_batch=on_batch,
         )
     if not quiet:
@@ -142,7 +222,20 @@ def _header(generator: Generator) -> str:
 def _footer(written: Written) -> str:
     showers = f"{written.n_showers} shower" + ("" if written.n_showers == 1 else "s")
     size = readable_size(written.n_bytes)
-    return f"{written.path}  {showers}, {_readable_count(written.n_points)} points, {size}"
+    line = f"{written.path}  {showers}, {_readable_count(written.n_points)} points, {size}"
+    placer = written.placer
+    if placer is None:
+        return line
+    least = f" from {placer.threshold_mev:g} MeV" if placer.threshold_mev else ""
+    return (
+        f"{line}\n{placer.detector}  {_readable_count(placer.n_hits)} hits{least}, "
+        f"{placer.lost_percent:.1f} % of the energy in gaps, "
+        f"{_seconds(written.generation_seconds)} to generate, {_seconds(placer.seconds)} to place"
+    )
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 10 else f"{seconds:.3f} s"
 
 
 def _readable_count(n: int) -> str:
@@ -171,5 +264,15 @@ def _report(generator: Generator, written: Written, seed: int) -> str:
         "bytes": written.n_bytes,
         "seconds": round(written.seconds, 3),
         "showers_per_second": round(written.n_showers / written.seconds, 1),
+        "generation_seconds": round(written.generation_seconds, 3),
     }
+    placer = written.placer
+    if placer is not None:
+        report |= {
+            "hits_detector": placer.detector,
+            "hits_threshold_mev": placer.threshold_mev,
+            "hits": placer.n_hits,
+            "gap_percent": round(placer.lost_percent, 3),
+            "placement_seconds": round(placer.seconds, 3),
+        }
     return json.dumps(report)

@@ -107,6 +107,7 @@ def _description(registration: Registration) -> list[tuple[str, str]]:
         ("angle", f"{_theta(spec)} from the normal"),
         ("plugin", f"{registration.distribution} {registration.version}"),
         ("code", spec.factory),
+        *([("fed by", spec.source)] if spec.source else []),
         ("trained by", spec.trainer or "nothing: it needs no training"),
         ("licence", spec.license),
     ]

@@ -54,7 +54,7 @@ def show(file: Path, picture: Path | None, event: int, as_json: bool) -> None:
 
 
 def _rows(summary: Summary) -> list[tuple[str, str]]:
-    return [
+    rows = [
         ("file", f"{summary.file} ({readable_size(summary.n_bytes)})"),
         ("made by", f"{summary.model}, seed {summary.seed}"),
         ("points", f"{summary.representation}, {summary.detector}"),
@@ -66,6 +66,13 @@ def _rows(summary: Summary) -> list[tuple[str, str]]:
         ("visible fraction", f"{_measured(summary.visible_percent)} % of the incident energy"),
         ("points per shower", _measured(summary.points_per_shower)),
     ]
+    if summary.hits_detector is not None:
+        rows += [
+            ("hits", f"{summary.hits_detector}, from {summary.hits_threshold_mev:g} MeV"),
+            ("energy of hits", f"{_measured(summary.hit_energy_mev)} MeV per shower"),
+            ("hits per shower", _measured(summary.hits_per_shower)),
+        ]
+    return rows
 
 
 def _range(bounds: tuple[float, float], unit: str) -> str:
