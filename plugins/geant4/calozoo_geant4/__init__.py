@@ -7,7 +7,7 @@ from collections.abc import Callable
 from calozoo_core.generator import Conditions, ModelSpec
 from calozoo_core.hookspecs import hookimpl
 
-__all__ = ["ILD_SIECAL_REGULAR", "register_models"]
+__all__ = ["ILD_SIECAL", "ILD_SIECAL_REGULAR", "PAR04_SIW", "register_models"]
 
 ILD_SIECAL_REGULAR = ModelSpec(
     name="geant4.ild-siecal-regular",
@@ -26,8 +26,30 @@ ILD_SIECAL_REGULAR = ModelSpec(
     ),
 )
 
+ILD_SIECAL = ILD_SIECAL_REGULAR.model_copy(
+    update={
+        "name": "geant4.ild-siecal",
+        "summary": "Geant4 11.4.1 itself, every step in the silicon of the real ILD Si-W ECAL, "
+        "gaps and all.",
+        "detector": "ild_siecal",
+    }
+)
+
+PAR04_SIW = ILD_SIECAL_REGULAR.model_copy(
+    update={
+        "name": "geant4.par04-siw",
+        "summary": "Geant4 11.4.1 itself, every step in the silicon of the Par04 cylinder of 90 "
+        "tungsten layers.",
+        "detector": "par04_siw",
+        "conditions": Conditions(
+            particles=("e-", "gamma", "e+"), energy_gev=(0.01, 1000), theta_deg=(0, 89)
+        ),
+    }
+)
+
 
 @hookimpl
 def register_models(register: Callable[[ModelSpec], None]) -> None:
     """Bring Geant4 into the zoo."""
-    register(ILD_SIECAL_REGULAR)
+    for spec in (ILD_SIECAL_REGULAR, ILD_SIECAL, PAR04_SIW):
+        register(spec)

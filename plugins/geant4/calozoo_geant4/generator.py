@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import ConditionsError, InputError
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
+from calozoo_core.placement import load_placement
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
+from calozoo_geant4.layout import frame_of
 from calozoo_geant4.pool import Pool
 from calozoo_geant4.worker import Answer, Shot
 
@@ -24,11 +27,15 @@ WORKERS_VARIABLE = "CALOZOO_G4WORKERS"
 
 
 class Geant4(Generator):
-    """Simulates showers with Geant4 in a detector's stack of slabs.
+    """Simulates showers with Geant4 in a detector, gaps and all if it has some.
 
     A point is one Geant4 step that left energy in a sensitive layer: the middle of the step, its
     energy and its time since the primary crossed the face. Geant4 runs in worker processes, which
     start with the first showers (about two seconds) and stay until the generator is closed or gone.
+
+    A detector that is a plain slab is the same everywhere. In a barrel, an endcap or a cylinder,
+    each primary starts at its `position` on the face, and what its shower leaves in other staves
+    or ends than the one it enters is missing: their layers lie elsewhere in its local frame.
 
     References:
         | Geant4: https://doi.org/10.1016/S0168-9002(03)01368-8
@@ -53,6 +60,8 @@ class Geant4(Generator):
     ) -> None:
         super().__init__(spec)
         self.detector = load_detector(spec.detector) if detector is None else detector
+        shaped = self.detector.barrel or self.detector.endcap or self.detector.cylinder
+        self._placement = load_placement(self.detector) if shaped else None
         self._pool = Pool(self.detector, _checked_workers(workers))
         self._finalizer = weakref.finalize(self, Pool.close, self._pool)
 
@@ -65,6 +74,7 @@ class Geant4(Generator):
         device: str = "cpu",
         precision: Precision | None = None,
         workers: int | None = None,
+        detector: Detector | None = None,
     ) -> Geant4:
         """Build the generator; it has no weights, and nothing is simulated yet.
 
@@ -75,27 +85,32 @@ class Geant4(Generator):
         if device != "cpu" or precision is not None:
             msg = f"{spec.name} runs on cpu in float64 only; leave out --device and --precision."
             raise InputError(msg)
-        return cls(spec, workers=workers)
+        return cls(spec, workers=workers, detector=detector)
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers for these primaries, each with a Geant4 seed from its own random stream.
 
         Raises:
             ConditionsError: If the particle is none that the physics list is complete for.
+            InputError: If the detector has a shape and the primaries no position on its face.
             CalozooError: If Geant4 stops, or a worker dies; it names the shower.
-            DetectorError: If Geant4 knows no such material.
+            DetectorError: If the detector's parts overlap, or Geant4 knows no such material.
         """
         particles = self.spec.conditions.particles
         if incident.particle not in particles:
             msg = f"{self.spec.name} simulates {', '.join(particles)}, not {incident.particle}."
             raise ConditionsError(msg)
+        frames, places = self._starts(incident)
         shots = [
             Shot(
-                incident.particle, float(energy), tuple(direction.tolist()), _seed(seed, first + i)
+                incident.particle,
+                float(incident.energy[i]),
+                tuple(incident.direction[i].tolist()),
+                _seed(seed, first + i),
+                int(frames[i]),
+                tuple(places[i].tolist()),
             )
-            for i, (energy, direction) in enumerate(
-                zip(incident.energy, incident.direction, strict=True)
-            )
+            for i in range(len(incident))
         ]
         names = [
             f"shower {first + i} ({shot.particle}, {shot.energy_gev:g} GeV, seed {seed})"
@@ -121,6 +136,22 @@ class Geant4(Generator):
     def close(self) -> None:
         """End the worker processes; the next showers would start new ones."""
         self._pool.close()
+
+    def _starts(self, incident: Incident) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """In which part each primary starts, shape (n,), and where on its face, (n, 2)."""
+        n = len(incident)
+        if self._placement is None:
+            return np.zeros(n, np.int64), np.zeros((n, 2))
+        if incident.position is None:
+            msg = (
+                f"{self.detector.name} is not the same everywhere, so {self.spec.name} must know "
+                "where the primaries enter it: add --position x,y,z or --from-ip."
+            )
+            raise InputError(msg)
+        self._placement.check(incident.position)
+        entry = self._placement.entry(incident.position)
+        frames = np.array([frame_of(self.detector, part) for part in entry.part.tolist()], np.int64)
+        return frames, np.stack([entry.u, entry.v], axis=1)
 
     def _showers(self, incident: Incident, answers: list[Answer]) -> Showers:
         steps = [answer.steps for answer in answers if answer.steps is not None]

@@ -38,6 +38,8 @@ class Shot:
     energy_gev: float
     direction: tuple[float, float, float]
     seed: int
+    frame: int = 0
+    at_mm: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def main() -> None:
                 answer = Answer()
             else:
                 _forget_output()
-                steps = simulation.shoot(task.particle, task.energy_gev, task.direction, task.seed)
+                steps = simulation.shoot(**vars(task))
                 answer = Answer(steps=steps, cpu_s=time.process_time() - began)
         except Exception as error:  # whatever it is, the pool must hear of it
             answer = Answer(error=_portable(error))

@@ -1,0 +1,172 @@
+"""`python -m calozoo_geant4.bench`: what a GeV costs, and how much of that is Python.
+
+Every timing runs in a process of its own, the variants in turn, so that a machine that slows down
+slows all of them. Nothing else should run meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from contextlib import closing
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from calozoo_core.errors import CalozooError
+from calozoo_core.incident import Incident
+from calozoo_geant4 import ILD_SIECAL_REGULAR
+from calozoo_geant4.data import data_environment
+from calozoo_geant4.generator import Geant4
+from calozoo_geant4.pages import table, write_block
+
+__all__ = ["report", "time_variants", "time_workers"]
+
+DETECTORS = ("ild_siecal_regular", "ild_siecal", "par04_siw")
+
+VARIANTS = (
+    "as it is",
+    "nothing recorded",
+    "an empty Python function called instead",
+    "no field",
+    "field integrated by interpolation",
+    "chords ten times coarser, 2.5 mm",
+    "scattering as part of transportation",
+    "the same, several steps at once",
+)
+"""What is timed in ild_siecal_regular, the first as it is."""
+
+Timings = dict[tuple[str, str], list[float]]
+
+
+def time_variants(n: int, repeats: int) -> tuple[Timings, dict[tuple[str, str], float]]:
+    """CPU time of a GeV, in ms, by detector and variant, and the steps a GeV.
+
+    Arguments:
+        n: Photons of 20 GeV in each timing.
+        repeats: Timings of each.
+
+    Raises:
+        CalozooError: If Geant4's data sets are not to be found, or Geant4 stops.
+    """
+    runs = [(DETECTORS[0], variant) for variant in VARIANTS]
+    runs += [(detector, VARIANTS[0]) for detector in DETECTORS[1:]]
+    times: Timings = defaultdict(list)
+    steps: dict[tuple[str, str], float] = {}
+    environment = os.environ | data_environment()
+    for _ in range(repeats):
+        for run in runs:
+            result = _run(*run, n, environment)
+            times[run].append(result["ms_per_gev"])
+            steps[run] = result["steps_per_gev"]
+    return times, steps
+
+
+def time_workers(n: int, energy_gev: float, repeats: int) -> dict[int, list[float]]:
+    """Seconds that n showers take with one and with two workers, their start not included."""
+    incident = Incident(np.full(n, energy_gev), (0, 0, 1))
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(repeats):
+        for workers in seconds:
+            with closing(Geant4(ILD_SIECAL_REGULAR, workers=workers)) as geant4:
+                geant4.generate(energy=0.1, n=2)
+                began = time.perf_counter()
+                geant4.generate(incident, seed=1)
+                seconds[workers].append(time.perf_counter() - began)
+    return seconds
+
+
+def report(
+    times: Timings, steps: dict[tuple[str, str], float], seconds: dict[int, list[float]], text: str
+) -> str:
+    """All of it, in Markdown.
+
+    Arguments:
+        times: From `time_variants`.
+        steps: Likewise.
+        seconds: From `time_workers`.
+        text: What the workers were given.
+    """
+    own = (DETECTORS[0], VARIANTS[0])
+    costs = table(
+        ("detector", "CPU time [ms/GeV]", "lowest", "recorded steps per GeV"),
+        [
+            (
+                f"`{run[0]}`",
+                f"{median(times[run]):.1f}",
+                f"{min(times[run]):.1f}",
+                f"{steps[run]:.0f}",
+            )
+            for run in times
+            if run[1] == VARIANTS[0]
+        ],
+    )
+    variants = table(
+        ("`ild_siecal_regular`", "time / time as it is", "recorded steps per GeV"),
+        [
+            (run[1], f"{_ratio(times[run], times[own]):.2f}", f"{steps[run]:.0f}")
+            for run in times
+            if run[0] == DETECTORS[0]
+        ],
+    )
+    one, two = median(seconds[1]), median(seconds[2])
+    workers = table(
+        (text, "seconds", "faster by"),
+        [("1 worker", f"{one:.1f}", ""), ("2 workers", f"{two:.1f}", f"{one / two:.2f}")],
+    )
+    return f"{costs}\n\n{variants}\n\n{workers}"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Time all, print the tables, and write them into a page."""
+    parser = argparse.ArgumentParser(prog="python -m calozoo_geant4.bench", description=__doc__)
+    parser.add_argument("--photons", type=int, default=4, help="of 20 GeV a timing; default 4")
+    parser.add_argument("--repeats", type=int, default=5, help="timings of each; default 5")
+    parser.add_argument("--showers", type=int, default=200, help="for the workers; default 200")
+    parser.add_argument("--energy", type=float, default=10.0, help="of these, in GeV; default 10")
+    parser.add_argument("--write", type=Path, help="put the tables into this page, too")
+    options = parser.parse_args(arguments)
+    try:
+        times, steps = time_variants(options.photons, options.repeats)
+        seconds = time_workers(options.showers, options.energy, min(3, options.repeats))
+        what = f"{options.showers} photons of {options.energy:g} GeV"
+        text = report(times, steps, seconds, what)
+        sys.stdout.write(f"{text}\n")
+        if options.write is not None:
+            write_block(options.write, "bench", text)
+    except CalozooError as error:
+        sys.exit(str(error))
+
+
+def _ratio(times: list[float], own: list[float]) -> float:
+    """Of timings made in turn."""
+    return median(a / b for a, b in zip(times, own, strict=True))
+
+
+def _run(detector: str, variant: str, n: int, environment: dict[str, str]) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result.json"
+        command = [sys.executable, "-m", "calozoo_geant4._timed"]
+        done = subprocess.run(
+            [*command, detector, variant, str(n), str(result)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        if not result.is_file():
+            msg = f"Geant4 stopped with code {done.returncode} while it was timed."
+            raise CalozooError(msg)
+        found: dict[str, float] = json.loads(result.read_text(encoding="utf-8"))
+        return found
+
+
+if __name__ == "__main__":
+    main()
