@@ -38,8 +38,8 @@ lint: $(VENV)/dev
 typecheck: $(VENV)/dev
 	$(BIN)/mypy
 
-benchmark: $(VENV)/dev  ## Speed, memory and fidelity of caloclouds3, measured here.
-	$(BIN)/python -m calozoo.bench caloclouds3 --out $(OUT)
+benchmark: $(VENV)/dev  ## How good, how fast and how big caloclouds3 is, measured here in minutes.
+	$(BIN)/calozoo benchmark caloclouds3 --quick --work $(OUT)/work --out $(OUT)/cards
 
 clean:
 	rm -rf $(VENV) $(OUT) runs

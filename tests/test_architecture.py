@@ -20,6 +20,7 @@ ROOMS = {
     "pluggy": [REGISTRY / "plugins.py", CORE / "hookspecs.py"],
     "h5py": [CORE / "io"],
     "uproot": [CORE / "io" / "root.py"],
+    "mplhep": [REGISTRY / "figures"],
     "sklearn": [CORE / "metrics" / "classifier.py"],
     "pytest": [CORE / "testing.py"],
 }

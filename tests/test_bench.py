@@ -1,25 +1,39 @@
-"""The benchmark measures what it says, and a card holds nothing but its measurements."""
+"""The benchmark measures what it says, on the same primaries for all, and can be stopped."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
-import calozoo_cards
 from calozoo import catalog
-from calozoo.bench.fidelity import measure_fidelity
+from calozoo.bench.asked import BenchmarkRequest, of_detector
+from calozoo.bench.benchmark import Benchmark
+from calozoo.bench.fidelity import CellSums, FileReference, PointSums, measure_fidelity
+from calozoo.bench.library import SHARD, Library
+from calozoo.bench.measurements import read_measurements
 from calozoo.bench.memory import measure_memory
-from calozoo.bench.report import Machine, Measurements, card, write_card
-from calozoo.bench.speed import EnergySpeed, Speed, measure_speed
-from calozoo_core.errors import CalozooError, DetectorError
-from calozoo_core.generator import Generator
-from calozoo_core.io import write_showers
-
-CARDS = sorted(Path(calozoo_cards.__file__).parent.glob("*/measurements.json"))
+from calozoo.bench.sample import ENERGIES_GEV, PHI_DEG, THETA_DEG, single_photons
+from calozoo.bench.shelf import Shelf
+from calozoo.bench.size import count_parameters
+from calozoo.bench.speed import (
+    BATCH,
+    Contestant,
+    TimingRequest,
+    _summed_up,
+    _Watch,
+    measure_speed,
+)
+from calozoo_core.errors import CalozooError, ConditionsError, InputError
+from calozoo_core.generator import Conditions, Generator
+from calozoo_core.io import ShowerWriter, write_showers
+from calozoo_core.placement import Placement, load_placement
 
 
 @pytest.fixture(scope="module")
@@ -28,104 +42,391 @@ def toy() -> Generator:
 
 
 @pytest.fixture(scope="module")
-def toy_file(toy: Generator, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("reference") / "toy.h5"
-    write_showers(path, toy.generate(energy=[5.0, 10.0] * 60, n=120, seed=3), generator="toy")
+def barrel() -> Placement:
+    return load_placement("ild_siecal")
+
+
+@pytest.fixture(scope="module")
+def reference(toy, barrel, tmp_path_factory) -> Path:
+    """What somebody else's Geant4 would leave: hits in the real detector."""
+    path = tmp_path_factory.mktemp("reference") / "reference.h5"
+    showers = toy.generate(single_photons(barrel, 12, seed=5), seed=8)
+    with ShowerWriter(path, generator="toy", seed=8, hits_detector="ild_siecal") as writer:
+        writer.append(showers, barrel.place(showers))
     return path
 
 
-def test_a_model_against_itself_is_at_the_noise_floor(toy: Generator, toy_file: Path) -> None:
-    fidelity = measure_fidelity(toy, toy_file, repeats=2)
-    assert (fidelity.n_reference, fidelity.n_generated) == (120, 240)
-    for name, value in fidelity.divergence.items():
-        assert value < 2 * fidelity.noise_floor[name], name
-    window = fidelity.windows[0]
-    assert window.n_reference == 120
-    assert abs(window.visible_energy - 1) < 4 * window.visible_energy_error
-    assert abs(window.n_points - 1) < 4 * window.n_points_error
+def sums(batches, placement) -> CellSums:
+    found = CellSums(placement)
+    for showers, hits in batches:
+        found.add(showers, hits)
+    return found
 
 
-def test_a_model_that_is_off_is_seen_to_be(toy: Generator, tmp_path: Path) -> None:
-    """Showers of 6 GeV, said to be of 5: a fifth too much energy, and too deep."""
-    showers = toy.generate(energy=6.0, n=100, seed=3)
-    showers.incident.energy[:] = 5.0
-    write_showers(tmp_path / "off.h5", showers, generator="toy")
-    window = measure_fidelity(toy, tmp_path / "off.h5", repeats=2).windows[0]
-    assert window.visible_energy == pytest.approx(5 / 6, rel=0.06)
+# The primaries
 
 
-def test_a_file_of_another_representation_is_refused(toy: Generator, tmp_path: Path) -> None:
-    from calozoo_core.representation import Representation
+def test_primaries_are_those_of_the_paper(barrel):
+    incident = single_photons(barrel, 60)
+    assert np.bincount(np.int64(incident.energy / 10))[1:].tolist() == [60] * 10
+    x, y, z = incident.position.T  # straight from the interaction point: this is the momentum
+    cosine, phi = z / np.linalg.norm(incident.position, axis=1), np.degrees(np.arctan2(y, x))
+    low, high = np.cos(np.radians(THETA_DEG[::-1]))
+    assert low < cosine.min() and cosine.max() < high  # noqa: PT018
+    assert PHI_DEG[0] < phi.min() and phi.max() < PHI_DEG[1]  # noqa: PT018
+    for values, first, last in ((cosine, low, high), (phi, *PHI_DEG)):
+        assert stats.kstest((values - first) / (last - first), "uniform").pvalue > 1e-3
+    barrel.check(incident.position)
+    assert incident.theta.max() < 60
 
-    merged = Representation(split=1, cell=5.0883331298828125)(toy.generate(energy=2.0, n=3), 0)
-    write_showers(tmp_path / "x1.h5", merged, generator="toy")
-    with pytest.raises(DetectorError, match="holds x1 showers"):
-        measure_fidelity(toy, tmp_path / "x1.h5")
+
+def test_more_showers_leave_those_before_as_they_were(barrel):
+    few, many = single_photons(barrel, 3), single_photons(barrel, 7)
+    assert np.array_equal(few.position, many.position[:30])
+    assert np.array_equal(few.direction, many.direction[:30])
+    assert not np.array_equal(few.position, single_photons(barrel, 3, seed=1).position)
 
 
-def test_speed_is_the_mean_of_the_ratios_over_the_energies() -> None:
-    rows = (
-        EnergySpeed(energy_gev=10, single_ms=2, batched_ms=1, geant4_ms=200),
-        EnergySpeed(energy_gev=100, single_ms=5, batched_ms=4, geant4_ms=1500),
+def test_no_showers_are_no_sample(barrel):
+    with pytest.raises(InputError, match="at least one shower"):
+        single_photons(barrel, 0)
+
+
+# Simulated showers, kept on disk
+
+
+def test_library_goes_on_where_it_was_stopped(barrel, toy, tmp_path):
+    incident = single_photons(barrel, 12)
+
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    stopped = Library(tmp_path / "a", "toy", incident, seed=4)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.make(on_batch=stop)
+    assert stopped.missing() == [1, 2]
+    first = (stopped.folder / "00000.h5").read_bytes()
+    made: list[int] = []
+    stopped.make(on_batch=made.append)
+    assert made == [SHARD, 20]
+    assert (stopped.folder / "00000.h5").read_bytes() == first
+    assert not list(tmp_path.rglob("*.part"))
+    whole = toy.generate(incident, seed=4)
+    kept = [showers for showers, _ in stopped.batches()]
+    assert np.array_equal(np.concatenate([s.energy for s in kept]), whole.energy)
+    assert np.array_equal(stopped.showers(slice(40, 110)).x, whole[40:110].x)
+
+
+def test_library_grows_with_its_sample(barrel, tmp_path):
+    small = Library(tmp_path, "toy", single_photons(barrel, 7), seed=4, placement=barrel)
+    small.make()
+    large = Library(tmp_path, "toy", single_photons(barrel, 11), seed=4, placement=barrel)
+    assert large.missing() == [1, 2]  # the second has 20 showers of 50
+    large.make()
+    hits = [hits for _, hits in large.batches()]
+    assert sum(map(len, hits)) == 110
+    assert not small.missing()
+
+
+def test_library_of_hits_has_those_of_its_showers(barrel, toy, tmp_path):
+    incident = single_photons(barrel, 2)
+    library = Library(tmp_path, "toy", incident, seed=4, placement=barrel)
+    library.make()
+    ((showers, hits),) = library.batches()
+    direct = barrel.place(toy.generate(incident, seed=4))
+    assert np.array_equal(hits.cell, direct.cell)
+    assert np.array_equal(hits.energy, direct.energy)
+    assert len(showers.x) == 0
+
+
+def test_library_of_other_primaries_is_refused(barrel, tmp_path):
+    Library(tmp_path, "toy", single_photons(barrel, 2), seed=4).make()
+    other = Library(tmp_path, "toy", single_photons(barrel, 2, seed=1), seed=4)
+    with pytest.raises(InputError, match="empty folder as --work"):
+        other.missing()
+
+
+def test_damaged_file_of_a_library_is_made_again(barrel, tmp_path):
+    library = Library(tmp_path, "toy", single_photons(barrel, 2), seed=4)
+    library.make()
+    (library.folder / "00000.h5").write_bytes(b"cut short")
+    assert library.missing() == [0]
+    library.make()
+    assert not library.missing()
+
+
+def test_shelf_feeds_what_the_library_holds(barrel, toy, tmp_path):
+    incident = single_photons(barrel, 12)
+    library = Library(tmp_path, "toy", incident, seed=4)
+    library.make()
+    fed = Shelf(library).generate(incident, seed=99, batch_size=32)
+    assert np.array_equal(fed.energy, toy.generate(incident, seed=4).energy)
+    with pytest.raises(InputError, match="not loaded by name"):
+        Shelf.load(library.spec, None)
+
+
+# Fidelity
+
+
+def test_model_against_itself_is_at_the_noise_floor(toy, barrel, reference):
+    file = FileReference(reference, barrel)
+    fidelity, _ = measure_fidelity(toy, file.incident, sums(file.batches(), barrel), seed=1)
+    figures = {figure.name: figure for figure in fidelity.figures if figure.metric == "js"}
+    assert all(name.startswith("cells.") for name in figures)
+    for name in ("cells.layer_energy", "cells.radial_energy_30", "cells.occupancy"):
+        assert figures[name].value < 4 * figures[name].noise_floor, name
+    assert len(fidelity.ratios) == len(ENERGIES_GEV)
+    for row in fidelity.ratios:
+        assert row.low_gev == row.high_gev
+        assert row.n_generated == row.n_reference == 12
+        for mean, error in (row.visible_energy, row.hits):
+            assert abs(mean - 1) < 5 * error
+        assert row.points is None
+
+
+def test_model_that_is_off_is_seen_to_be(toy, barrel, tmp_path):
+    """Showers of five sixths of the energy: a fifth more is generated, and deeper."""
+    incident = single_photons(barrel, 12)
+    showers = toy.generate(incident, seed=1)
+    showers.energy[:] *= 5 / 6
+    truth, points = sums([(showers, None)], barrel), PointSums("ild_siecal_regular")
+    points.add(showers)
+    fidelity, _ = measure_fidelity(toy, incident, truth, points, seed=2)
+    ratio = np.mean([row.visible_energy[0] for row in fidelity.ratios])
+    assert ratio == pytest.approx(6 / 5, rel=0.03)
+    assert np.mean([row.points[0] for row in fidelity.ratios]) == pytest.approx(1, rel=0.03)
+    figures = {(f.name, f.metric): f for f in fidelity.figures}
+    spectrum = figures["points.spectrum", "js"]
+    assert spectrum.value > 10 * spectrum.noise_floor
+
+
+def test_primaries_outside_the_conditions_are_refused_or_said(toy, barrel, reference):
+    file = FileReference(reference, barrel)
+    truth = sums(file.batches(), barrel)
+    narrow = catalog.load("toy", offline=True)
+    narrow.spec = toy.spec.model_copy(update={"conditions": Conditions(energy_gev=(20, 90))})
+    with pytest.raises(ConditionsError):
+        measure_fidelity(narrow, file.incident, truth)
+    assert measure_fidelity(narrow, file.incident, truth, extrapolate=True)[0].extrapolated
+    assert not measure_fidelity(toy, file.incident, truth)[0].extrapolated
+
+
+def test_reference_that_does_not_say_where_showers_enter_is_refused(toy, barrel, tmp_path):
+    write_showers(tmp_path / "lost.h5", toy.generate(energy=10, n=3), generator="toy")
+    with pytest.raises(InputError, match="with --place ild_siecal"):
+        FileReference(tmp_path / "lost.h5", barrel)
+
+
+def test_reference_with_hits_cut_too_high_is_refused(toy, barrel, tmp_path):
+    showers = toy.generate(single_photons(barrel, 1), seed=8)
+    with ShowerWriter(
+        tmp_path / "cut.h5",
+        generator="toy",
+        seed=8,
+        hits_detector="ild_siecal",
+        hits_threshold_mev=0.5,
+    ) as writer:
+        writer.append(showers, barrel.place(showers, threshold_mev=0.5))
+    with pytest.raises(InputError, match=r"--threshold 0\.1"):
+        FileReference(tmp_path / "cut.h5", barrel)
+
+
+def test_model_of_another_detector_cannot_be_the_reference():
+    assert of_detector("toy", "ild_siecal_regular") == "toy.ild-photon"
+    with pytest.raises(InputError, match="makes no showers in ild_siecal"):
+        of_detector("toy", "ild_siecal")
+
+
+# Times, memory, size
+
+
+def test_speed_up_is_the_median_of_the_rounds_own_ratios():
+    """The second round ran on a machine half as fast: the ratio is what stays."""
+    times = [(1.0, 0.5, 2.0, 1.0), (2.0, 1.0, 4.0, 2.0), (1.0, 0.5, 2.0, 1.0)]
+    row = _summed_up(10.0, times, [100.0, 200.0, 130.0])
+    assert row.speedups == (100, 200, 50, 100)
+    assert (row.single_ms, row.batched_ms, row.geant4_ms) == (1000, 500, 130_000)
+
+
+def test_models_are_timed_in_turn():
+    request = TimingRequest(
+        contestants=(Contestant(model="toy"), Contestant(model="toy", precision="float32")),
+        geant4="toy",
+        detector="ild_siecal",
+        energies_gev=(10, 20),
+        threads=1,
+        rounds=2,
+        seed=0,
     )
-    speed = Speed(threads=1, repeats=1, energies=rows)
-    assert speed.single_speedup == pytest.approx((100 + 300) / 2)
-    assert speed.batched_speedup == pytest.approx((200 + 375) / 2)
+    ticks: list[int] = []
+    timings = measure_speed(request, lambda: ticks.append(1))
+    assert len(ticks) == 4
+    assert len(timings) == 2
+    for timing in timings:
+        assert [row.energy_gev for row in timing.energies] == [10, 20]
+        assert (timing.geant4, timing.threads, timing.batch_size) == ("toy.ild-photon", 1, BATCH)
+        assert all(0 < row.single_ms < row.single_placed_ms for row in timing.energies)
+        assert 0.1 < timing.speedup < 10  # the toy against itself
 
 
-def test_model_and_reference_are_timed_in_the_same_run(toy: Generator) -> None:
-    speed = measure_speed(
-        toy, geant4=toy, reference_ms_per_gev=15, threads=1, repeats=2, energies_gev=(2, 4)
-    )
-    assert [row.energy_gev for row in speed.energies] == [2, 4]
-    assert all(row.geant4_ms and row.single_ms > 0 for row in speed.energies)
-    assert speed.reference_ms_per_gev is None
+def test_slow_model_gets_smaller_batches(toy, barrel):
+    class Slow(type(toy)):  # type: ignore[misc]
+        def sample(self, incident, seed, first):
+            time.sleep(0.07 * len(incident))
+            return super().sample(incident, seed, first)
+
+    incident = single_photons(barrel, BATCH, energies_gev=(10.0,))
+    watch = _Watch(Slow(toy.spec), barrel, extrapolate=False)
+    watch.warm_up(incident)
+    assert watch.batch_size == 8
 
 
-def test_memory_is_that_of_a_real_run() -> None:
+def test_memory_is_that_of_a_real_run():
     memory = measure_memory("toy", n_showers=20)
-    assert memory.peak_mb > memory.interpreter_mb + 10
+    assert memory.generation_mb > 10
+    assert memory.startup_s > 0.1
 
 
-def test_a_generation_that_fails_is_no_measurement() -> None:
+def test_a_generation_that_fails_is_no_measurement():
     with pytest.raises(CalozooError, match="failed with exit code"):
         measure_memory("toy", n_showers=0)
 
 
-def test_a_card_is_written_whole(toy: Generator, toy_file: Path, tmp_path: Path) -> None:
-    measurements = Measurements(
-        model=toy.spec.name,
-        precision="float32",
-        parameters=0,
-        weights_bytes=0,
-        machine=Machine.here(),
-        fidelity=(measure_fidelity(toy, toy_file, repeats=1),),
-        notes=("a note",),
-    )
-    write_card(tmp_path / "card", measurements, toy.spec)
-    text = (tmp_path / "card" / "README.md").read_text()
-    assert text.startswith("---\nlicense: apache-2.0\n")
-    assert "## How good: against 120 Geant4 showers" in text
-    assert "- a note" in text
-    assert sorted(path.name for path in (tmp_path / "card").iterdir()) == [
+def test_parameters_are_what_was_trained(toy):
+    caloclouds3 = catalog.load("caloclouds3", offline=True)
+    folder = catalog.pull("caloclouds3", offline=True).folder
+    trained = count_parameters(caloclouds3, folder)
+    held = count_parameters(toy, folder)  # knows no torch: counted in the file, constants and all
+    assert trained is not None
+    assert held is not None
+    assert 100_000 < trained < held < 1.01 * trained
+    assert count_parameters(toy, None) is None
+
+
+# The whole
+
+
+@contextmanager
+def unseen(title: str, total: int, of: str) -> Iterator[Callable[[int], None]]:
+    yield lambda _: None
+
+
+def request(tmp_path: Path, reference: Path, **changes: object) -> BenchmarkRequest:
+    given = {
+        "models": ("toy",),
+        "reference": reference,
+        "showers_per_energy": 2,
+        "rounds": 0,
+        "work": tmp_path / "work",
+        "geant4": None,
+    }
+    return BenchmarkRequest(**(given | changes))  # type: ignore[arg-type]
+
+
+def test_stopped_benchmark_goes_on_and_a_finished_one_begins_anew(reference, tmp_path):
+    asked = request(tmp_path, reference, models=("toy", "toy"))
+
+    class StoppedError(Exception):
+        pass
+
+    begun: list[str] = []
+
+    @contextmanager
+    def stop_at_the_second(title: str, total: int, of: str) -> Iterator[Callable[[int], None]]:
+        begun.append(title)
+        if len(begun) > 1:
+            raise StoppedError
+        yield lambda _: None
+
+    both = request(tmp_path, reference, models=("toy", "caloclouds3"))
+    with pytest.raises(StoppedError):
+        list(Benchmark(both, stop_at_the_second).run())
+    parts = list((tmp_path / "work" / "parts").iterdir())
+    assert len(parts) == 1
+    kept = json.loads(parts[0].read_text())
+    seen: list[str] = []
+
+    @contextmanager
+    def see(title: str, total: int, of: str) -> Iterator[Callable[[int], None]]:
+        seen.append(title)
+        yield lambda _: None
+
+    first, *_ = list(Benchmark(asked, see).run())
+    assert seen == []  # the toy was done before
+    assert first.fidelity[0].model_dump(mode="json") == kept
+    assert list((tmp_path / "work" / "parts").iterdir()) == []
+    list(Benchmark(request(tmp_path, reference), see).run())
+    assert seen == ["toy.ild-photon, float32"]
+
+
+def test_command_measures_and_writes_a_card(calozoo, reference, tmp_path):
+    command = ["benchmark", "toy", "--reference", str(reference), "--repeats", "1", "--no-geant4"]
+    run = calozoo(*command, "--out", "cards", "--json", "--note", "toy", "A toy.")
+    assert run.returncode == 0, run.stderr
+    (printed,) = json.loads(run.stdout)
+    folder = tmp_path / "cards" / "toy.ild-photon"
+    assert sorted(path.name for path in folder.iterdir()) == [
         "README.md",
         "measurements.json",
+        "overview.png",
     ]
+    measured = read_measurements(folder / "measurements.json")
+    assert json.loads(measured.as_json()) == printed
+    assert measured.sample.n_showers == 120
+    assert measured.sample.reference == "reference.h5"
+    assert measured.notes == ("A toy.",)
+    assert measured.timings[0].threads == 1
+    assert measured.memory is not None
+    assert measured.parameters is None
+    text = (folder / "README.md").read_text()
+    assert "120 photons of 10, 20, " in text
+    assert "- A toy." in text
+    assert "](overview.png)" in text
+    again = calozoo(*command, "--out", "cards", "--no-speed", "--json")
+    (replaced,) = json.loads(again.stdout)
+    assert replaced["notes"] == ["A toy."]
+    assert "timings" not in replaced or not replaced["timings"]
 
 
-@pytest.mark.parametrize("path", CARDS, ids=lambda path: path.parent.name)
-def test_no_number_in_a_card_is_typed(path: Path) -> None:
-    measurements = Measurements.model_validate(json.loads(path.read_text()))
-    spec = catalog.find_model(measurements.model)
-    assert card(measurements, spec) == (path.parent / "README.md").read_text()
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["nothing"], "no model is called 'nothing'"),
+        (["toy", "--reference", "gone.h5"], "There is no shower file gone.h5"),
+        (["toy", "--reference", "toy"], "makes no showers in ild_siecal"),
+        (["toy", "--precision", "bfloat16"], "leave out --device and --precision"),
+        (["toy", "caloclouds3", "--weights", "."], "name one, or leave out --weights"),
+        (["toy", "--showers", "1"], "is not in the range"),
+        (["toy", "--note", "caloclouds3", "Fast."], "not measured; name it"),
+    ],
+)
+def test_wrong_request_is_one_sentence(words, complaint, calozoo, tmp_path):
+    run = calozoo("benchmark", *words)
+    assert run.returncode in (1, 2)
+    assert complaint in run.stderr
+    assert run.stderr.startswith("calozoo: ")
+    assert len(run.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_the_benchmark_of_an_unknown_model_is_one_sentence() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "calozoo.bench", "nothing"],
-        capture_output=True,
-        text=True,
-        check=False,
+@pytest.mark.slow
+def test_everything_against_geant4_itself(tmp_path):
+    """Twenty photons: the real detector, the gapless one, what is fed by it, and a fast model."""
+    asked = BenchmarkRequest(
+        models=("geant4", "optimum.steps", "caloclouds3"),
+        reference="geant4",
+        showers_per_energy=2,
+        rounds=1,
+        work=tmp_path,
     )
-    assert done.returncode == 2
-    assert done.stderr.startswith("calozoo: no model is called 'nothing'")
+    simulated, optimum, fast = Benchmark(asked, unseen).run()
+    assert simulated.spec.name == "geant4.ild-siecal-regular"
+    assert not simulated.timings
+    assert optimum.sample.reference == "geant4.ild-siecal"
+    assert any(figure.name.startswith("points.") for figure in fast.fidelity[0].figures)
+    assert not any(figure.name.startswith("points.") for figure in optimum.fidelity[0].figures)
+    for one in (simulated, optimum):
+        ratios = [row.visible_energy[0] for row in one.fidelity[0].ratios]
+        assert np.mean(ratios) == pytest.approx(1, abs=0.1)
+    assert fast.timings[0].geant4 == "geant4.ild-siecal-regular"
+    assert fast.timings[0].placed_speedup > 10

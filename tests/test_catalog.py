@@ -46,9 +46,9 @@ PLUGIN = """
             generator.workers, generator.detector = workers, detector
             return generator
 
-    def spec(name, factory="zoo_names:Recorder", weights=None, source=None):
+    def spec(name, factory="zoo_names:Recorder", weights=None, source=None, aliases=()):
         return ModelSpec(
-            name=name, summary="A test.", factory=factory, representation="x9", weights=weights,
+            name=name, aliases=aliases, summary="A test.", factory=factory, representation="x9", weights=weights,
             detector="ild_siecal_regular", conditions=Conditions(energy_gev=(1, 10)), license="MIT",
             source=source,
         )
@@ -63,6 +63,8 @@ PLUGIN = """
         register(spec("fed.model", factory="zoo_names:Fed", source="simulation.full"))
         register(spec("fed.twice", factory="zoo_names:Fed", source="fed.model"))
         register(spec("simulation.full", factory="zoo_names:Simulation"))
+        register(spec("3net.one", aliases=("net3", "arch")))
+        register(spec("3net.two"))
 """
 
 
@@ -98,6 +100,31 @@ def test_models_are_listed_by_name(names):
 def test_a_bare_architecture_means_the_tag_registered_first(names):
     assert calozoo.find_model("arch").name == "arch.zeta"
     assert calozoo.find_model("arch.alpha").name == "arch.alpha"
+
+
+@pytest.mark.parametrize("name", ["3net", "3net.one", "net3", "net3.one"])
+def test_an_alias_leads_to_the_architecture_even_if_that_begins_with_a_digit(names, name):
+    assert calozoo.find_model(name).name == "3net.one"
+
+
+def test_an_alias_takes_a_tag(names):
+    assert calozoo.find_model("net3.two").name == "3net.two"
+    assert listed("net3") == ["3net.one", "3net.two"]
+    assert listed("net3.*o") == ["3net.two"]
+
+
+def test_an_alias_never_hides_a_model_of_that_name(names):
+    assert calozoo.find_model("arch").name == "arch.zeta"
+    assert listed("arch") == ["arch.alpha", "arch.zeta"]
+
+
+def test_an_alias_of_a_model_that_is_not_installed_says_what_to_install(names, monkeypatch):
+    absent = IndexEntry(
+        name="9net.tag", aliases=("net9",), summary="Elsewhere.", distribution="calozoo-net9"
+    )
+    monkeypatch.setattr(catalog, "read_index", lambda: {absent.name: absent})
+    with pytest.raises(ModelNameError, match="pip install calozoo-net9"):
+        calozoo.find_model("net9")
 
 
 @pytest.mark.parametrize(

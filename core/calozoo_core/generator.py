@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -15,6 +15,7 @@ from calozoo_core.errors import ConditionsError, InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from calozoo_core.calibration import CalibrationRecord
     from calozoo_core.incident import Incident
     from calozoo_core.showers import Showers
 
@@ -199,6 +200,22 @@ class Generator(ABC):
             seed: The user's seed.
             first: Number of the first of them in the whole sample.
         """
+
+    def calibrated(
+        self, factors: Mapping[str, float], record: CalibrationRecord | None = None
+    ) -> BaseModel:
+        """Its configuration with other calibration factors; models without any keep this.
+
+        Arguments:
+            factors: What to multiply the factors that it has by: `n_points`, on the number of
+                points of a shower, and `energy`, on its visible energy.
+            record: What they were fitted on, to be kept in the configuration.
+
+        Raises:
+            InputError: If the model has no such factors.
+        """
+        msg = f"{self.spec.name} has no factors to calibrate; train it on these showers instead."
+        raise InputError(msg)
 
     @property
     def precision(self) -> str:

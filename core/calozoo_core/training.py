@@ -117,7 +117,8 @@ class StagedTraining(lightning.LightningModule):
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """The loss of a batch."""
         loss = self._loss(self.network, self.kept, batch)
-        self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True)
+        # Every step counts the same, and lightning need not guess how large its batch was.
+        self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=1)
         return loss
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:

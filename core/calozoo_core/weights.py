@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ __all__ = [
     "read_config",
     "read_tensors",
     "sha256",
+    "write_config",
     "write_weights",
 ]
 
@@ -139,6 +141,32 @@ def write_weights(folder: Path, config: BaseModel, tensors: Mapping[str, Tensor]
         for name, part in parts.items():
             part.replace(folder / name)
     except (OSError, SafetensorError) as error:
+        msg = f"The weights cannot be written to {folder} ({_reason(error)}); choose another."
+        raise WeightsError(msg) from error
+    finally:
+        _remove(parts.values())
+
+
+def write_config(folder: Path, config: BaseModel, source: Path) -> None:
+    """Write the weights of another folder with a new `config.json`, whole or not at all.
+
+    Arguments:
+        folder: Where to.
+        config: The new configuration, for the same tensors.
+        source: Holds `model.safetensors`, which is copied byte for byte.
+
+    Raises:
+        WeightsError: If a file cannot be read or written.
+    """
+    parts = {name: folder / f"{name}.part" for name in WEIGHT_FILES}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _opened(source / TENSORS_FILE) as tensors, parts[TENSORS_FILE].open("wb") as copy:
+            shutil.copyfileobj(tensors, copy)
+        parts[CONFIG_FILE].write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        for name, part in parts.items():
+            part.replace(folder / name)
+    except OSError as error:
         msg = f"The weights cannot be written to {folder} ({_reason(error)}); choose another."
         raise WeightsError(msg) from error
     finally:

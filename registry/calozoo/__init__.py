@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from calozoo.catalog import find_model, list_models, load, pull
+    from calozoo.evaluation import Evaluation, evaluate
     from calozoo_core.detector import list_detectors, load_detector
     from calozoo_core.errors import CalozooError
     from calozoo_core.generator import Conditions, Generator, ModelSpec
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
 __all__ = [
     "CalozooError",
     "Conditions",
+    "Evaluation",
     "Generator",
     "Incident",
     "ModelSpec",
     "Showers",
+    "evaluate",
     "find_model",
     "generate",
     "list_detectors",
@@ -47,10 +50,12 @@ __all__ = [
 _HOMES = {
     "CalozooError": "calozoo_core.errors",
     "Conditions": "calozoo_core.generator",
+    "Evaluation": "calozoo.evaluation",
     "Generator": "calozoo_core.generator",
     "Incident": "calozoo_core.incident",
     "ModelSpec": "calozoo_core.generator",
     "Showers": "calozoo_core.showers",
+    "evaluate": "calozoo.evaluation",
     "find_model": "calozoo.catalog",
     "list_detectors": "calozoo_core.detector",
     "list_models": "calozoo.catalog",

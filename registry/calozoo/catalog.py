@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from calozoo import plugins
 from calozoo.files import is_shower_file
@@ -34,6 +34,8 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+Known = TypeVar("Known", "ModelSpec", "IndexEntry")
+
 
 def list_models(pattern: str | None = None) -> list[ModelSpec]:
     """The models of the installed plugins, sorted by name.
@@ -46,9 +48,8 @@ def list_models(pattern: str | None = None) -> list[ModelSpec]:
         >>> [spec.name for spec in list_models("toy*")]
         ['toy.ild-photon']
     """
-    specs = (registration.spec for registration in plugins.registered().values())
-    matching = (spec for spec in specs if _matches(spec.name, pattern))
-    return sorted(matching, key=lambda spec: spec.name)
+    specs = [registration.spec for registration in plugins.registered().values()]
+    return sorted(_matching(specs, pattern), key=lambda spec: spec.name)
 
 
 def list_absent(pattern: str | None = None) -> list[IndexEntry]:
@@ -58,19 +59,16 @@ def list_absent(pattern: str | None = None) -> list[IndexEntry]:
         pattern: As for `list_models`.
     """
     here = plugins.registered() | plugins.contested()
-    absent = (
-        entry
-        for entry in read_index().values()
-        if entry.name not in here and _matches(entry.name, pattern)
-    )
-    return sorted(absent, key=lambda entry: entry.name)
+    absent = [entry for entry in read_index().values() if entry.name not in here]
+    return sorted(_matching(absent, pattern), key=lambda entry: entry.name)
 
 
 def find_model(name: str) -> ModelSpec:
     """The model of this name.
 
     Arguments:
-        name: `architecture.tag`, or an architecture, which means the first tag registered.
+        name: `architecture.tag`, or an architecture, which means the first tag registered; an alias
+            of an architecture does as well.
 
     Raises:
         ModelNameError: If no model is called so; the message names the nearest, or what to install.
@@ -86,12 +84,14 @@ def find_model(name: str) -> ModelSpec:
 def find(name: str) -> Registration:
     """As `find_model`, with the distribution that the model came with."""
     models, contested = plugins.registered(), plugins.contested()
+    name = _without_alias(name, [registration.spec for registration in models.values()])
     full = _first_tag(name, [*models, *contested]) if "." not in name else name
     if full in contested:
         raise contested[full]
     if full in models:
         return models[full]
     index = read_index()
+    name = _without_alias(name, index.values())
     known = index.get(_first_tag(name, index) if "." not in name else name)
     if known is not None:
         raise ModelNameError(_not_installed(known))
@@ -257,10 +257,26 @@ def split_revision(name: str) -> tuple[str, str | None]:
     return short, revision or None
 
 
-def _matches(name: str, pattern: str | None) -> bool:
+def _matching(models: list[Known], pattern: str | None) -> list[Known]:
+    """Those whose name matches a pattern, or that are of the architecture it names."""
     if pattern is None:
-        return True
-    return fnmatchcase(name, pattern) or name.partition(".")[0] == pattern
+        return models
+    full = _without_alias(pattern, models)
+    return [
+        known
+        for known in models
+        if fnmatchcase(known.name, full) or known.name.partition(".")[0] == full
+    ]
+
+
+def _without_alias(name: str, models: Iterable[ModelSpec | IndexEntry]) -> str:
+    """The name with the architecture that an alias stands for; a model's own name comes first."""
+    architecture, dot, tag = name.partition(".")
+    own: dict[str, str] = {}
+    for known in models:
+        called = known.name.partition(".")[0]
+        own |= {alias: called for alias in known.aliases if alias not in own} | {called: called}
+    return own.get(architecture, architecture) + dot + tag
 
 
 def _first_tag(architecture: str, names: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from calozoo_core.errors import DetectorError, InputError
 from calozoo_core.metrics.figure import Figure
 from calozoo_core.observables.tally import Tally
 
-__all__ = ["compare", "compare_features"]
+__all__ = ["compare", "compare_features", "points_differ"]
 
 
 def compare(generated: Tally, reference: Tally) -> tuple[Figure, ...]:
@@ -34,12 +34,7 @@ def compare(generated: Tally, reference: Tally) -> tuple[Figure, ...]:
     _check_kinds(generated, reference)
     figures = []
     for name, observable in reference.observables.items():
-        reason = None
-        if observable.level == "points" and generated.representation != reference.representation:
-            reason = (
-                f"Points of {generated.representation} and {reference.representation} "
-                "showers cannot be compared; their cells can."
-            )
+        reason = None if observable.level == "cells" else points_differ(generated, reference)
         pair = generated.histogram(name), reference.histogram(name)
         figures += [histogram_figure(*pair, metric, reason) for metric in HISTOGRAM_METRICS]
     pair_of_responses = generated.responses, reference.responses
@@ -78,8 +73,24 @@ def compare_features(
     return tuple(feature_figure(*pair, metric, seed) for metric in metrics)
 
 
+def points_differ(generated: Tally, reference: Tally) -> str | None:
+    """Why the points of two samples cannot be compared, where only their cells can."""
+    if generated.representation != reference.representation:
+        return (
+            f"Points of {generated.representation} and {reference.representation} "
+            "showers cannot be compared; their cells can."
+        )
+    if generated.detector.name != reference.detector.name:
+        return (
+            f"Points in {generated.detector.name} and in {reference.detector.name} "
+            "cannot be compared; their cells can."
+        )
+    return None
+
+
 def _check_kinds(generated: Tally, reference: Tally) -> None:
-    if generated.detector.name != reference.detector.name or generated.readout != reference.readout:
+    # Placed into one detector, showers made for others can be compared; it has checked the layers.
+    if generated.readout != reference.readout:
         msg = (
             f"Showers made for {generated.detector.name} and read out in {generated.readout} "
             f"cannot be compared with showers made for {reference.detector.name} and read out in "

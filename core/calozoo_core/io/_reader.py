@@ -258,6 +258,32 @@ class ShowerFile:
             raise InputError(msg)
         return (self[start : start + size] for start in range(0, len(self), size))
 
+    def runs(self, n_points: int, n_showers: int, *, of_hits: bool = False) -> Iterator[slice]:
+        """The showers in order, cut where a run would get too large; what takes a slice takes one.
+
+        Arguments:
+            n_points: Most points of a run; a shower that has more is one by itself.
+            n_showers: Most showers of a run.
+            of_hits: Whether hits are counted instead of points.
+
+        Raises:
+            InputError: If one of them is not positive.
+        """
+        if min(n_points, n_showers) < 1:
+            msg = f"A run holds at least one point and one shower, not {n_points} and {n_showers}."
+            raise InputError(msg)
+        offsets = self._hit_offsets if of_hits and self.hits_detector else self._offsets
+        return self._cut(offsets, n_points, n_showers)
+
+    def _cut(self, offsets: h5py.Dataset, n_points: int, n_showers: int) -> Iterator[slice]:
+        start = 0
+        while start < len(self):
+            ends = offsets[start : min(start + n_showers, len(self)) + 1]
+            fitting = int(np.searchsorted(ends, ends[0] + n_points, side="right")) - 1
+            stop = start + max(fitting, 1)
+            yield slice(start, stop)
+            start = stop
+
     def _run(self, rows: slice) -> tuple[int, int]:
         """Where a run of showers begins and ends."""
         start, stop, step = rows.indices(len(self))

@@ -44,6 +44,7 @@ def classifier_auc(
     try:
         from sklearn.ensemble import HistGradientBoostingClassifier
         from sklearn.model_selection import StratifiedKFold, cross_val_score
+        from threadpoolctl import threadpool_limits
     except ImportError as error:
         msg = "The AUC needs scikit-learn; `pip install 'calozoo-core[classifier]'` brings it."
         raise CalozooError(msg) from error
@@ -53,11 +54,13 @@ def classifier_auc(
         raise InputError(msg)
     features = np.concatenate([generated, reference])
     is_generated = np.repeat([1, 0], [len(generated), len(reference)])
-    areas = cross_val_score(
-        HistGradientBoostingClassifier(random_state=seed),
-        features,
-        is_generated,
-        scoring="roc_auc",
-        cv=StratifiedKFold(FOLDS, shuffle=True, random_state=seed),
-    )
+    # Its threads wait for each other in loops: on a busy machine minutes become hours.
+    with threadpool_limits(1):
+        areas = cross_val_score(
+            HistGradientBoostingClassifier(random_state=seed),
+            features,
+            is_generated,
+            scoring="roc_auc",
+            cv=StratifiedKFold(FOLDS, shuffle=True, random_state=seed),
+        )
     return float(np.mean(areas)), float(np.std(areas, ddof=1) / np.sqrt(FOLDS))

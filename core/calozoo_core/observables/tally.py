@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import DetectorError, InputError
-from calozoo_core.observables.catalogue import Observable, observables
+from calozoo_core.observables.catalogue import LEVELS, Observable, observables
 from calozoo_core.observables.correlations import RING_EDGES_CELLS, CorrelationSums
 from calozoo_core.observables.deposits import (
     HALF_MIP_MEV,
@@ -53,6 +54,7 @@ class Tally:
         threshold_mev: Cells with less are left out.
         seed: Of the grids of cells, where there is no placement.
         first: Number of the first shower in the whole sample, for a part of one.
+        levels: What is looked at; points take most of the time where they are many.
 
     Raises:
         DetectorError: If no detector has that name, or the layers of the placement's lie elsewhere.
@@ -76,12 +78,14 @@ class Tally:
         threshold_mev: float = HALF_MIP_MEV,
         seed: int = 0,
         first: int = 0,
+        levels: Sequence[str] = LEVELS,
     ) -> None:
         self.detector = load_detector(detector) if isinstance(detector, str) else detector
         self.placement = placement
         self.threshold_mev = threshold_mev
         self.seed = seed
         self.first = first
+        self.levels = tuple(levels)
         self.representation: str | None = None
         self.observables: dict[str, Observable] = observables(self.detector)
         if placement is not None and placement.detector.n_layers != self.detector.n_layers:
@@ -161,7 +165,8 @@ class Tally:
         number = self.first + len(self)
         block = block_of(number, len(showers))
         cells = self._cells(showers, hits, number)
-        self._fill("points", points(showers, self.detector), block)
+        if "points" in self.levels:
+            self._fill("points", points(showers, self.detector), block)
         self._fill("cells", cells, block)
         self.correlations.add(cells, block)
         visible = cells.visible_energy.astype(np.float32)
@@ -177,8 +182,9 @@ class Tally:
         Raises:
             InputError: If it is not the next part, or is of another kind.
         """
+        self.representation = self.representation or other.representation
         kinds = [
-            (t.detector.name, t.readout, t.threshold_mev, t.seed, t.representation)
+            (t.detector.name, t.readout, t.threshold_mev, t.seed, t.levels, t.representation)
             for t in (self, other)
         ]
         if kinds[0] != kinds[1] or other.first != self.first + len(self):
@@ -190,7 +196,8 @@ class Tally:
         self.correlations += other.correlations
         self._showers += other._showers
         self._responses += other._responses
-        self._features += other._features
+        if sum(map(len, self._features)) < MOST_FEATURES:
+            self._features += other._features
         return self
 
     def _check(self, showers: Showers, hits: Hits | None) -> None:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from calozoo_core.calibration import CalibrationRecord
+
 __all__ = [
     "N_LAYERS",
     "Calibration",
@@ -99,12 +101,14 @@ class Calibration(_Frozen):
         position: On x' and y' about the shower axis.
         energy: On the energy of each layer.
         fitted_on: What they were fitted on.
+        record: How the last ones were found, by `calozoo calibrate`.
     """
 
     n_points: float = Field(default=1.0, gt=0)
     position: float = Field(default=1.0, gt=0)
     energy: float = Field(default=1.0, gt=0)
     fitted_on: str = "not fitted"
+    record: CalibrationRecord | None = None
 
 
 class CaloCloudsConfig(_Frozen):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +20,7 @@ from calozoo_caloclouds3.layers import draw_layers
 from calozoo_caloclouds3.onestep import OneStep
 from calozoo_caloclouds3.plainflow import PlainFlow
 from calozoo_caloclouds3.points import PointWiseNet
+from calozoo_core.calibration import CalibrationRecord
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.generator import Generator, ModelSpec, Precision
@@ -102,6 +103,21 @@ class CaloClouds3(Generator):
             device=device,
             precision=precision or "float32",
         )
+
+    def calibrated(
+        self, factors: Mapping[str, float], record: CalibrationRecord | None = None
+    ) -> CaloCloudsConfig:
+        """Its configuration with the factors on points and energy of each layer multiplied."""
+        old = self.config.calibration
+        new = old.model_copy(
+            update={
+                "n_points": old.n_points * factors.get("n_points", 1.0),
+                "energy": old.energy * factors.get("energy", 1.0),
+                "fitted_on": old.fitted_on if record is None else ", ".join(record.files),
+                "record": record,
+            }
+        )
+        return self.config.model_copy(update={"calibration": new})
 
     @property
     def precision(self) -> str:

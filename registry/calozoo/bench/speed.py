@@ -1,140 +1,286 @@
-"""Seconds per shower, with full Geant4 measured in the same run on the same core."""
+"""Seconds per shower, of models and of full Geant4 in turn, in a process of their own."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Sequence
-from functools import partial
-from statistics import mean, median
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
 from time import perf_counter
+from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from calozoo_core.generator import Generator
-from calozoo_core.incident import Incident
+from calozoo.bench.load import load_average
+from calozoo.bench.measurements import EnergyTimes, Timing
+from calozoo_core.errors import CalozooError
+from calozoo_core.generator import Precision
 
-__all__ = ["ENERGIES_GEV", "EnergySpeed", "Speed", "measure_speed"]
+if TYPE_CHECKING:
+    from calozoo_core.generator import Generator
+    from calozoo_core.incident import Incident
+    from calozoo_core.placement import Placement
 
-ENERGIES_GEV = tuple(range(10, 101, 10))
-"""The energies of the papers' own comparison."""
+__all__ = ["Contestant", "TimingRequest", "measure_speed", "measure_speed_apart"]
 
-NORMAL = (0.0, 0.0, 1.0)
-BATCH = 64
-SINGLES = 10
+BATCH: Final = 64
+MOST_SINGLES: Final = 5
+LONGEST_BATCH_S: Final = 4.0
+LONGEST_SINGLES_S: Final = 0.5
 
 
-class EnergySpeed(BaseModel):
-    """What a shower of one energy costs, in milliseconds.
+class Contestant(BaseModel):
+    """A model to be timed.
 
     Arguments:
-        energy_gev: Incident energy.
-        single_ms: One shower at a time.
-        batched_ms: Per shower, 64 at a time.
-        geant4_ms: Full Geant4; None if it is not installed.
+        model: Its name.
+        precision: Of its arithmetic; None for the model's own choice.
+        weights: Folder of its weights; None for where the catalogue finds them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    energy_gev: float
-    single_ms: float
-    batched_ms: float
-    geant4_ms: float | None = None
+    model: str
+    precision: Precision | None = None
+    weights: Path | None = None
 
 
-class Speed(BaseModel):
-    """Speed at normal incidence, one thread.
+class TimingRequest(BaseModel):
+    """What is to be timed.
 
     Arguments:
-        threads: Threads of torch.
-        repeats: Rounds; each figure is the median of them.
-        batch_size: Showers of a batch.
-        reference_ms_per_gev: What stands in for Geant4 where it is not installed.
-        energies: A row an energy.
+        contestants: The models.
+        geant4: Name of the Geant4 to time with them; None to do without.
+        detector: Where showers are placed.
+        energies_gev: Incident energies.
+        threads: Threads that models may use.
+        rounds: How often everything is timed.
+        seed: Decides the primaries and the showers.
+        extrapolate: Go beyond the conditions a model was trained on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    contestants: tuple[Contestant, ...]
+    geant4: str | None
+    detector: str
+    energies_gev: tuple[float, ...]
     threads: int
-    repeats: int
+    rounds: int
+    seed: int
+    extrapolate: bool = False
+
+
+@dataclass
+class _Watch:
+    """Seconds per shower, in every round: made alone and in a batch, and placed likewise."""
+
+    generator: Generator
+    placement: Placement
+    extrapolate: bool
     batch_size: int = BATCH
-    reference_ms_per_gev: float | None = None
-    energies: tuple[EnergySpeed, ...]
+    singles: int = MOST_SINGLES
+    rounds: list[tuple[float, float, float, float]] = field(default_factory=list)
 
-    def geant4_ms(self, row: EnergySpeed) -> float:
-        """Geant4's time at the energy of a row: measured, or the stand-in."""
-        if row.geant4_ms is not None:
-            return row.geant4_ms
-        return row.energy_gev * (self.reference_ms_per_gev or float("nan"))
+    def warm_up(self, incident: Incident) -> None:
+        """Start whatever starts with the first showers, and see what a round can afford."""
+        self._timed(incident, 1, seed=0)
+        alone = sum(self._timed(incident, 1, seed=1))
+        self.singles = max(1, min(MOST_SINGLES, int(LONGEST_SINGLES_S / alone)))
+        for size in (8, BATCH):
+            self.batch_size = size
+            if sum(self._timed(incident, size, seed=1)) * BATCH > LONGEST_BATCH_S:
+                break
 
-    @property
-    def single_speedup(self) -> float:
-        """Geant4's time over the model's, one shower at a time, mean over the energies."""
-        return mean(self.geant4_ms(row) / row.single_ms for row in self.energies)
+    def round(self, incident: Incident, number: int) -> tuple[float, float, float, float]:
+        """Time one energy: showers alone, then a batch of them."""
+        alone = [
+            self._timed(incident[k : k + 1], 1, seed=number)
+            for k in range(number * self.singles, (number + 1) * self.singles)
+        ]
+        made, placed = (sum(times) / self.singles for times in zip(*alone, strict=True))
+        many_made, many_placed = self._timed(incident, self.batch_size, seed=number)
+        return made, many_made, made + placed, many_made + many_placed
 
-    @property
-    def batched_speedup(self) -> float:
-        """The same in batches."""
-        return mean(self.geant4_ms(row) / row.batched_ms for row in self.energies)
+    def _timed(self, incident: Incident, size: int, seed: int) -> tuple[float, float]:
+        """Seconds per shower to make the first primaries' showers, and to place them."""
+        start = perf_counter()
+        showers = self.generator.generate(
+            incident[:size], seed=seed, batch_size=size, extrapolate=self.extrapolate
+        )
+        made = perf_counter()
+        self.placement.place(showers)
+        return (made - start) / size, (perf_counter() - made) / size
 
 
 def measure_speed(
-    generator: Generator,
-    *,
-    geant4: Generator | None,
-    reference_ms_per_gev: float,
-    threads: int,
-    repeats: int = 5,
-    energies_gev: Sequence[float] = ENERGIES_GEV,
-    on_round: Callable[[], None] = lambda: None,
-) -> Speed:
-    """Time a model and Geant4 in turn, round after round.
+    request: TimingRequest, on_round: Callable[[], None] = lambda: None
+) -> tuple[Timing, ...]:
+    """Time models and Geant4 in turn, round after round, here and now.
 
-    A round makes every energy once with each of the two, so that whatever else the machine does
-    falls on both. Start-up is not in it: both have made a shower before the first round.
+    A round makes every energy once with each of them, from the same primaries, so that whatever
+    else the machine does falls on all. Start-up is not in it: all have made showers before the
+    first round. A model that needs seconds for a shower gets smaller batches.
 
     Arguments:
-        generator: The model.
-        geant4: Full Geant4; None to do without.
-        reference_ms_per_gev: Stands in for Geant4 where it is None.
-        threads: Threads torch was told to use, for the record.
-        repeats: Rounds.
-        energies_gev: Incident energies.
-        on_round: Called after each round.
+        request: What.
+        on_round: Called after each energy of each round.
+
+    Returns:
+        A Timing for each contestant, in their order.
+
+    Raises:
+        CalozooError: What loading or running a model raises.
     """
-    singles: dict[float, list[float]] = {energy: [] for energy in energies_gev}
-    batched: dict[float, list[float]] = {energy: [] for energy in energies_gev}
-    truth: dict[float, list[float]] = {energy: [] for energy in energies_gev}
-    for warm in filter(None, (generator, geant4)):
-        warm.generate(Incident(energies_gev[0], NORMAL), seed=1)
-    generator.generate(energy=energies_gev[-1], n=BATCH, seed=1)
-    for seed in range(repeats):
-        for energy in energies_gev:
-            one, many = Incident(energy, NORMAL), Incident([energy] * BATCH, NORMAL)
-            work = partial(generator.generate, one, seed=seed)
-            singles[energy].append(_seconds(work, SINGLES))
-            work = partial(generator.generate, many, seed=seed, batch_size=BATCH)
-            batched[energy].append(_seconds(work, 1) / BATCH)
-            if geant4 is not None:
-                truth[energy].append(_seconds(partial(geant4.generate, one, seed=seed), 1))
-        on_round()
-    rows = tuple(
-        EnergySpeed(
-            energy_gev=energy,
-            single_ms=1e3 * median(singles[energy]),
-            batched_ms=1e3 * median(batched[energy]),
-            geant4_ms=1e3 * median(truth[energy]) if geant4 is not None else None,
+    from calozoo import catalog
+    from calozoo.bench.sample import single_photons
+    from calozoo.threads import use_threads
+    from calozoo_core.placement import load_placement
+
+    use_threads(request.threads)
+    placement = load_placement(request.detector)
+    load = load_average()
+    primaries = single_photons(
+        placement, max(BATCH, request.rounds * MOST_SINGLES), request.seed, request.energies_gev
+    )
+    kinds = len(request.energies_gev)
+    at = {e: primaries[slice(i, None, kinds)] for i, e in enumerate(request.energies_gev)}
+    with ExitStack() as open_models:
+        watches = []
+        for one in request.contestants:
+            generator = catalog.load(
+                one.model, precision=one.precision, folder=one.weights, offline=True
+            )
+            open_models.enter_context(closing(generator))
+            watches.append(_Watch(generator, placement, request.extrapolate))
+            watches[-1].warm_up(at[request.energies_gev[len(at) // 2]])
+        geant4 = None
+        if request.geant4 is not None:
+            geant4 = catalog.load(request.geant4, offline=True)
+            open_models.enter_context(closing(geant4))
+            geant4.generate(primaries[:1], seed=request.seed)
+        found = _rounds(request, watches, geant4, at, on_round)
+    return tuple(
+        Timing(
+            precision=watch.generator.precision,
+            threads=request.threads,
+            rounds=request.rounds,
+            batch_size=watch.batch_size,
+            geant4=None if geant4 is None else geant4.spec.name,
+            load=load,
+            energies=tuple(_summed_up(energy, *found[i, energy]) for energy in at),
         )
-        for energy in energies_gev
-    )
-    return Speed(
-        threads=threads,
-        repeats=repeats,
-        reference_ms_per_gev=None if geant4 is not None else reference_ms_per_gev,
-        energies=rows,
+        for i, watch in enumerate(watches)
     )
 
 
-def _seconds(work: Callable[[], object], times: int) -> float:
-    start = perf_counter()
-    for _ in range(times):
-        work()
-    return (perf_counter() - start) / times
+def measure_speed_apart(
+    request: TimingRequest, on_round: Callable[[], None] = lambda: None
+) -> tuple[Timing, ...]:
+    """As `measure_speed`, in a process of its own with the right number of threads from the start.
+
+    Raises:
+        CalozooError: If it fails there.
+    """
+    with tempfile.TemporaryDirectory() as place, ExitStack() as open_files:
+        asked, answer = Path(place) / "request.json", Path(place) / "timings.json"
+        asked.write_text(request.model_dump_json(), encoding="utf-8")
+        talk = open_files.enter_context((Path(place) / "talk").open("w+", encoding="utf-8"))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "calozoo.bench.speed", str(asked), str(answer)],
+            env=os.environ | {"OMP_NUM_THREADS": str(request.threads)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=talk,
+            text=True,
+        )
+        with process:
+            try:
+                assert process.stdout is not None
+                for _ in process.stdout:
+                    on_round()
+            except BaseException:
+                process.terminate()
+                raise
+        if process.returncode != 0:
+            talk.seek(0)
+            last = (talk.read().strip().splitlines() or ["it said nothing."])[-1]
+            msg = f"The timing stopped: {last.removeprefix('calozoo: ')}"
+            raise CalozooError(msg)
+        timings = json.loads(answer.read_text(encoding="utf-8"))
+    return tuple(Timing.model_validate(timing) for timing in timings)
+
+
+Rounds = list[tuple[float, float, float, float]]
+
+
+def _rounds(
+    request: TimingRequest,
+    watches: Sequence[_Watch],
+    geant4: Generator | None,
+    at: dict[float, Incident],
+    on_round: Callable[[], None],
+) -> dict[tuple[int, float], tuple[Rounds, list[float]]]:
+    """Seconds of every round, and those of Geant4, by contestant and energy."""
+    found: dict[tuple[int, float], tuple[Rounds, list[float]]] = {
+        (i, energy): ([], []) for i in range(len(watches)) for energy in at
+    }
+    for number in range(request.rounds):
+        for energy, incident in at.items():
+            truth = 0.0
+            if geant4 is not None:
+                start = perf_counter()
+                geant4.generate(incident[number : number + 1], seed=request.seed + number)
+                truth = perf_counter() - start
+            for i, watch in enumerate(watches):
+                times, truths = found[i, energy]
+                times.append(watch.round(incident, number))
+                truths += [truth] if geant4 is not None else []
+            on_round()
+    return found
+
+
+def _summed_up(energy: float, times: Rounds, truths: list[float]) -> EnergyTimes:
+    single, batched, single_placed, batched_placed = (
+        1e3 * median(column) for column in zip(*times, strict=True)
+    )
+    speedups = None
+    if truths:
+        ratios = [[truth / t for t in row] for truth, row in zip(truths, times, strict=True)]
+        first, second, third, fourth = map(median, zip(*ratios, strict=True))
+        speedups = (first, second, third, fourth)
+    return EnergyTimes(
+        energy_gev=energy,
+        single_ms=single,
+        batched_ms=batched,
+        single_placed_ms=single_placed,
+        batched_placed_ms=batched_placed,
+        geant4_ms=1e3 * median(truths) if truths else None,
+        speedups=speedups,
+    )
+
+
+def _main(asked: str, answer: str) -> None:
+    request = TimingRequest.model_validate_json(Path(asked).read_bytes())
+
+    def tick() -> None:
+        sys.stdout.write(".\n")
+        sys.stdout.flush()
+
+    try:
+        timings = measure_speed(request, tick)
+    except CalozooError as error:
+        sys.stderr.write(f"calozoo: {error}\n")
+        sys.exit(error.exit_code)
+    text = json.dumps([timing.model_dump(mode="json") for timing in timings])
+    Path(answer).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -14,7 +14,12 @@ from calozoo_core.errors import CalozooError
 __all__ = ["cli", "main"]
 
 COMMANDS = {
+    "benchmark": "calozoo.cli.benchmark:benchmark",
+    "calibrate": "calozoo.cli.calibrate:calibrate",
+    "card": "calozoo.cli.card:card",
+    "compare": "calozoo.cli.compare:compare",
     "convert": "calozoo.cli.convert:convert",
+    "evaluate": "calozoo.cli.evaluate:evaluate",
     "export": "calozoo.cli.export:export",
     "generate": "calozoo.cli.generate:generate",
     "info": "calozoo.cli.models:info",

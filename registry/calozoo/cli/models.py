@@ -99,6 +99,7 @@ def _description(registration: Registration) -> list[tuple[str, str]]:
     spec = registration.spec
     rows = [
         ("name", spec.name),
+        *([("also called", ", ".join(spec.aliases))] if spec.aliases else []),
         ("summary", spec.summary),
         ("points", spec.representation),
         ("detector", spec.detector),

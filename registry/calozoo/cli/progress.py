@@ -23,10 +23,12 @@ class Bar:
     Arguments:
         total: Showers to come.
         stream: The terminal.
+        of: What they are, if not showers.
     """
 
-    def __init__(self, total: int, stream: TextIO) -> None:
+    def __init__(self, total: int, stream: TextIO, of: str = "showers") -> None:
         self._total, self._done = total, 0
+        self._of = of
         self._stream = stream
         self._block = "━" if "utf" in (stream.encoding or "").lower() else "#"
         self._start = monotonic()
@@ -48,7 +50,8 @@ class Bar:
         self._drawn_at = monotonic()
         rate = self._done / max(self._drawn_at - self._start, 1e-9)
         left = timedelta(seconds=round((self._total - self._done) / rate)) if rate else "-:--:--"
-        numbers = f"  {self._done}/{self._total} showers  {rate:.0f}/s  {left}"
+        speed = f"{rate:.0f}/s" if rate >= 1 or not rate else f"{60 * rate:.0f}/min"
+        numbers = f"  {self._done}/{self._total} {self._of}  {speed}  {left}"
         width = max(min(WIDEST, shutil.get_terminal_size().columns - 1) - len(numbers), 0)
         blocks = self._block * (width * self._done // self._total)
         self._stream.write(f"\r{blocks:<{width}}{numbers}\033[K")
@@ -56,12 +59,14 @@ class Bar:
 
 
 @contextmanager
-def progress_bar(total: int, *, hidden: bool = False) -> Iterator[Callable[[int], None]]:
+def progress_bar(
+    total: int, *, hidden: bool = False, of: str = "showers"
+) -> Iterator[Callable[[int], None]]:
     """A bar on stderr if that is a terminal; what it yields is called with each batch's showers."""
     if hidden or not sys.stderr.isatty():
         yield lambda _: None
         return
-    bar = Bar(total, sys.stderr)
+    bar = Bar(total, sys.stderr, of)
     try:
         yield bar.update
     finally:

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from calozoo_core.errors import InputError
-from calozoo_core.generator import ModelName
+from calozoo_core.generator import ArchitectureName, ModelName
 from calozoo_core.weights import WEIGHT_FILES
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class IndexEntry(BaseModel):
 
     Arguments:
         name: `architecture.tag`.
+        aliases: Other names of the architecture.
         summary: One sentence.
         distribution: What to install to have it.
         version: The version of that distribution whose wheel holds exactly the files hashed here;
@@ -48,6 +49,7 @@ class IndexEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ModelName
+    aliases: tuple[ArchitectureName, ...] = ()
     summary: str = Field(min_length=1)
     distribution: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*$")]
     version: str | None = None

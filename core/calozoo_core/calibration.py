@@ -1,0 +1,57 @@
+"""What a model's last correction was fitted on, kept with its weights."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["CalibrationRecord", "Ratio"]
+
+_STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Ratio(BaseModel):
+    """A mean of generated showers over that of Geant4's, for the same primaries.
+
+    Arguments:
+        value: The ratio.
+        error: Its statistical error.
+    """
+
+    model_config = _STRICT
+
+    value: float
+    error: float = Field(ge=0)
+
+
+class CalibrationRecord(BaseModel):
+    """How calibration factors were found.
+
+    Arguments:
+        files: Names of the shower files.
+        sha256: Of each.
+        generators: Who made each.
+        n_showers: Showers of all of them.
+        energy_gev: Where the visible energy was made to agree.
+        n_at_energy: Showers there.
+        seed: Of the generated showers.
+        compared: What was counted and summed: points, or cells.
+        readout: Whose cells; None for points.
+        before: Number of deposits and visible energy, `n_points` and `energy`, to begin with.
+        after: The same with the new factors.
+    """
+
+    model_config = _STRICT
+
+    files: tuple[str, ...]
+    sha256: tuple[str, ...]
+    generators: tuple[str, ...]
+    n_showers: int
+    energy_gev: float
+    n_at_energy: int
+    seed: int
+    compared: Literal["points", "cells"]
+    readout: str | None = None
+    before: dict[str, Ratio]
+    after: dict[str, Ratio]

@@ -1,0 +1,165 @@
+"""`calozoo benchmark`: how good, how fast and how big models are, in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from calozoo.cli.progress import progress_bar
+
+__all__ = ["benchmark"]
+
+SHOWERS, ROUNDS = 300, 7
+QUICK_SHOWERS, QUICK_ROUNDS = 20, 2
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option(
+    "--reference",
+    default="geant4",
+    show_default=True,
+    metavar="NAME|FILE.h5",
+    help="A simulation of the real detector, or showers that say where they enter it, whose "
+    "primaries are taken then.",
+)
+@click.option("--quick", is_flag=True, help="Few showers and rounds: minutes instead of hours.")
+@click.option(
+    "--showers",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help=f"Of each of ten energies; by default {SHOWERS}, with --quick {QUICK_SHOWERS}.",
+)
+@click.option(
+    "--repeats",
+    type=click.IntRange(min=1),
+    metavar="R",
+    help=f"Rounds of the timing; by default {ROUNDS}, with --quick {QUICK_ROUNDS}.",
+)
+@click.option("--points", is_flag=True, help="Compare points with Geant4's, too.")
+@click.option("--no-speed", is_flag=True, help="Measure neither times nor memory.")
+@click.option("--no-geant4", is_flag=True, help="Time the models without Geant4 beside them.")
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("benchmark"),
+    show_default=True,
+    metavar="DIR",
+    help="Keeps simulated showers for the next run, and where a stopped run was.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write MODEL/README.md and MODEL/measurements.json here.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    help="Only this one; by default all that a model offers.",
+)
+@click.option("--weights", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes of Geant4.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--extrapolate", is_flag=True, help="Go beyond what a model was trained on.")
+@click.option(
+    "--note",
+    "notes",
+    type=(str, str),
+    multiple=True,
+    metavar="MODEL TEXT",
+    help="A line for a model's card; by default a card that is replaced leaves its lines to the "
+    "new one.",
+)
+@click.option("--quiet", is_flag=True, help="Say nothing on stderr but what goes wrong.")
+@click.option("--json", "as_json", is_flag=True, help="Print the measurements, as a JSON array.")
+def benchmark(
+    models: tuple[str, ...],
+    reference: str,
+    quick: bool,
+    showers: int | None,
+    repeats: int | None,
+    points: bool,
+    no_speed: bool,
+    no_geant4: bool,
+    work: Path,
+    out: Path | None,
+    precision: Literal["float32", "bfloat16"] | None,
+    weights: Path | None,
+    workers: int | None,
+    seed: int,
+    extrapolate: bool,
+    notes: tuple[tuple[str, str], ...],
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Measure how good, how fast and how big each MODEL is, and write its card.
+
+    Photons of 10, 20, ... 100 GeV fly from the interaction point into the barrel of the real ILD
+    calorimeter: the same for every model and for Geant4. A run that was stopped goes on where it
+    was when the same is typed again.
+
+    \b
+    calozoo benchmark caloclouds3 --quick
+    calozoo benchmark caloclouds3 optimum.x9 --showers 300 --workers 2 --out cards
+    """
+    from calozoo.threads import use_threads
+
+    use_threads(1)  # before numpy is imported; times are taken in processes of their own
+    from calozoo.bench.asked import BenchmarkRequest
+    from calozoo.bench.benchmark import BUSY, Benchmark
+    from calozoo.bench.load import load_average
+    from calozoo.bench.notes import notes_by_model, with_notes
+    from calozoo.cards import write_card
+    from calozoo.files import is_shower_file
+
+    default_showers, default_rounds = (QUICK_SHOWERS, QUICK_ROUNDS) if quick else (SHOWERS, ROUNDS)
+    request = BenchmarkRequest(
+        models=tuple(dict.fromkeys(models)),
+        reference=Path(reference) if is_shower_file(reference) else reference,
+        showers_per_energy=default_showers if showers is None else showers,
+        rounds=0 if no_speed else (default_rounds if repeats is None else repeats),
+        work=work,
+        seed=seed,
+        workers=workers,
+        precision=precision,
+        points=points,
+        geant4=None if no_geant4 else "geant4",
+        weights=weights,
+        extrapolate=extrapolate,
+        pictures=out,
+    )
+
+    def progress(title: str, total: int, of: str) -> AbstractContextManager[Callable[[int], None]]:
+        if not quiet:
+            click.echo(title, err=True)
+        return progress_bar(total, hidden=quiet, of=of)
+
+    lines = notes_by_model(notes, request.models)
+    run = Benchmark(request, progress)
+    load = load_average()
+    if request.rounds and load > BUSY and not quiet:
+        click.echo(
+            f"calozoo: other programs are running (load average {load:.1f}), so the times below "
+            "are not to be trusted.",
+            err=True,
+        )
+    measured = []
+    for found in run.run():
+        measurements = with_notes(found, lines, out)
+        measured.append(measurements)
+        if out is not None:
+            place = write_card(out, measurements)
+            if not quiet:
+                click.echo(f"{place}  written", err=True)
+    if as_json:
+        click.echo("[" + ",\n".join(one.as_json().rstrip() for one in measured) + "]")
+    else:
+        from calozoo.cli.compare import board_text
+        from calozoo.leaderboard import leaderboard
+
+        click.echo(board_text(leaderboard(measured)))

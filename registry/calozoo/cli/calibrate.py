@@ -1,0 +1,110 @@
+"""`calozoo calibrate`: a model's number of points and energy, made to agree with Geant4's."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from calozoo.cli.evaluation_table import measured
+from calozoo.cli.stopping import stoppable
+from calozoo.cli.table import aligned
+
+if TYPE_CHECKING:
+    from calozoo_core.calibration import CalibrationRecord
+
+__all__ = ["calibrate"]
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--data",
+    "data",
+    required=True,
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Showers of Geant4; give it several times for several files.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Begin with the weights in this folder; by default with the model's own.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for config.json and model.safetensors.",
+)
+@click.option(
+    "--energy",
+    type=float,
+    default=50.0,
+    show_default=True,
+    metavar="GEV",
+    help="Where the visible energy is made to agree.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the generated showers.")
+@click.option("--overwrite", is_flag=True, help="Replace weights that are already there.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def calibrate(
+    model: str,
+    data: tuple[Path, ...],
+    weights: Path | None,
+    out: Path,
+    energy: float,
+    seed: int,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Fit what MODEL's number of points and energy are multiplied by, and write new weights.
+
+    \b
+    calozoo calibrate caloclouds3 --data g4.h5 --out calibrated
+    calozoo generate --model caloclouds3 --weights calibrated --energy 50 --out showers.h5
+    """
+    from calozoo import calibration
+
+    with ExitStack() as running:
+        stop_if_asked = running.enter_context(stoppable())
+        factors, record = calibration.calibrate(
+            model,
+            data,
+            out,
+            folder=weights,
+            energy_gev=energy,
+            seed=seed,
+            overwrite=overwrite,
+            on_showers=lambda n: stop_if_asked(),
+        )
+    if as_json:
+        import json
+
+        report = {"out": str(out), "factors": factors, "record": record.model_dump()}
+        click.echo(json.dumps(report, indent=2))
+    else:
+        click.echo(_table(factors, record))
+        click.echo(f"written to {out}", err=True)
+
+
+def _table(factors: dict[str, float], record: CalibrationRecord) -> str:
+    what = {
+        "n_points": f"{record.compared} in a shower",
+        "energy": f"visible energy at {record.energy_gev:g} GeV",
+    }
+    rows = [("MODEL / GEANT4", "BEFORE", "AFTER", "FACTOR")]
+    for name, factor in factors.items():
+        before, after = record.before[name], record.after[name]
+        rows.append(
+            (
+                what[name],
+                measured(before.value, before.error),
+                measured(after.value, after.error),
+                f"{factor:.5f}",
+            )
+        )
+    return aligned(rows)

@@ -1,0 +1,149 @@
+"""What `calozoo evaluate` prints: figures with their errors, floors, and what papers print."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from calozoo.cli.table import aligned
+
+if TYPE_CHECKING:
+    from calozoo.evaluation import Report
+    from calozoo.evaluation_plan import Sample
+    from calozoo.published import PublishedFigure
+    from calozoo_core.metrics.figure import Figure
+
+__all__ = ["evaluation_text", "measured"]
+
+GROUPS = {
+    "points": "POINTS",
+    "cells": "CELLS",
+    "response": "RESPONSE",
+    "angles": "ANGLES",
+    "correlations": "CORRELATIONS",
+    "features": "FEATURES",
+}
+
+#: How a metric is called, the unit it is printed in, and what one of that unit is.
+METRICS = {
+    "js": ("JS", "1e-4", 1e-4),
+    "l1": ("L1", "%", 1e-2),
+    "cfd": ("CFD", "", 1.0),
+    "fpd": ("FPD", "1e-4", 1e-4),
+    "kpd": ("KPD", "1e-4", 1e-4),
+    "auc": ("AUC", "", 1.0),
+}
+
+_RESPONSE = ("visible_energy", "response", "resolution", "linearity")
+
+
+def evaluation_text(report: Report) -> str:
+    """A report as a table.
+
+    The separation power, which says nearly the same as the divergence, is left to the JSON.
+
+    Arguments:
+        report: Of one generated sample.
+    """
+    footnotes: dict[str, str] = {}
+    rows: list[tuple[str, ...]] = []
+    for group, title in GROUPS.items():
+        figures = [f for f in report.figures if f.metric in METRICS and _group(f) == group]
+        if not figures:
+            continue
+        rows.append(("", "", "", "", ""))
+        reasons = {f.reason for f in figures}
+        if len(figures) > 1 and len(reasons) == 1 and (reason := figures[0].reason):
+            rows.append((title, "", f"- {_mark(reason, footnotes)}", "", ""))
+            continue
+        rows.append((title, "", "", "", ""))
+        rows += [_row(figure, report.published, footnotes) for figure in figures]
+    table = aligned([("FIGURE", "METRIC", "VALUE", "FLOOR", "PUBLISHED"), *rows])
+    return "\n".join(
+        [
+            *_head(report),
+            "",
+            table,
+            *([""] if footnotes or report.notes else []),
+            *(f"{mark} {text}" for text, mark in footnotes.items()),
+            *(f"Note: {note}" for note in report.notes),
+        ]
+    )
+
+
+def _head(report: Report) -> Iterator[str]:
+    samples = [("generated", report.generated), ("reference", report.reference)]
+    yield from aligned([_sample(what, sample) for what, sample in samples]).splitlines()
+    yield f"cells of {report.readout}, from {report.threshold_mev:g} MeV"
+
+
+def _sample(what: str, sample: Sample) -> tuple[str, ...]:
+    made_by = sample.generator.partition(" ")[0]  # what follows are settings
+    showers = f"{sample.n_showers} {sample.representation} showers of {sample.particle}"
+    return what, sample.file, showers, f"by {made_by}"
+
+
+def _group(figure: Figure) -> str:
+    level, _, quantity = figure.name.partition(".")
+    if level == "points":
+        return "points"
+    if quantity == "features":
+        return "features"
+    if quantity.endswith("_correlation"):
+        return "correlations"
+    if quantity.partition("_")[0] in ("phi", "theta", "angle"):
+        return "angles"
+    return "response" if quantity in _RESPONSE else "cells"
+
+
+def _row(
+    figure: Figure, published: tuple[PublishedFigure, ...], footnotes: dict[str, str]
+) -> tuple[str, ...]:
+    metric, unit, scale = METRICS[figure.metric]
+    name = f"  {figure.name.partition('.')[2]}"
+    head = (name, f"{metric} [{unit}]" if unit else metric)
+    if figure.value is None:
+        return (*head, f"- {_mark(figure.reason or '', footnotes)}", "", "")
+    value = measured(figure.value / scale, (figure.error or 0) / scale)
+    floor = "" if figure.noise_floor is None else _rounded(figure.noise_floor / scale)
+    papers = [
+        f"{_printed(p, scale)} {_mark(_paper(p), footnotes)}"
+        for p in published
+        if (p.name, p.metric) == (figure.name, figure.metric)
+    ]
+    return (*head, value, floor, "   ".join(papers))
+
+
+def _rounded(value: float) -> str:
+    """Two digits, and no exponent."""
+    digits = 1 - math.floor(math.log10(abs(value))) if value else 0
+    return f"{round(value, digits):.{max(digits, 0)}f}"
+
+
+def _printed(figure: PublishedFigure, scale: float) -> str:
+    # A row whose unit nobody knows is shown as it is printed.
+    by = 1.0 if figure.note else scale
+    return measured(figure.value / by, figure.error / by)
+
+
+def _paper(figure: PublishedFigure) -> str:
+    text = f"{figure.paper}, {figure.table}: {figure.sample}."
+    return f"{text} {figure.note}" if figure.note else text
+
+
+def _mark(text: str, footnotes: dict[str, str]) -> str:
+    return footnotes.setdefault(text, f"[{len(footnotes) + 1}]")
+
+
+def measured(value: float, error: float) -> str:
+    """A value with its error, to two digits of the error.
+
+    Example:
+        >>> measured(17.98, 5.26), measured(0.05, 0.011), measured(342.2, 123.4)
+        ('18.0 ± 5.3', '0.050 ± 0.011', '342 ± 123')
+    """
+    if not error > 0:
+        return f"{value:.3g}"
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
