@@ -7,7 +7,7 @@ from collections.abc import Callable
 from calozoo_core.generator import Conditions, ModelSpec
 from calozoo_core.hookspecs import hookimpl
 
-__all__ = ["SPEC", "register_models"]
+__all__ = ["CELLS", "SPEC", "register_models"]
 
 SPEC = ModelSpec(
     name="caloclouds3.ild-photon",
@@ -24,7 +24,19 @@ SPEC = ModelSpec(
 )
 
 
+CELLS = SPEC.model_copy(
+    update={
+        "name": "caloclouds3.ild-photon-cells",
+        "summary": "The same network with the papers' calibration: Geant4's number of cells.",
+        "weights": "calozoo_caloclouds3:weights/ild-photon-cells",
+        "trainer": None,
+        "converter": None,
+    }
+)
+
+
 @hookimpl
 def register_models(register: Callable[[ModelSpec], None]) -> None:
-    """Bring caloclouds3.ild-photon."""
+    """Bring caloclouds3, calibrated on points and on cells."""
     register(SPEC)
+    register(CELLS)

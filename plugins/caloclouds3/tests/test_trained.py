@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calozoo_caloclouds3 import SPEC
+from calozoo_caloclouds3 import CELLS, SPEC
 from calozoo_caloclouds3.model import CaloClouds3
 from calozoo_core.detector import load_detector
 from calozoo_core.incident import Incident
 from calozoo_core.observables import Profiles, axis_offsets, divergences, profiles
+from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers
 from calozoo_core.training import read_sample
 
 WEIGHTS = Path(str(files("calozoo_caloclouds3"))) / "weights" / "ild-photon"
 DETECTOR = load_detector("ild_siecal_regular")
+HALF_MIP_MEV = 0.1
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,18 @@ def test_mean_energy_and_points_are_those_of_geant4(
         mine = (getattr(generated, name) / incident)[near]
         error = np.hypot(truth.std(), mine.std()) / near.sum() ** 0.5
         assert abs(mine.mean() - truth.mean()) < bound * truth.mean() + 3 * error
+
+
+def test_the_tag_for_cells_lights_as_many_cells_as_geant4(reference: Showers) -> None:
+    """The plain tag has Geant4's number of points, and a fifth too many cells."""
+    cells = Representation.named("x1", DETECTOR.cell_mm)
+    live = {}
+    for name, showers in (
+        ("geant4", reference),
+        ("cells", CaloClouds3.load(CELLS, WEIGHTS.parent / CELLS.tag).generate(reference.incident)),
+    ):
+        live[name] = np.count_nonzero(cells(showers, seed=3).energy >= HALF_MIP_MEV)
+    assert live["cells"] == pytest.approx(live["geant4"], rel=0.02)
 
 
 def test_the_field_bends_electrons_one_way(generated: Showers, reference: Showers) -> None:
