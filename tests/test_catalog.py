@@ -48,9 +48,9 @@ PLUGIN = """
 
     def spec(name, factory="zoo_names:Recorder", weights=None, source=None, aliases=()):
         return ModelSpec(
-            name=name, aliases=aliases, summary="A test.", factory=factory, representation="x9", weights=weights,
-            detector="ild_siecal_regular", conditions=Conditions(energy_gev=(1, 10)), license="MIT",
-            source=source,
+            name=name, aliases=aliases, summary="A test.", factory=factory,
+            representation="x9", weights=weights, detector="ild_siecal_regular",
+            conditions=Conditions(energy_gev=(1, 10)), license="MIT", source=source,
         )
 
     @hookimpl
