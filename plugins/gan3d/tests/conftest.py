@@ -1,0 +1,94 @@
+"""A small model, showers it can learn from, and the files that live outside the repository."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from calozoo_core.incident import Incident
+from calozoo_core.io import write_showers
+from calozoo_core.showers import Showers
+from calozoo_gan3d import SPEC
+from calozoo_gan3d.config import Gan3dConfig, preset
+from calozoo_gan3d.data import Sample, upright
+from calozoo_gan3d.energies import LayerEnergies
+from calozoo_gan3d.files import Trained, write
+from calozoo_gan3d.model import Gan3d
+from calozoo_gan3d.networks import Generator
+from calozoo_gan3d.tables import fitted_tables
+
+
+@pytest.fixture(scope="session")
+def showers_folder() -> Path:
+    variable = "CALOZOO_SHOWERS"
+    if variable not in os.environ:
+        pytest.skip(f"set {variable} to a folder with train/*.h5 and val/*.h5 of Geant4 showers")
+    return Path(os.environ[variable])
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> Gan3dConfig:
+    return preset("tiny")
+
+
+@pytest.fixture(scope="session")
+def showers() -> Showers:
+    """Points with about the right positions and energies."""
+    random = np.random.default_rng(8)
+    n, points = 40, 500
+    return Showers(
+        offsets=np.arange(n + 1) * points,
+        x=random.normal(0, 15, n * points),
+        y=random.normal(0, 15, n * points),
+        layer=np.sort(random.integers(0, 30, (n, points))).ravel(),
+        energy=random.lognormal(-1.5, 1.2, n * points),
+        incident=Incident(
+            random.uniform(5, 100, n),
+            np.column_stack([random.uniform(-0.1, 0.1, (n, 2)), np.ones(n)]),
+        ),
+        representation="x25",
+        detector="ild_siecal_regular",
+    )
+
+
+@pytest.fixture(scope="session")
+def sample(showers: Showers, tiny_config: Gan3dConfig) -> Sample:
+    return Sample.of(showers, tiny_config.grid, upright(showers, 1))
+
+
+@pytest.fixture
+def data(tmp_path: Path, showers: Showers) -> Path:
+    folder = tmp_path / "data"
+    for part, rows in (("train", slice(0, 30)), ("val", slice(30, 40))):
+        (folder / part).mkdir(parents=True)
+        write_showers(folder / part / "showers.h5", showers[rows], generator="tiny")
+    return folder
+
+
+@pytest.fixture
+def trained(tiny_config: Gan3dConfig, showers: Showers) -> Trained:
+    """Untrained, but of the right make: every layer has some energy, many voxels have some."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(20)
+        energies = LayerEnergies(tiny_config.grid.layers, tiny_config.energies)
+        generator = Generator(tiny_config.grid, tiny_config.generator)
+    energies.shift.fill_(1.0)
+    energies.scale.fill_(0.2)
+    tables = fitted_tables(upright(showers, 1), len(showers), tiny_config.grid)
+    return Trained(tiny_config, energies, generator, tables)
+
+
+@pytest.fixture
+def tiny_folder(tmp_path: Path, trained: Trained) -> Path:
+    folder = tmp_path / "weights"
+    write(folder, trained)
+    return folder
+
+
+@pytest.fixture
+def tiny(tiny_folder: Path) -> Gan3d:
+    return Gan3d.load(SPEC, tiny_folder)

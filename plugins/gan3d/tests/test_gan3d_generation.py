@@ -1,0 +1,66 @@
+"""From primaries to showers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calozoo_core.errors import InputError, WeightsError
+from calozoo_core.incident import Incident
+from calozoo_gan3d import SPEC
+from calozoo_gan3d.config import preset
+from calozoo_gan3d.files import Trained, read
+from calozoo_gan3d.model import Gan3d
+
+
+def test_it_can_be_asked_for_by_its_other_name() -> None:
+    assert SPEC.name == "3dgan.ild-photon"
+    assert SPEC.aliases == ("gan3d",)
+
+
+def test_a_later_shower_does_not_depend_on_the_ones_before_it(tiny: Gan3d) -> None:
+    incident = Incident(np.linspace(10, 100, 6), (0.2, 0.1, 1))
+    whole = tiny.sample(incident, 5, 0)
+    alone = tiny.sample(incident[4:5], 5, 4)
+    assert alone.n_points[0] == whole.n_points[4]
+    np.testing.assert_allclose(alone.x, whole[4:5].x, atol=1e-4)
+    np.testing.assert_allclose(alone.visible_energy, whole[4:5].visible_energy, rtol=1e-5)
+
+
+def test_the_shear_follows_p_x_over_p_z(tiny: Gan3d) -> None:
+    """The box leans with the primary: seen along its axis, no point lies outside of it."""
+    diagonal = np.sin(np.radians(60)) / np.sqrt(2)
+    showers = tiny.sample(Incident(50, (diagonal, diagonal, 0.5)), 0, 0)
+    depth = tiny._layer_depth_mm[showers.layer]
+    half = tiny.trained.config.grid.half_mm
+    for position in (showers.x, showers.y):
+        assert np.abs(position).max() > half
+        assert np.abs(position - depth * np.sqrt(1.5)).max() <= half * (1 + 1e-5)
+
+
+def test_what_is_written_is_read_again(tiny_folder: Path, trained: Trained) -> None:
+    again = read(tiny_folder)
+    assert again.config == trained.config
+    for name, tensor in trained.generator.state_dict().items():
+        assert again.generator.state_dict()[name].equal(tensor)
+    np.testing.assert_array_equal(again.tables.inside, trained.tables.inside)
+    np.testing.assert_array_equal(again.tables.counts, trained.tables.counts)
+
+
+def test_weights_of_another_size_are_refused(tiny_folder: Path) -> None:
+    text = preset("ild-photon").model_dump_json()
+    (tiny_folder / "config.json").write_text(text, encoding="utf-8")
+    with pytest.raises(WeightsError, match="the model needs"):
+        Gan3d.load(SPEC, tiny_folder)
+
+
+def test_a_device_that_is_not_there_is_refused(tiny_folder: Path) -> None:
+    with pytest.raises(InputError, match="--device cpu"):
+        Gan3d.load(SPEC, tiny_folder, device="nonsense")
+
+
+def test_a_model_without_its_weights_says_how_to_get_them() -> None:
+    with pytest.raises(WeightsError, match="calozoo pull"):
+        Gan3d.load(SPEC, None)
