@@ -57,8 +57,7 @@ class Gan3d(Generator):
         self.trained = trained
         self._net = trained.energies.eval().requires_grad_(False)
         generator = trained.generator.to(device, memory_format=torch.channels_last)
-        self._dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        self._generator = generator.eval().requires_grad_(False).to(self._dtype)
+        self._generator = generator.eval().requires_grad_(False)
         self._device, self._precision = device, precision
         detector = load_detector(spec.detector)
         self._layer_depth_mm: NDArray[np.float32] = detector.layer_depth_mm.astype(np.float32)
@@ -134,7 +133,12 @@ class Gan3d(Generator):
             energy = self._net.energies(drawn, incident_gev)
             roots = self._net.standardised(energy, incident_gev)
             inputs = (condition, roots, torch.from_numpy(latent), torch.from_numpy(noise))
-            t = self._generator(*(a.to(self._device, self._dtype) for a in inputs))
+            with torch.autocast(
+                torch.device(self._device).type,
+                torch.bfloat16,
+                enabled=self._precision == "bfloat16",
+            ):
+                t = self._generator(*(a.to(self._device) for a in inputs))
             return deposits(t.float().cpu(), energy)[0].numpy()
 
 

@@ -56,6 +56,15 @@ def test_weights_of_another_size_are_refused(tiny_folder: Path) -> None:
         Gan3d.load(SPEC, tiny_folder)
 
 
+def test_half_the_bits_give_nearly_the_same_showers(tiny_folder: Path) -> None:
+    energies = {}
+    for precision in ("float32", "bfloat16"):
+        model = Gan3d.load(SPEC, tiny_folder, precision=precision)
+        assert model.precision == precision
+        energies[precision] = model.generate(energy=40, n=8, seed=2).visible_energy
+    np.testing.assert_allclose(energies["bfloat16"], energies["float32"], rtol=1e-2)
+
+
 def test_a_device_that_is_not_there_is_refused(tiny_folder: Path) -> None:
     with pytest.raises(InputError, match="--device cpu"):
         Gan3d.load(SPEC, tiny_folder, device="nonsense")
