@@ -1,0 +1,29 @@
+"""CaloINN: photon showers in the ILD Si-W ECAL from invertible networks on rings of energy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from calozoo_core.generator import Conditions, ModelSpec
+from calozoo_core.hookspecs import hookimpl
+
+__all__ = ["SPEC", "register_models"]
+
+SPEC = ModelSpec(
+    name="caloinn.ild-photon",
+    summary="Spline flows for layer energies and rings, put back on points by a fitted template.",
+    factory="calozoo_caloinn.model:CaloInn",
+    representation="x25",
+    detector="ild_siecal_regular",
+    conditions=Conditions(particles=("gamma",), energy_gev=(1.0, 127.0), theta_deg=(0.0, 60.0)),
+    weights="calozoo_caloinn:weights/ild-photon",
+    trainer="calozoo_caloinn.training:train",
+    license="Apache-2.0",
+    papers=("https://arxiv.org/abs/2312.09290",),
+)
+
+
+@hookimpl
+def register_models(register: Callable[[ModelSpec], None]) -> None:
+    """Bring caloinn.ild-photon."""
+    register(SPEC)

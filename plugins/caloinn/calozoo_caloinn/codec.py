@@ -1,0 +1,158 @@
+"""From energies of voxels to the vector the networks see, and back.
+
+The layers' part: u_0 is the visible over the incident energy, u_i the energy of layer i - 1 over
+that of itself and all behind it. The voxels' part: what share of its layer each voxel has.
+
+References:
+    | CaloINN, section 2: https://arxiv.org/abs/2312.09290
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calozoo_caloinn.config import CodecConfig
+
+__all__ = ["Codec", "Encoded"]
+
+FloatArray = NDArray[np.float32]
+
+RATIO_FLOOR = 1e-6
+"""Ratios are kept this far from 0 and 1, or their logits would not be finite."""
+
+LOG_FLOOR_MEV = np.float32(0.05)
+"""Added to the energy of a layer before its logarithm is taken."""
+
+SHARE_FLOOR = 1e-6
+"""Added to the share of a voxel before its logarithm is taken."""
+
+
+class Encoded(NamedTuple):
+    """Both parts of the vector.
+
+    Arguments:
+        layers: ln of u_0 over its typical value, then the logits of u_1, u_2, ..., shape
+            (n, layers).
+        voxels: Logits of ratios, or logarithms of shares, shape (n, width).
+    """
+
+    layers: FloatArray
+    voxels: FloatArray
+
+
+class Codec:
+    """Encodes and decodes.
+
+    Arguments:
+        config: Of the codec.
+
+    Example:
+        >>> codec = Codec(CodecConfig(layers=2, voxels=2))
+        >>> energies = np.array([[[3, 1], [2, 2]]], np.float32)
+        >>> incident = np.array([0.3], np.float32)
+        >>> codec.decode(*codec.encode(energies, incident), incident).round(3).tolist()
+        [[[3.0, 1.0], [2.0, 2.0]]]
+    """
+
+    def __init__(self, config: CodecConfig) -> None:
+        self.config = config
+
+    def filled(self, energies: FloatArray, random: np.random.Generator) -> FloatArray:
+        """The energies with noise on every voxel, so that empty ones have a density, in MeV."""
+        width = np.float32(self.config.noise_mev)
+        return energies + width * random.random(energies.shape, np.float32)
+
+    def emptied(self, energies: FloatArray) -> FloatArray:
+        """The energies without the noise: what lies below its width is empty, in MeV."""
+        width = np.float32(self.config.noise_mev)
+        return np.where(energies < width, np.float32(0), energies - width / 2)
+
+    def encode(self, energies: FloatArray, energy_gev: FloatArray) -> Encoded:
+        """The vector of energies that are all positive.
+
+        Arguments:
+            energies: In MeV, shape (n, layers, voxels).
+            energy_gev: Incident energies, shape (n,).
+        """
+        layers = energies.sum(axis=2)
+        u = layers[:, :-1] / _from_behind(layers)[:, :-1]
+        typical = 1000 * self.config.visible * energy_gev
+        first = np.log(layers.sum(axis=1) / typical)
+        encoded = np.concatenate([first[:, None], _logit(u)], axis=1)
+        if self.config.kind == "ratios":
+            powers = energies ** np.float32(self.config.power)
+            voxels = _logit(powers[..., :-1] / _from_behind(powers)[..., :-1])
+        else:
+            voxels = np.log(energies / layers[..., None] + np.float32(SHARE_FLOOR))
+        return Encoded(
+            encoded.astype(np.float32), voxels.reshape(len(energies), -1).astype(np.float32)
+        )
+
+    def layer_energies(self, layers: FloatArray, energy_gev: FloatArray) -> FloatArray:
+        """The energies of layers, in MeV, shape (n, layers).
+
+        Arguments:
+            layers: The layers' part of the vector, shape (n, layers).
+            energy_gev: Incident energies, shape (n,).
+        """
+        typical = self.config.visible
+        # A network may stray, but no shower holds more than its primary had.
+        share = typical * np.exp(np.clip(layers[:, 0], -12, -np.log(typical)))
+        visible = (1000 * energy_gev * share).astype(np.float32)
+        return visible[:, None] * _broken(layers[:, 1:])
+
+    def told(self, layers: FloatArray, condition: FloatArray) -> FloatArray:
+        """What a network of the voxels is told: the condition, and ln of the layer energies.
+
+        Arguments:
+            layers: The layers' part of the vector, shape (n, layers).
+            condition: (ln E, p_x, p_y, p_z), shape (n, 4).
+        """
+        energies = self.layer_energies(layers, np.exp(condition[:, 0]))
+        return np.concatenate([condition, np.log(energies + LOG_FLOOR_MEV)], axis=1)
+
+    def decode(self, layers: FloatArray, voxels: FloatArray, energy_gev: FloatArray) -> FloatArray:
+        """The energies of a vector, in MeV, shape (n, layers, voxels).
+
+        Arguments:
+            layers: The layers' part, shape (n, layers).
+            voxels: The voxels' part, shape (n, width).
+            energy_gev: Incident energies, shape (n,).
+        """
+        config = self.config
+        energy = self.layer_energies(layers, energy_gev)
+        shape = (len(layers), config.layers, config.width // config.layers)
+        if config.kind == "ratios":
+            shares = _broken(voxels.reshape(shape))
+            if config.power == 0.5:
+                shares *= shares
+            elif config.power != 1:
+                shares **= np.float32(1 / config.power)
+        else:
+            grown = np.exp(np.clip(voxels, -20, 5).reshape(shape))
+            shares = np.maximum(grown - np.float32(SHARE_FLOOR), np.float32(1e-12))
+        shares *= (energy / shares.sum(axis=2))[..., None]
+        return shares.astype(np.float32, copy=False)
+
+
+def _from_behind(values: FloatArray) -> FloatArray:
+    """Sums of each element and those behind it, along the last axis."""
+    return np.cumsum(values[..., ::-1], axis=-1)[..., ::-1]
+
+
+def _logit(ratio: FloatArray) -> FloatArray:
+    kept = np.clip(ratio, RATIO_FLOOR, 1 - RATIO_FLOOR)
+    result: FloatArray = np.log(kept / (1 - kept))
+    return result
+
+
+def _broken(logits: FloatArray) -> FloatArray:
+    """Shares of 1 from the logits of ratios: a stick broken again and again, one piece more."""
+    ratio = 1 / (1 + np.exp(-np.clip(logits, -14, 14)))
+    shares = np.ones((*logits.shape[:-1], logits.shape[-1] + 1), np.float32)
+    np.cumprod(1 - ratio, axis=-1, out=shares[..., 1:])
+    shares[..., :-1] *= ratio
+    return shares

@@ -1,0 +1,98 @@
+"""The autoencoder that may stand in front: voxels to a few latent numbers and back."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
+
+from calozoo_caloinn.codec import SHARE_FLOOR
+from calozoo_caloinn.config import VaeConfig
+from calozoo_caloinn.inn import mlp
+
+__all__ = ["Vae"]
+
+HEADROOM = 0.9
+"""Shares are learned times this, so that a logit can reach the share 1."""
+
+
+class Vae(nn.Module):
+    """A conditional variational autoencoder of normalised voxels.
+
+    References:
+        | CaloINN, section 4 (VAE+INN): https://arxiv.org/abs/2312.09290
+
+    Arguments:
+        config: Sizes.
+
+    Example:
+        >>> from calozoo_caloinn.presets import PUBLISHED
+        >>> inn, vae = PUBLISHED["dataset-1-photons-vae"]
+        >>> with torch.device("meta"):
+        ...     sum(p.numel() for p in Vae(vae).decoder.parameters())
+        7374868
+    """
+
+    shift: Tensor
+    scale: Tensor
+    condition_shift: Tensor
+    condition_scale: Tensor
+
+    def __init__(self, config: VaeConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("shift", torch.zeros(config.dim))
+        self.register_buffer("scale", torch.ones(config.dim))
+        self.register_buffer("condition_shift", torch.zeros(config.conditions))
+        self.register_buffer("condition_scale", torch.ones(config.conditions))
+        self.encoder = mlp(config.dim + config.conditions, config.hidden, 2 * config.latent)
+        self.decoder = mlp(config.latent + config.conditions, config.hidden[::-1], config.dim)
+
+    @torch.no_grad()
+    def initialise(self, voxels: Tensor, condition: Tensor) -> None:
+        """Take the standardisation from a batch."""
+        self.shift.copy_(voxels.mean(dim=0))
+        self.scale.copy_(voxels.std(dim=0).clamp_min(1e-3))
+        self.condition_shift.copy_(condition.mean(dim=0))
+        self.condition_scale.copy_(condition.std(dim=0).clamp_min(1e-3))
+
+    def encode(self, voxels: Tensor, condition: Tensor) -> Tensor:
+        """Means, then logarithms of variances, of the latent numbers, shape (n, 2 latent).
+
+        Arguments:
+            voxels: Logarithms of shares, shape (n, dim).
+            condition: Condition and layer ratios, shape (n, conditions).
+        """
+        x = (voxels - self.shift) / self.scale
+        latent: Tensor = self.encoder(torch.cat([x, self._seen(condition)], dim=1))
+        return latent
+
+    def decode(self, latent: Tensor, condition: Tensor) -> Tensor:
+        """Logarithms of shares, shape (n, dim)."""
+        shares = torch.sigmoid(self._logits(latent, condition)) / HEADROOM
+        return (shares + SHARE_FLOOR).log()
+
+    def loss(self, voxels: Tensor, condition: Tensor, noise: Tensor) -> Tensor:
+        """Cross entropy and distance in logit space of what comes back, and the divergence.
+
+        Arguments:
+            voxels: Logarithms of shares, shape (n, dim).
+            condition: Condition and layer ratios, shape (n, conditions).
+            noise: Standard normal, shape (n, latent).
+        """
+        mean, log_variance = self.encode(voxels, condition).chunk(2, dim=1)
+        latent = mean + (log_variance / 2).exp() * noise
+        logits = self._logits(latent, condition)
+        target = HEADROOM * (voxels.exp() - SHARE_FLOOR).clamp(SHARE_FLOOR, 1)
+        config = self.config
+        shape = binary_cross_entropy_with_logits(logits, target)
+        distance = l1_loss(logits, target.logit())
+        divergence = (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean() / 2
+        return (config.reconstruction * shape + distance) / 2 + config.divergence * divergence
+
+    def _logits(self, latent: Tensor, condition: Tensor) -> Tensor:
+        logits: Tensor = self.decoder(torch.cat([latent, self._seen(condition)], dim=1))
+        return logits
+
+    def _seen(self, condition: Tensor) -> Tensor:
+        return (condition - self.condition_shift) / self.condition_scale

@@ -1,0 +1,88 @@
+"""From primaries to showers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file, save_file
+
+from calozoo_caloinn import SPEC
+from calozoo_caloinn.files import Trained, read, write
+from calozoo_caloinn.model import CaloInn
+from calozoo_core.errors import InputError, WeightsError
+from calozoo_core.incident import Incident
+
+ARRANGEMENTS = ("tiny", "tiny-joint", "tiny-vae")
+
+
+@pytest.mark.parametrize("name", ARRANGEMENTS)
+def test_every_arrangement_makes_showers(
+    name: str, made: Callable[[str], Trained], tmp_path: Path
+) -> None:
+    write(tmp_path, made(name))
+    showers = CaloInn.load(SPEC, tmp_path).generate(energy=[20, 60], seed=1)
+    assert (showers.n_points > 0).all()
+    assert (showers.energy > 0).all()
+
+
+@pytest.mark.parametrize("name", ARRANGEMENTS)
+def test_a_model_is_the_same_after_it_was_a_file(
+    name: str, made: Callable[[str], Trained], tmp_path: Path
+) -> None:
+    trained = made(name)
+    write(tmp_path, trained)
+    back = read(tmp_path)
+    assert back.config == trained.config
+    direct = CaloInn(SPEC, trained).generate(energy=30, n=3, seed=2)
+    loaded = CaloInn(SPEC, back).generate(energy=30, n=3, seed=2)
+    np.testing.assert_array_equal(direct.x, loaded.x)
+
+
+def test_a_later_shower_does_not_depend_on_the_ones_before_it(tiny: CaloInn) -> None:
+    incident = Incident(np.linspace(10, 100, 6), (0.2, 0.1, 1))
+    whole = tiny.sample(incident, 5, 0)
+    alone = tiny.sample(incident[4:5], 5, 4)
+    np.testing.assert_allclose(alone.visible_energy, whole[4:5].visible_energy, rtol=1e-4)
+    assert abs(int(alone.n_points[0]) - int(whole.n_points[4])) <= 2
+
+
+def test_a_shower_whose_rings_are_all_empty_is_drawn_again_and_gets_a_point_at_last(
+    made: Callable[[str], Trained],
+) -> None:
+    trained = made("tiny")
+    trained.template.calibration.zero_()
+    showers = CaloInn(SPEC, trained).generate(energy=10, n=2, seed=1)
+    assert showers.n_points.tolist() == [1, 1]
+    assert (showers.energy > 0).all()
+
+
+def test_calibration_multiplies_the_energy_of_a_ring(made: Callable[[str], Trained]) -> None:
+    trained = made("tiny")
+    plain = CaloInn(SPEC, trained).generate(energy=50, n=5, seed=1)
+    trained.template.calibration.mul_(2)
+    doubled = CaloInn(SPEC, trained).generate(energy=50, n=5, seed=1)
+    np.testing.assert_allclose(doubled.visible_energy, 2 * plain.visible_energy, rtol=1e-3)
+
+
+def test_weights_of_another_shape_are_refused(tiny_folder: Path, tmp_path: Path) -> None:
+    tensors = load_file(tiny_folder / "model.safetensors")
+    tensors["template.knots"] = tensors["template.knots"][:-1].clone()
+    save_file(tensors, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text((tiny_folder / "config.json").read_text())
+    with pytest.raises(WeightsError, match=r"template\.knots"):
+        CaloInn.load(SPEC, tmp_path)
+
+
+def test_a_device_or_precision_it_does_not_have_is_refused(tiny_folder: Path) -> None:
+    with pytest.raises(InputError, match="--device cpu"):
+        CaloInn.load(SPEC, tiny_folder, device="cuda")
+    with pytest.raises(InputError, match="float32"):
+        CaloInn.load(SPEC, tiny_folder, precision="bfloat16")
+
+
+def test_a_model_without_its_weights_says_how_to_get_them() -> None:
+    with pytest.raises(WeightsError, match="calozoo pull"):
+        CaloInn.load(SPEC, None)

@@ -1,0 +1,171 @@
+"""The invertible network: sizes, inverses, densities, and its twin in numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from calozoo_caloinn.config import InnConfig
+from calozoo_caloinn.inn import ActNorm, Baseline, Inn, Permutation, SplineCoupling
+from calozoo_caloinn.plaininn import PlainInn
+from calozoo_caloinn.presets import PUBLISHED, preset
+from calozoo_caloinn.vae import Vae
+
+SMALL = InnConfig(dim=5, conditions=3, blocks=3, bins=4, bound=3.0, hidden=8, hidden_layers=1)
+CUBIC = SMALL.model_copy(update={"spline": "cubic"})
+HEADED = SMALL.model_copy(update={"baseline_hidden": 6, "baseline_head": 2})
+WHOLE = HEADED.model_copy(update={"baseline_head": 5})
+
+TRANSFORMS = {
+    "act norm": lambda: ActNorm(5),
+    "permutation": lambda: Permutation(torch.tensor([2, 0, 1, 4, 3])),
+    "rational-quadratic coupling": lambda: SplineCoupling(SMALL),
+    "cubic coupling": lambda: SplineCoupling(CUBIC),
+    "baseline": lambda: Baseline(HEADED),
+    "baseline without a rest": lambda: Baseline(WHOLE),
+    "network": lambda: Inn(HEADED, torch.Generator().manual_seed(1)),
+    "network with batch norm": lambda: Inn(
+        CUBIC.model_copy(update={"batch_norm": True}), torch.Generator().manual_seed(1)
+    ),
+}
+
+
+@pytest.fixture(params=TRANSFORMS)
+def transform(request: pytest.FixtureRequest, random: torch.Generator) -> nn.Module:
+    return shaken(TRANSFORMS[request.param](), random)
+
+
+def shaken(module: nn.Module, random: torch.Generator, spread: float = 0.25) -> nn.Module:
+    """Weights as if trained, and in double precision."""
+    for parameter in module.parameters():
+        nn.init.normal_(parameter, 0.0, spread, generator=random)
+    return module.double().eval().requires_grad_(False)
+
+
+def parameters(*modules: nn.Module) -> int:
+    return sum(p.numel() for module in modules for p in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("dataset-1-photons", 18_821_350),
+        ("dataset-1-pions", 26_592_624),
+        ("dataset-2", 270_999_370),
+        ("dataset-1-photons-vae", 15_747_908),
+    ],
+)
+def test_the_published_sizes_give_the_published_parameter_counts(name: str, expected: int) -> None:
+    inn, vae = PUBLISHED[name]
+    with torch.device("meta"):
+        modules = [Inn(inn), *([Vae(vae)] if vae else [])]
+    assert parameters(*modules) == expected
+
+
+def test_what_generates_behind_the_autoencoder_has_the_published_size() -> None:
+    inn, vae = PUBLISHED["dataset-1-photons-vae"]
+    with torch.device("meta"):
+        assert parameters(Inn(inn), Vae(vae).decoder) == 8_321_308
+
+
+def test_a_transform_and_its_inverse_cancel(transform: nn.Module, random: torch.Generator) -> None:
+    x = 2 * torch.randn(200, 5, generator=random, dtype=torch.double)
+    condition = torch.rand(200, 3, generator=random, dtype=torch.double)
+    back = transform.inverse(transform(x, condition)[0], condition)
+    torch.testing.assert_close(back, x, rtol=1e-6, atol=1e-6)
+
+
+def test_the_log_determinant_is_that_of_the_jacobian(
+    transform: nn.Module, random: torch.Generator
+) -> None:
+    condition = torch.rand(1, 3, generator=random, dtype=torch.double)
+    x = torch.randn(1, 5, generator=random, dtype=torch.double)
+    _, log_det = transform(x, condition)
+    jacobian = torch.autograd.functional.jacobian(
+        lambda row: transform(row[None], condition)[0][0], x[0]
+    )
+    torch.testing.assert_close(log_det[0], torch.linalg.slogdet(jacobian).logabsdet)
+
+
+def test_the_density_integrates_to_one(random: torch.Generator) -> None:
+    config = InnConfig(dim=2, blocks=2, bins=4, bound=3.0, hidden=8, hidden_layers=1)
+    inn = shaken(Inn(config, random), random)
+    line = torch.linspace(-14, 14, 561, dtype=torch.double)
+    grid = torch.cartesian_prod(line, line)
+    density = inn.log_prob(grid, torch.zeros(len(grid), 1, dtype=torch.double)).exp()
+    assert float(density.sum()) * 0.05**2 == pytest.approx(1, abs=0.01)
+
+
+def test_a_row_with_one_element_beyond_the_bound_is_still_bent(random: torch.Generator) -> None:
+    """The whole row used to pass as it was in the public code."""
+    coupling = shaken(SplineCoupling(SMALL), random)
+    x = torch.zeros(2, 5, dtype=torch.double)
+    x[:, 3:] = 0.7
+    x[1, 4] = 30.0
+    z, _ = coupling(x, torch.ones(2, 3, dtype=torch.double))
+    assert z[1, 4] == 30
+    assert z[1, 3] == z[0, 3] != x[0, 3]
+
+
+def test_act_norm_standardises_the_batch_it_starts_from(random: torch.Generator) -> None:
+    norm, x = ActNorm(5), 3 + 2 * torch.randn(500, 5, generator=random)
+    norm.initialise(x)
+    z, _ = norm(x, x)
+    torch.testing.assert_close(z.mean(dim=0), torch.zeros(5), atol=1e-5, rtol=0)
+    torch.testing.assert_close(z.std(dim=0), torch.ones(5), atol=1e-5, rtol=0)
+
+
+def test_a_new_network_standardises_and_reorders(random: torch.Generator) -> None:
+    inn = Inn(HEADED, random)
+    x = 5 + 3 * torch.randn(400, 5, generator=random)
+    condition = torch.rand(400, 3, generator=random)
+    inn.initialise(x, condition)
+    z, _ = inn(x, condition)
+    torch.testing.assert_close(z.std(dim=0), torch.ones(5), atol=0.01, rtol=0)
+    torch.testing.assert_close(inn.inverse(z, condition), x, atol=1e-4, rtol=1e-4)
+
+
+def test_permutations_travel_with_the_weights() -> None:
+    first = Inn(SMALL, torch.Generator().manual_seed(1))
+    second = Inn(SMALL, torch.Generator().manual_seed(2))
+    noise, condition = torch.randn(6, 5), torch.rand(6, 3)
+    assert not torch.equal(first.inverse(noise, condition), second.inverse(noise, condition))
+    second.load_state_dict(first.state_dict())
+    torch.testing.assert_close(second.inverse(noise, condition), first.inverse(noise, condition))
+
+
+def test_a_permutation_costs_its_length_and_not_its_square() -> None:
+    with torch.device("meta"):
+        inn = Inn(PUBLISHED["dataset-2"][0])
+    buffers = sum(buffer.numel() for buffer in inn.buffers())
+    assert buffers < 40 * 6525
+
+
+@pytest.mark.parametrize("part", ["layers", "inn"])
+def test_the_plain_network_computes_what_the_network_does(
+    part: str, random: torch.Generator
+) -> None:
+    config = getattr(preset("ild-photon"), part)
+    inn = Inn(config, random)
+    for parameter in inn.parameters():
+        nn.init.normal_(parameter, 0.0, 0.1, generator=random)
+    inn.shift.fill_(0.5)
+    inn.condition_scale.fill_(2.0)
+    inn.eval()
+    noise = 3 * torch.randn(40, config.dim, generator=random)
+    condition = torch.rand(40, config.conditions, generator=random)
+    with torch.inference_mode():
+        exact = inn.inverse(noise, condition).numpy()
+    plain = PlainInn(inn)(noise.numpy(), condition.numpy())
+    # A slope of the splines multiplies rounding.
+    np.testing.assert_allclose(plain, exact, rtol=2e-3, atol=2e-2)
+    assert np.median(np.abs(plain - exact)) < 1e-4
+    assert plain.dtype == np.float32
+
+
+def test_a_network_that_numpy_has_no_counterpart_of_says_so() -> None:
+    assert PlainInn.can_be(Inn(SMALL))
+    assert not PlainInn.can_be(Inn(CUBIC))
+    assert not PlainInn.can_be(Inn(SMALL.model_copy(update={"batch_norm": True})))

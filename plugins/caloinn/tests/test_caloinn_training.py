@@ -1,0 +1,167 @@
+"""Training on a handful of showers: every arrangement, resumed, and the same twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from calozoo_caloinn import SPEC
+from calozoo_caloinn.calibration import calibrated
+from calozoo_caloinn.codec import Codec
+from calozoo_caloinn.data import Sample, batch
+from calozoo_caloinn.energies import RingEnergies
+from calozoo_caloinn.files import Trained
+from calozoo_caloinn.model import CaloInn
+from calozoo_caloinn.networks import Drawer
+from calozoo_caloinn.physics import figures, score
+from calozoo_caloinn.presets import preset
+from calozoo_caloinn.stages import Layers
+from calozoo_caloinn.training import KEPT, train
+from calozoo_core.errors import InputError
+from calozoo_core.io import write_showers
+from calozoo_core.showers import Showers
+
+QUICK = {"preset": "tiny", "epochs": 2, "steps": 3, "batch_size": 16, "threads": 1}
+
+
+@pytest.fixture(scope="module")
+def data(showers: Showers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    for part, rows in (("train", slice(0, 30)), ("val", slice(30, 40))):
+        (folder / part).mkdir(parents=True)
+        write_showers(folder / part / "showers.h5", showers[rows], generator="tiny")
+    return folder
+
+
+def assert_same_weights(one: Path, two: Path) -> None:
+    """Up to rounding: a matrix product may differ in its last bit with where its memory begins."""
+    for stage in ("layers", "inn"):
+        torch.testing.assert_close(
+            load_file(one / stage / KEPT), load_file(two / stage / KEPT), rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "stages"),
+    [("tiny", {"layers", "inn"}), ("tiny-joint", {"inn"}), ("tiny-vae", {"vae", "inn"})],
+)
+def test_a_training_ends_in_a_model_that_generates(
+    data: Path, tmp_path: Path, name: str, stages: set[str]
+) -> None:
+    out = train(data, tmp_path / "run", **QUICK | {"preset": name})
+    model = CaloInn.load(SPEC, out)
+    assert len(model.generate(energy=20, n=3)) == 3
+    record = json.loads((out / "training.json").read_text())
+    assert set(record["stages"]) == stages
+    assert record["showers"] == {"train": 30, "val": 10}
+    for stage in stages:
+        assert "score" in (out / f"{stage}.csv").read_text()
+
+
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropping = preset("tiny").model_copy(deep=True)
+    parts = {
+        name: getattr(dropping, name).model_copy(update={"dropout": 0.3})
+        for name in ("layers", "inn")
+    }
+    dropping = dropping.model_copy(update=parts)
+    monkeypatch.setattr("calozoo_caloinn.training.preset", lambda _: dropping)
+    whole = train(data, tmp_path / "whole", **QUICK)
+    looks = 0
+    physics = Layers.physics
+
+    def stopped_at_the_second_look(stage: Layers, network: torch.nn.Module) -> dict[str, float]:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            raise RuntimeError
+        return physics(stage, network)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Layers, "physics", stopped_at_the_second_look)
+        with pytest.raises(RuntimeError):
+            train(data, tmp_path / "stopped", **QUICK)
+    assert not (tmp_path / "stopped" / "layers" / KEPT).exists()
+    resumed = train(data, tmp_path / "stopped", **QUICK)
+    assert_same_weights(resumed, whole)
+
+
+def test_training_leaves_the_global_random_state_alone(data: Path, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    train(data, tmp_path / "run", **QUICK | {"epochs": 1})
+    torch.testing.assert_close(torch.rand(3), expected)
+
+
+def test_a_budget_leaves_out_epochs_it_cannot_pay(data: Path, tmp_path: Path) -> None:
+    out = train(data, tmp_path / "run", **QUICK | {"epochs": 10_000, "budget_minutes": 0.01})
+    lasted = json.loads((out / "layers" / "schedule.json").read_text())["epochs"]
+    assert 1 <= lasted < 1000
+
+
+def test_an_unknown_option_is_named(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no option is called 'epoch'.*epochs"):
+        train(data, tmp_path / "run", epoch=3)
+
+
+def test_a_wrong_option_is_named(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the option steps is wrong"):
+        train(data, tmp_path / "run", steps=0)
+
+
+def test_a_folder_without_showers_says_what_it_should_hold(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="train/ and val/"):
+        train(tmp_path, tmp_path / "run")
+
+
+def test_every_other_shower_is_mirrored_with_its_direction(sample: Sample) -> None:
+    codec = Codec(preset("tiny").codec)
+    condition = batch(sample, codec, 200, seed=1, step=0)[2].numpy()
+    known = {tuple(row) for row in sample.condition.tolist()}
+    mirrored = {tuple(row) for row in (sample.condition * np.float32([1, -1, 1, 1])).tolist()}
+    seen = [tuple(row) for row in condition.tolist()]
+    assert all(row in known or row in mirrored for row in seen)
+    assert any(row in known for row in seen)
+    assert any(row in mirrored for row in seen)
+
+
+def test_batches_depend_on_the_step_alone(sample: Sample) -> None:
+    codec = Codec(preset("tiny").codec)
+    first, again, other = (batch(sample, codec, 8, seed=1, step=step) for step in (7, 7, 8))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[0], other[0])
+
+
+def test_calibration_makes_the_mean_energies_agree(sample: Sample, made_tiny: Trained) -> None:
+    trained = calibrated(made_tiny, sample, seed=1)
+    drawer = Drawer(trained.config, trained.networks)
+    noise = np.random.default_rng(3).standard_normal((len(sample), drawer.noise), np.float32)
+    energies = RingEnergies(
+        drawer, trained.template.threshold.numpy(), trained.template.calibration.numpy()
+    )
+    direction = sample.condition[:, 1:]
+    drawn = energies(sample.energy_gev, direction, noise).sum(axis=0)
+    plain = RingEnergies(
+        drawer, np.zeros(len(drawn.T), np.float32), np.ones(len(drawn.T), np.float32)
+    )
+    before = plain(sample.energy_gev, direction, noise).sum(axis=0)
+    truth = sample.rings.energies.reshape(len(sample), -1).sum(axis=0)
+    assert np.abs(drawn - truth).sum() < np.abs(before - truth).sum()
+
+
+def test_showers_are_no_distance_from_themselves(sample: Sample) -> None:
+    rings, energy = sample.rings.energies, sample.energy_gev
+    same = figures(rings, rings, energy, energy)
+    assert max(same.values()) < 1e-9
+    other = figures(rings[:, ::-1] * 1.2, rings, energy, energy)
+    for name in ("profile_layers", "visible", "depth", "late"):
+        assert other[name] > 1e-3, name
+    assert score(other, nll=1.0) > score(same, nll=1.0) > 0.99
