@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
 
 from calozoo import plugins
 from calozoo.cli import main
 from calozoo.training import parse_options
 from calozoo_core.errors import InputError
+from calozoo_core.training.contract import made_up_showers, write_sample
+from conftest import clean_environment
 
 PLUGIN = """
     from pathlib import Path
@@ -156,3 +163,24 @@ def test_a_value_is_what_it_reads_as():
         "g": "",
         "h": "x=y",
     }
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    data = write_sample(tmp_path / "data", made_up_showers())
+    options = ["preset=tiny", "stage=energies", "energies_epochs=100000", "steps=3", "threads=1"]
+    words = ["train", "3dgan", "--data", data, "--out", "run"]
+    words += [word for option in options for word in ("-o", option)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "calozoo", *words],
+        env=clean_environment(tmp_path),
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as training:
+        checkpoint, deadline = tmp_path / "run/energies/last.ckpt", time.monotonic() + 120
+        while not checkpoint.exists() and training.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        training.send_signal(signal.SIGINT)
+        _, said = training.communicate(timeout=120)
+    assert training.returncode == 130
+    assert said == "calozoo: stopped; the same command goes on from the last checkpoint.\n"

@@ -113,7 +113,8 @@ class ModelSpec(BaseModel):
             keyword argument `source`.
         license: SPDX name, of code and weights.
         papers: Where the model is described, as URLs.
-        plugin_api: The version of this contract the plugin was written for.
+        plugin_api: The version of this contract the plugin was written for. The first one unless
+            the plugin says so: what the core at hand speaks says nothing of the plugin.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -131,7 +132,7 @@ class ModelSpec(BaseModel):
     source: str | None = None
     license: str = Field(min_length=1)
     papers: tuple[str, ...] = ()
-    plugin_api: int = PLUGIN_API
+    plugin_api: int = 1
 
     @property
     def architecture(self) -> str:
@@ -153,13 +154,18 @@ class Generator(ABC):
 
     Arguments:
         spec: The spec it was registered with.
+        device: What it runs on.
+        precision: What its arithmetic runs in.
     """
 
     #: Primaries a call of `sample` gets at most, unless the caller says otherwise.
     default_batch_size: ClassVar[int] = 64
 
-    def __init__(self, spec: ModelSpec) -> None:
+    def __init__(
+        self, spec: ModelSpec, *, device: str = "cpu", precision: Precision = "float32"
+    ) -> None:
         self.spec = spec
+        self._device, self._precision = device, precision
 
     @classmethod
     @abstractmethod
@@ -201,6 +207,21 @@ class Generator(ABC):
             first: Number of the first of them in the whole sample.
         """
 
+    def save(self, folder: Path) -> None:
+        """Write the `config.json` and `model.safetensors` it can be loaded from again.
+
+        A model with weights overrides this; what it writes has the same bytes as what it read.
+
+        Arguments:
+            folder: Where to.
+
+        Raises:
+            WeightsError: If the folder cannot be written to.
+            InputError: If the model has no weights.
+        """
+        msg = f"{self.spec.name} has no weights that could be saved in {folder}."
+        raise InputError(msg)
+
     def calibrated(
         self, factors: Mapping[str, float], record: CalibrationRecord | None = None
     ) -> BaseModel:
@@ -220,12 +241,12 @@ class Generator(ABC):
     @property
     def precision(self) -> str:
         """The precision its arithmetic runs in, for people to read."""
-        return "float32"
+        return self._precision
 
     @property
     def device(self) -> str:
         """The device it runs on, for people to read."""
-        return "cpu"
+        return self._device
 
     def close(self) -> None:  # noqa: B027  most models hold nothing to let go of
         """Let go of the processes and files it holds, if any; it makes no more showers."""

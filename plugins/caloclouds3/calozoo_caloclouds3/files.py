@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from calozoo_caloclouds3.config import CaloCloudsConfig
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.points import PointWiseNet
-from calozoo_core.weights import read_config, read_tensors, write_weights
+from calozoo_core.loading import named_tensors, read_networks
+from calozoo_core.weights import read_config, write_weights
 
 __all__ = ["Trained", "read", "write"]
 
@@ -34,33 +35,13 @@ def read(folder: Path) -> Trained:
     # On the meta device nothing is allocated before the file is known to fit.
     with torch.device("meta"):
         trained = Trained(config, ShowerFlow(config.flow), PointWiseNet(config.points))
-    expected = _tensors(trained)
-    tensors = read_tensors(
-        folder,
-        shapes={name: tensor.shape for name, tensor in expected.items()},
-        dtypes={n: str(tensor.dtype).removeprefix("torch.") for n, tensor in expected.items()},
-    )
-    for part, network in _networks(trained).items():
-        own = {
-            name.removeprefix(f"{part}."): tensor
-            for name, tensor in tensors.items()
-            if name.startswith(f"{part}.")
-        }
-        network.load_state_dict(own, assign=True)
+    read_networks(folder, _networks(trained))
     return trained
 
 
 def write(folder: Path, trained: Trained) -> None:
     """Write `config.json` and `model.safetensors`, each whole or not at all."""
-    write_weights(folder, trained.config, _tensors(trained))
-
-
-def _tensors(trained: Trained) -> dict[str, Tensor]:
-    return {
-        f"{part}.{name}": tensor
-        for part, network in _networks(trained).items()
-        for name, tensor in network.state_dict().items()
-    }
+    write_weights(folder, trained.config, named_tensors(_networks(trained)))
 
 
 def _networks(trained: Trained) -> dict[str, nn.Module]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from calozoo_caloclouds3.cloud import point_cloud
 from calozoo_caloclouds3.config import CaloCloudsConfig
 from calozoo_caloclouds3.features import conditions
-from calozoo_caloclouds3.files import read
+from calozoo_caloclouds3.files import Trained, read, write
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.layers import draw_layers
 from calozoo_caloclouds3.onestep import OneStep
@@ -22,9 +22,9 @@ from calozoo_caloclouds3.plainflow import PlainFlow
 from calozoo_caloclouds3.points import PointWiseNet
 from calozoo_core.calibration import CalibrationRecord
 from calozoo_core.detector import load_detector
-from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
+from calozoo_core.loading import check_device, weights_folder
 from calozoo_core.showers import Showers
 
 __all__ = ["CaloClouds3"]
@@ -48,7 +48,7 @@ class CaloClouds3(Generator):
         flow: The trained ShowerFlow.
         net: The trained one-step PointWiseNet.
         device: A torch device.
-        precision: Of PointWiseNet's arithmetic.
+        precision: Of PointWiseNet's arithmetic; ShowerFlow's is always float32.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class CaloClouds3(Generator):
         device: str = "cpu",
         precision: Precision = "float32",
     ) -> None:
-        super().__init__(spec)
+        super().__init__(spec, device=device, precision=precision)
         self.config = config
         self.flow = flow.eval().requires_grad_(False)
         self.net = net.to(device).eval().requires_grad_(False)
@@ -71,7 +71,6 @@ class CaloClouds3(Generator):
         threads = torch.get_num_threads() if device == "cpu" else 1
         self._steps = [OneStep(self.net, dtype) for _ in range(threads)]
         self._pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-        self._device, self._precision = device, precision
         detector = load_detector(spec.detector)
         self._layer_depth_mm: NDArray[np.float32] = detector.layer_depth_mm.astype(np.float32)
 
@@ -90,11 +89,8 @@ class CaloClouds3(Generator):
             WeightsError: If the files are damaged or do not fit each other.
             InputError: If the device is not to be had.
         """
-        if folder is None:
-            msg = f"{spec.name} needs weights; type `calozoo pull {spec.name}`."
-            raise WeightsError(msg)
-        _check_device(device)
-        trained = read(folder)
+        trained = read(weights_folder(spec, folder))
+        check_device(device)
         return cls(
             spec,
             trained.config,
@@ -103,6 +99,10 @@ class CaloClouds3(Generator):
             device=device,
             precision=precision or "float32",
         )
+
+    def save(self, folder: Path) -> None:
+        """Write its `config.json` and `model.safetensors`."""
+        write(folder, Trained(self.config, self.flow, self.net))
 
     def calibrated(
         self, factors: Mapping[str, float], record: CalibrationRecord | None = None
@@ -118,16 +118,6 @@ class CaloClouds3(Generator):
             }
         )
         return self.config.model_copy(update={"calibration": new})
-
-    @property
-    def precision(self) -> str:
-        """The precision PointWiseNet runs in; ShowerFlow is always float32."""
-        return self._precision
-
-    @property
-    def device(self) -> str:
-        """The torch device it runs on."""
-        return self._device
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers for these primaries, of which the first is number `first` of the sample."""
@@ -170,11 +160,3 @@ def _one_torch_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _check_device(device: str) -> None:
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        msg = f"The device {device!r} is not to be had here; use --device cpu."
-        raise InputError(msg) from error

@@ -1,27 +1,24 @@
-"""Training on a handful of showers: every stage, resumed, and the same twice."""
+"""Training on a handful of showers."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from calozoo_caloclouds3 import SPEC, training
+from calozoo_caloclouds3 import SPEC
 from calozoo_caloclouds3.config import CaloCloudsConfig, preset
 from calozoo_caloclouds3.data import Sample, flow_batch, measured_features, point_batch
 from calozoo_caloclouds3.distill import consistency_loss
 from calozoo_caloclouds3.model import CaloClouds3
-from calozoo_caloclouds3.physics import flow_physics
 from calozoo_caloclouds3.points import PointWiseNet, consistency
-from calozoo_caloclouds3.training import KEPT, train
+from calozoo_caloclouds3.training import train
 from calozoo_core.errors import InputError
-from calozoo_core.incident import Incident
-from calozoo_core.io import write_showers
 from calozoo_core.showers import Showers
+from calozoo_core.training.contract import TrainerContract, made_up_showers, write_sample
 
 QUICK = {
     "preset": "tiny",
@@ -35,103 +32,32 @@ QUICK = {
 }
 
 
+class TestTraining(TrainerContract):
+    spec = SPEC
+    options = QUICK
+    one_stage: ClassVar = {"stage": "flow"}
+
+
 @pytest.fixture
 def showers() -> Showers:
-    """Points with about the right positions and energies, so that every histogram fills."""
-    random = np.random.default_rng(8)
-    n, points = 40, 500
-    return Showers(
-        offsets=np.arange(n + 1) * points,
-        x=random.normal(0, 15, n * points),
-        y=random.normal(0, 15, n * points),
-        layer=np.sort(random.integers(0, 30, (n, points))).ravel(),
-        energy=random.lognormal(-1.5, 1.2, n * points),
-        incident=Incident(
-            random.uniform(5, 100, n),
-            np.column_stack([random.uniform(-0.1, 0.1, (n, 2)), np.ones(n)]),
-        ),
-        representation="x25",
-        detector="ild_siecal_regular",
-    )
+    return made_up_showers()
 
 
 @pytest.fixture
 def data(tmp_path: Path, showers: Showers) -> Path:
-    folder = tmp_path / "data"
-    for part, rows in (("train", slice(0, 30)), ("val", slice(30, 40))):
-        (folder / part).mkdir(parents=True)
-        write_showers(folder / part / "showers.h5", showers[rows], generator="tiny")
-    return folder
+    return write_sample(tmp_path / "data", showers)
 
 
-def assert_same_weights(one: Path, two: Path) -> None:
-    """Up to rounding: a matrix product may differ in its last bit with where its memory begins."""
-    torch.testing.assert_close(
-        load_file(one / "flow" / KEPT), load_file(two / "flow" / KEPT), rtol=1e-4, atol=1e-5
-    )
-
-
-@pytest.mark.parametrize("distillation", ["trajectory", "consistency"])
-def test_a_training_ends_in_a_model_that_generates(
-    data: Path, tmp_path: Path, distillation: str
+def test_the_published_distillation_ends_in_a_model_that_generates(
+    data: Path, tmp_path: Path
 ) -> None:
-    out = train(data, tmp_path / "run", distillation=distillation, **QUICK)
-    model = CaloClouds3.load(SPEC, out)
-    assert len(model.generate(energy=20, n=3)) == 3
-    record = json.loads((out / "training.json").read_text())
-    assert set(record["stages"]) == {"flow", "teacher", "student"}
-    assert record["showers"] == {"train": 30, "val": 10}
-    assert "score" in (out / "flow.csv").read_text()
-
-
-def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = train(data, tmp_path / "whole", stage="flow", **QUICK)
-    looks = 0
-
-    def stopped_at_the_second_look(*arguments: object) -> dict[str, float]:
-        nonlocal looks
-        looks += 1
-        if looks == 2:
-            raise RuntimeError
-        return flow_physics(*arguments)
-
-    monkeypatch.setattr(training, "flow_physics", stopped_at_the_second_look)
-    with pytest.raises(RuntimeError):
-        train(data, tmp_path / "stopped", stage="flow", **QUICK)
-    assert not (tmp_path / "stopped" / "flow" / KEPT).exists()
-    monkeypatch.undo()
-    resumed = train(data, tmp_path / "stopped", stage="flow", **QUICK)
-    assert_same_weights(resumed, whole)
-
-
-def test_the_same_seed_trains_the_same_weights(data: Path, tmp_path: Path) -> None:
-    one, two = (train(data, tmp_path / name, stage="flow", **QUICK) for name in ("one", "two"))
-    assert_same_weights(one, two)
-
-
-def test_training_leaves_the_global_random_state_alone(data: Path, tmp_path: Path) -> None:
-    torch.manual_seed(5)
-    expected = torch.rand(3)
-    torch.manual_seed(5)
-    train(data, tmp_path / "run", stage="flow", **QUICK)
-    torch.testing.assert_close(torch.rand(3), expected)
-
-
-def test_an_unknown_option_is_named(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no option is called 'epochs'.*flow_epochs"):
-        train(data, tmp_path / "run", epochs=3)
+    out = train(data, tmp_path / "run", distillation="consistency", **QUICK)
+    assert len(CaloClouds3.load(SPEC, out).generate(energy=20, n=3)) == 3
 
 
 def test_a_stage_without_the_one_before_it_says_so(data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'teacher' has not been trained"):
         train(data, tmp_path / "run", stage="student", **QUICK)
-
-
-def test_a_folder_without_showers_says_what_it_should_hold(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="train/ and val/"):
-        train(tmp_path, tmp_path / "run")
 
 
 def test_mirrored_showers_are_mirrored_with_their_direction(

@@ -9,7 +9,7 @@ from torch.nn.functional import silu
 from calozoo_gan3d.conditions import CONDITIONS
 from calozoo_gan3d.config import EnergyConfig
 
-__all__ = ["LayerEnergies", "energy_score"]
+__all__ = ["LayerEnergies", "energy_loss", "energy_score"]
 
 
 class LayerEnergies(nn.Module):
@@ -78,3 +78,24 @@ def energy_score(drawn: Tensor, truth: Tensor) -> Tensor:
     near = (drawn - truth).norm(dim=-1).mean()
     pairs = [(drawn[i] - drawn[j]).norm(dim=-1).mean() for i in range(draws) for j in range(i)]
     return near - torch.stack(pairs).mean() / 2
+
+
+def energy_loss(network: nn.Module, _: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+    """Scores of the layers together, of each alone, and of their sum and depth."""
+    assert isinstance(network, LayerEnergies)
+    energies, incident, condition, noise = batch
+    truth = network.standardised(energies, incident)
+    drawn = network(condition.expand(len(noise), -1, -1), noise)
+    single = energy_score(drawn.unsqueeze(-1), truth.unsqueeze(-1))
+    levels = torch.linspace(-1, 1, drawn.shape[-1], device=drawn.device)
+    sums = [
+        energy_score(_moment(network, drawn, weight), _moment(network, truth, weight))
+        for weight in (torch.ones_like(levels), levels)
+    ]
+    return energy_score(drawn, truth) + 5 * single + torch.stack(sums).sum()
+
+
+def _moment(network: LayerEnergies, standardised: Tensor, weight: Tensor) -> Tensor:
+    """Weighted sum of the layer energies over the primary's, in tenths of its usual size."""
+    root = standardised * network.scale + network.shift
+    return (root.clamp_min(0).square() @ weight).unsqueeze(-1)

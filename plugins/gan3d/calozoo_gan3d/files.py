@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
 
-from calozoo_core.weights import read_config, read_tensors, write_weights
+from calozoo_core.loading import TableClaim, named_tensors, read_networks
+from calozoo_core.weights import read_config, write_weights
 from calozoo_gan3d.config import Gan3dConfig
 from calozoo_gan3d.energies import LayerEnergies
 from calozoo_gan3d.networks import Generator
 from calozoo_gan3d.points import PointTables, shapes
 
 __all__ = ["Trained", "read", "write"]
+
+TABLES = "points"
 
 
 class Trained(NamedTuple):
@@ -38,35 +39,14 @@ def read(folder: Path) -> Trained:
     with torch.device("meta"):
         energies = LayerEnergies(config.grid.layers, config.energies)
         generator = Generator(config.grid, config.generator)
-    networks: dict[str, nn.Module] = {"energies": energies, "generator": generator}
-    expected: dict[str, Sequence[int]] = {
-        f"{part}.{name}": tensor.shape
-        for part, network in networks.items()
-        for name, tensor in network.state_dict().items()
-    }
-    tables_expected = {f"points.{name}": shape for name, shape in shapes(config.grid).items()}
-    tensors = read_tensors(
-        folder,
-        shapes=expected | tables_expected,
-        dtypes=dict.fromkeys(tables_expected, "uint8"),
-    )
-    for part, network in networks.items():
-        network.load_state_dict(_own(tensors, part), assign=True)
-    tables = {name: tensor.numpy() for name, tensor in _own(tensors, "points").items()}
-    return Trained(config, energies, generator, PointTables(**tables))
+    claims = {f"{TABLES}.{n}": TableClaim(s, "uint8") for n, s in shapes(config.grid).items()}
+    tables = read_networks(folder, {"energies": energies, "generator": generator}, claims)
+    own = {name.removeprefix(f"{TABLES}."): tensor.numpy() for name, tensor in tables.items()}
+    return Trained(config, energies, generator, PointTables(**own))
 
 
 def write(folder: Path, trained: Trained) -> None:
     """Write `config.json` and `model.safetensors`, each whole or not at all."""
-    parts = {
-        "energies": trained.energies.state_dict(),
-        "generator": trained.generator.state_dict(),
-        "points": {n: torch.from_numpy(t) for n, t in trained.tables._asdict().items()},
-    }
-    tensors = {f"{part}.{name}": t for part, own in parts.items() for name, t in own.items()}
-    write_weights(folder, trained.config, tensors)
-
-
-def _own(tensors: dict[str, Tensor], part: str) -> dict[str, Tensor]:
-    start = f"{part}."
-    return {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}
+    tensors = named_tensors({"energies": trained.energies, "generator": trained.generator})
+    tables = {f"{TABLES}.{n}": torch.from_numpy(t) for n, t in trained.tables._asdict().items()}
+    write_weights(folder, trained.config, tensors | tables)

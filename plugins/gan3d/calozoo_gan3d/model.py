@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 
 from calozoo_core.detector import load_detector
-from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
+from calozoo_core.loading import check_device, weights_folder
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_gan3d.conditions import conditions
-from calozoo_gan3d.files import Trained, read
+from calozoo_gan3d.files import Trained, read, write
 from calozoo_gan3d.grid import Voxels
 from calozoo_gan3d.networks import deposits
 from calozoo_gan3d.points import scatter
@@ -42,7 +42,7 @@ class Gan3d(Generator):
         spec: The spec it was registered with.
         trained: Networks and tables.
         device: A torch device.
-        precision: Of the generator's arithmetic.
+        precision: Of the generator's arithmetic; the layer energies are always float32.
     """
 
     def __init__(
@@ -53,12 +53,11 @@ class Gan3d(Generator):
         device: str = "cpu",
         precision: Precision = "float32",
     ) -> None:
-        super().__init__(spec)
+        super().__init__(spec, device=device, precision=precision)
         self.trained = trained
         self._net = trained.energies.eval().requires_grad_(False)
         generator = trained.generator.to(device, memory_format=torch.channels_last)
         self._generator = generator.eval().requires_grad_(False)
-        self._device, self._precision = device, precision
         detector = load_detector(spec.detector)
         self._layer_depth_mm: NDArray[np.float32] = detector.layer_depth_mm.astype(np.float32)
 
@@ -77,21 +76,13 @@ class Gan3d(Generator):
             WeightsError: If the files are damaged or do not fit each other.
             InputError: If the device is not to be had.
         """
-        if folder is None:
-            msg = f"{spec.name} needs weights; type `calozoo pull {spec.name}`."
-            raise WeightsError(msg)
-        _check_device(device)
-        return cls(spec, read(folder), device=device, precision=precision or "float32")
+        trained = read(weights_folder(spec, folder))
+        check_device(device)
+        return cls(spec, trained, device=device, precision=precision or "float32")
 
-    @property
-    def precision(self) -> str:
-        """The precision the generator runs in; the layer energies are always float32."""
-        return self._precision
-
-    @property
-    def device(self) -> str:
-        """The torch device it runs on."""
-        return self._device
+    def save(self, folder: Path) -> None:
+        """Write its `config.json` and `model.safetensors`."""
+        write(folder, self.trained)
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers for these primaries, of which the first is number `first` of the sample."""
@@ -140,11 +131,3 @@ class Gan3d(Generator):
             ):
                 t = self._generator(*(a.to(self._device) for a in inputs))
             return deposits(t.float().cpu(), energy)[0].numpy()
-
-
-def _check_device(device: str) -> None:
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        msg = f"The device {device!r} is not to be had here; use --device cpu."
-        raise InputError(msg) from error

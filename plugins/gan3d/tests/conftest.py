@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from calozoo_core.incident import Incident
-from calozoo_core.io import write_showers
 from calozoo_core.showers import Showers
+from calozoo_core.training.contract import made_up_showers
 from calozoo_gan3d import SPEC
 from calozoo_gan3d.config import Gan3dConfig, preset
 from calozoo_gan3d.data import Sample, upright
@@ -37,36 +35,12 @@ def tiny_config() -> Gan3dConfig:
 
 @pytest.fixture(scope="session")
 def showers() -> Showers:
-    """Points with about the right positions and energies."""
-    random = np.random.default_rng(8)
-    n, points = 40, 500
-    return Showers(
-        offsets=np.arange(n + 1) * points,
-        x=random.normal(0, 15, n * points),
-        y=random.normal(0, 15, n * points),
-        layer=np.sort(random.integers(0, 30, (n, points))).ravel(),
-        energy=random.lognormal(-1.5, 1.2, n * points),
-        incident=Incident(
-            random.uniform(5, 100, n),
-            np.column_stack([random.uniform(-0.1, 0.1, (n, 2)), np.ones(n)]),
-        ),
-        representation="x25",
-        detector="ild_siecal_regular",
-    )
+    return made_up_showers()
 
 
 @pytest.fixture(scope="session")
 def sample(showers: Showers, tiny_config: Gan3dConfig) -> Sample:
     return Sample.of(showers, tiny_config.grid, upright(showers, 1))
-
-
-@pytest.fixture
-def data(tmp_path: Path, showers: Showers) -> Path:
-    folder = tmp_path / "data"
-    for part, rows in (("train", slice(0, 30)), ("val", slice(30, 40))):
-        (folder / part).mkdir(parents=True)
-        write_showers(folder / part / "showers.h5", showers[rows], generator="tiny")
-    return folder
 
 
 @pytest.fixture

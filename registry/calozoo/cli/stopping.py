@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["stoppable"]
+from calozoo_core.errors import CalozooError
+
+__all__ = ["StoppedError", "stoppable"]
+
+
+class StoppedError(CalozooError):
+    """Ctrl-C, where there is more to say of it than that nothing was left behind."""
+
+    exit_code = 130
 
 
 @contextmanager

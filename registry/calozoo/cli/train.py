@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from calozoo.cli.stopping import StoppedError
+
 __all__ = ["train"]
 
 
@@ -37,5 +39,9 @@ def train(model: str, data: Path, out: Path, words: tuple[str, ...]) -> None:
     """
     from calozoo.training import parse_options, train_model
 
-    train_model(model, data, out, parse_options(words))
+    try:
+        train_model(model, data, out, parse_options(words))
+    except KeyboardInterrupt:
+        msg = "stopped; the same command goes on from the last checkpoint."
+        raise StoppedError(msg) from None
     click.echo(out)

@@ -1,0 +1,174 @@
+"""Training a stage with lightning: checkpoints, logs, and going on where it was stopped."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import CSVLogger
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from calozoo_core.training.logs import join_log, set_log_aside
+from calozoo_core.training.stages import Batch, Schedule, StagedTraining
+
+__all__ = ["BEST", "best_weights", "fit"]
+
+BEST = "best.ckpt"
+LAST = "last.ckpt"
+
+
+def fit(
+    stage: StagedTraining,
+    batch: Callable[[int], Batch],
+    schedule: Schedule,
+    folder: Path,
+    *,
+    device: str = "cpu",
+) -> dict[str, float]:
+    """Train a stage, or go on with one that was stopped, and leave it with its best weights.
+
+    Writes `metrics.csv`, `last.ckpt` and `best.ckpt` to the folder.
+
+    Arguments:
+        stage: What to train.
+        batch: The batch of a given optimiser step: the same step, the same batch, so that a resumed
+            training sees what an undisturbed one would have.
+        schedule: How long.
+        folder: Where its checkpoints and log go.
+        device: "cpu" or "cuda".
+
+    Returns:
+        The figures of the best checkpoint.
+
+    Raises:
+        KeyboardInterrupt: If it is stopped with Ctrl-C; given the same folder it goes on.
+    """
+    _quieten()
+    resumed = folder / LAST
+    if resumed.exists():
+        set_log_aside(folder, _loaded(resumed)["global_step"])
+    best = ModelCheckpoint(
+        dirpath=folder, filename="best", monitor="score", mode="min", enable_version_counter=False
+    )
+    last = ModelCheckpoint(
+        dirpath=folder, filename="last", every_n_epochs=1, enable_version_counter=False
+    )
+    callbacks: list[Callback] = [best, last]
+    callbacks.append(EarlyStopping("score", patience=schedule.patience, mode="min"))
+    if sys.stderr.isatty():
+        callbacks.append(TQDMProgressBar())
+    trainer = lightning.Trainer(
+        accelerator="gpu" if device.startswith("cuda") else "cpu",
+        devices=1,
+        max_epochs=schedule.epochs,
+        check_val_every_n_epoch=schedule.validate_every,
+        num_sanity_val_steps=0,
+        gradient_clip_val=10.0,
+        reload_dataloaders_every_n_epochs=1,
+        callbacks=callbacks,
+        logger=CSVLogger(folder, name="", version=""),
+        enable_progress_bar=sys.stderr.isatty(),
+        enable_model_summary=False,
+        log_every_n_steps=schedule.steps,
+    )
+    with _interruptible(trainer):
+        trainer.fit(
+            stage,
+            datamodule=_Steps(batch, schedule.steps),
+            ckpt_path=resumed if resumed.exists() else None,
+            weights_only=False,  # our own checkpoint, with an optimiser's state in it
+        )
+    join_log(folder)
+    kept = _loaded(folder / BEST)
+    stage.load_state_dict(kept["state_dict"])
+    stage.cpu().eval()
+    score = best.best_model_score
+    return {
+        "score": float(score) if score is not None else float("nan"),
+        "step": kept["global_step"],
+    }
+
+
+def best_weights(folder: Path) -> dict[str, Tensor] | None:
+    """The averaged weights of the best checkpoint so far; None if there is none yet."""
+    if not (folder / BEST).exists():
+        return None
+    start = "average.module."
+    state = _loaded(folder / BEST)["state_dict"]
+    return {name.removeprefix(start): t for name, t in state.items() if name.startswith(start)}
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    """A checkpoint of our own, with an optimiser's state in it."""
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+    return content
+
+
+@contextmanager
+def _interruptible(trainer: lightning.Trainer) -> Iterator[None]:
+    """Ctrl-C stays a KeyboardInterrupt; lightning makes it an exit, and ignores further ones."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        if trainer.interrupted:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
+
+
+class _Epoch(Dataset[Batch]):
+    """The batches of one epoch, made when they are asked for."""
+
+    def __init__(self, batch: Callable[[int], Batch], first: int, steps: int) -> None:
+        self._batch, self._first, self._steps = batch, first, steps
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, step: int) -> Batch:
+        if step >= self._steps:
+            raise IndexError(step)
+        return self._batch(self._first + step)
+
+
+class _Steps(lightning.LightningDataModule):
+    """Hands out the batches of the epoch the trainer is in."""
+
+    def __init__(self, batch: Callable[[int], Batch], steps: int) -> None:
+        super().__init__()
+        self._batch, self._steps = batch, steps
+
+    # A loader draws a number to seed workers with, even if it has none: from its own generator
+    # here, so that the global one stays as it was.
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        epoch = 0 if self.trainer is None else self.trainer.current_epoch
+        steps = _Epoch(self._batch, epoch * self._steps, self._steps)
+        return DataLoader(steps, batch_size=None, generator=torch.Generator())
+
+    def val_dataloader(self) -> DataLoader[Tensor]:
+        # One empty item: the physics is looked at once, and brings its own showers.
+        return DataLoader(torch.zeros(1, 1), generator=torch.Generator())  # type: ignore[arg-type]
+
+
+def _quieten() -> None:
+    """Keep lightning's advice about workers and hardware off the terminal."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    for text in (".*does not have many workers.*", ".*GPU available.*", ".*isinstance.treespec.*"):
+        warnings.filterwarnings("ignore", text)
+    warnings.filterwarnings("ignore", ".*exists and is not empty.*")
+    warnings.filterwarnings("ignore", ".*number of training batches.*")
