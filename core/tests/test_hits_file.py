@@ -11,34 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up import made_up
 from shower_strategies import same_showers
 
 from calozoo_core.errors import InputError, ShowerFileError
-from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile, ShowerWriter, read_hits, read_showers, write_showers
 from calozoo_core.placement import Hits
-from calozoo_core.showers import Showers
 
 COLUMNS = ("offsets", "cell", "layer", "x", "y", "z", "energy")
-
-
-def showers(n=20, per_shower=50, positions=True):
-    rng = np.random.default_rng(n)
-    total = n * per_shower
-    return Showers(
-        offsets=np.arange(n + 1) * per_shower,
-        x=rng.normal(0, 20, total),
-        y=rng.normal(0, 20, total),
-        layer=rng.integers(0, 30, total),
-        energy=rng.exponential(0.3, total),
-        incident=Incident(
-            rng.uniform(1, 127, n),
-            rng.uniform(0.1, 1, (n, 3)),
-            position=rng.normal(0, 1e3, (n, 3)) if positions else None,
-        ),
-        representation="x25",
-        detector="ild_siecal_regular",
-    )
 
 
 def hits(n=20, per_shower=30):
@@ -68,7 +48,7 @@ def same_hits(one, other):
 
 
 def write(path, batch=None, found=None, size=1000, **options):
-    batch, found = batch or showers(), found or hits()
+    batch, found = batch or made_up(positions=True), found or hits()
     options = {"hits_detector": "ild_siecal_regular", "hits_threshold_mev": 0.1} | options
     with ShowerWriter(path, generator="toy", seed=1, **options) as writer:
         for start in range(0, len(batch), size):
@@ -86,8 +66,10 @@ def test_hits_and_positions_are_read_back_to_the_last_bit(tmp_path_factory, size
     with ShowerFile(path) as file:
         assert (file.hits_detector, file.hits_threshold_mev) == ("ild_siecal_regular", 0.1)
         assert file.n_hits == 600
-        assert same_showers(file[:], showers())
-        assert np.array_equal(file[rows].incident.position, showers().incident.position[rows])
+        assert same_showers(file[:], made_up(positions=True))
+        assert np.array_equal(
+            file[rows].incident.position, made_up(positions=True).incident.position[rows]
+        )
         start, stop, _ = rows.indices(20)
         assert same_hits(file.hits(rows), some(hits(), start, max(start, stop)))
     assert same_hits(read_hits(path, rows), some(hits(), start, max(start, stop)))
@@ -121,7 +103,7 @@ def test_the_same_hits_give_the_same_bytes(tmp_path):
 
 
 def test_a_file_without_hits_is_to_the_byte_what_it_was_before_there_were_hits(tmp_path):
-    batch = replace(showers(positions=False), time=np.zeros(1000))
+    batch = replace(made_up(), time=np.zeros(1000))
     write_showers(tmp_path / "s.h5", batch, generator="toy", seed=1)
     assert (tmp_path / "s.h5").read_bytes() == as_before_hits(batch)
 
@@ -162,7 +144,7 @@ def as_before_hits(batch):
 
 
 def test_a_file_without_hits_has_none(tmp_path):
-    write_showers(tmp_path / "s.h5", showers(positions=False), generator="toy")
+    write_showers(tmp_path / "s.h5", made_up(), generator="toy")
     with ShowerFile(tmp_path / "s.h5") as file:
         assert file.hits_detector is None
         assert file[:].incident.position is None
@@ -171,17 +153,17 @@ def test_a_file_without_hits_has_none(tmp_path):
 
 
 def test_showers_may_have_positions_and_no_hits(tmp_path):
-    write_showers(tmp_path / "s.h5", showers(), generator="toy")
-    assert same_showers(read_showers(tmp_path / "s.h5"), showers())
+    write_showers(tmp_path / "s.h5", made_up(positions=True), generator="toy")
+    assert same_showers(read_showers(tmp_path / "s.h5"), made_up(positions=True))
     with pytest.raises(ShowerFileError, match="no hits"):
         read_hits(tmp_path / "s.h5")
 
 
 def test_showers_with_and_without_positions_do_not_share_a_file(tmp_path):
     with ShowerWriter(tmp_path / "s.h5", generator="toy", seed=1) as writer:
-        writer.append(showers())
+        writer.append(made_up(positions=True))
         with pytest.raises(ShowerFileError, match=r"gamma with positions; those of x25 .* need"):
-            writer.append(showers(positions=False))
+            writer.append(made_up())
 
 
 @pytest.mark.parametrize("detector", [None, "ild_siecal_regular"])
@@ -191,7 +173,7 @@ def test_hits_come_with_every_batch_or_with_none(tmp_path, detector):
         pytest.raises(ShowerFileError, match="every batch or with none"),
         ShowerWriter(tmp_path / "s.h5", generator="toy", seed=1, hits_detector=detector) as writer,
     ):
-        writer.append(showers(), found)
+        writer.append(made_up(positions=True), found)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -219,7 +201,7 @@ def test_hits_that_are_no_measurement_are_neither_written_nor_read(tmp_path, col
     with pytest.raises(ShowerFileError, match=f"is damaged .it holds {words}"):
         read_hits(path)
     assert len(read_hits(path, slice(1, 20))) == 19
-    assert same_showers(read_showers(path), showers())
+    assert same_showers(read_showers(path), made_up(positions=True))
 
 
 @pytest.mark.parametrize(
@@ -232,7 +214,7 @@ def test_hits_of_other_showers_are_not_written(tmp_path, found):
         pytest.raises(ShowerFileError, match="hold hits"),
         ShowerWriter(tmp_path / "s.h5", **options) as writer,
     ):
-        writer.append(showers(), found)
+        writer.append(made_up(positions=True), found)
     assert list(tmp_path.iterdir()) == []
 
 

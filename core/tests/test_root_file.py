@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import textwrap
 from dataclasses import replace
 
 import awkward
@@ -13,6 +11,7 @@ import pytest
 import uproot
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_up import run
 from shower_strategies import same_showers, showers
 
 from calozoo_core.errors import InputError, OutputExistsError, ShowerFileError
@@ -106,16 +105,6 @@ def test_an_older_file_is_replaced_if_asked(tmp_path):
     root.write(tmp_path / "s.root", [sample()])
     root.write(tmp_path / "s.root", [sample(1)], overwrite=True)
     assert len(root.read(tmp_path / "s.root")) == 1
-
-
-def run(source, *arguments):
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(source), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of a file")

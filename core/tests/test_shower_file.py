@@ -1,12 +1,8 @@
-"""The native file: what is written is read, whole or not at all, in bounded memory."""
+"""The native file: what is written is read, in bounded memory."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import subprocess
 import sys
-import textwrap
 import time
 from dataclasses import replace
 
@@ -15,43 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up import made_up, run, sha256
 from shower_strategies import same_showers, showers
 
 from calozoo_core.errors import InputError, OutputExistsError, ShowerFileError
-from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile, ShowerWriter, read_showers, write_showers
-from calozoo_core.io._part import uninterrupted
 from calozoo_core.showers import Showers
-
-
-def sample(n=20, per_shower=50):
-    rng = np.random.default_rng(n)
-    total = n * per_shower
-    return Showers(
-        offsets=np.arange(n + 1) * per_shower,
-        x=rng.normal(0, 20, total),
-        y=rng.normal(0, 20, total),
-        layer=rng.integers(0, 30, total),
-        energy=rng.exponential(0.3, total),
-        incident=Incident(rng.uniform(1, 127, n), rng.uniform(0.1, 1, (n, 3))),
-        representation="x25",
-        detector="ild_siecal_regular",
-    )
-
-
-def sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def run(source, *arguments):
-    """A Python of its own, for what must not happen to this one."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(source), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @given(showers("x9"))
@@ -82,7 +47,7 @@ def test_a_run_of_showers_is_read_as_a_slice_is_taken(tmp_path_factory, batch, d
 
 
 def test_primaries_are_read_without_their_points(tmp_path):
-    path, batch = tmp_path / "s.h5", sample()
+    path, batch = tmp_path / "s.h5", made_up()
     write_showers(path, batch, generator="toy")
     with h5py.File(path, "r+") as raw:
         raw["points/energy"][:] = np.nan
@@ -99,7 +64,7 @@ def test_primaries_are_read_without_their_points(tmp_path):
 
 def test_a_primary_that_is_none_is_no_primary_of_a_file(tmp_path):
     path = tmp_path / "s.h5"
-    write_showers(path, sample(), generator="toy")
+    write_showers(path, made_up(), generator="toy")
     with h5py.File(path, "r+") as raw:
         raw["incident/energy"][5] = -1
     with ShowerFile(path) as file, pytest.raises(ShowerFileError, match="damaged"):
@@ -108,7 +73,7 @@ def test_a_primary_that_is_none_is_no_primary_of_a_file(tmp_path):
 
 @pytest.mark.parametrize("size", [1, 7, 40])
 def test_batches_smaller_and_larger_than_a_chunk_are_the_same(tmp_path, size):
-    batch = sample(40, per_shower=4000)  # 160,000 points, of which 65,536 make a chunk
+    batch = made_up(40, per_shower=4000)  # 160,000 points, of which 65,536 make a chunk
     with ShowerWriter(tmp_path / "s.h5", generator="toy", seed=1) as writer:
         for start in range(0, len(batch), size):
             writer.append(batch[start : start + size])
@@ -116,20 +81,20 @@ def test_batches_smaller_and_larger_than_a_chunk_are_the_same(tmp_path, size):
 
 
 def test_more_showers_than_a_chunk_holds_are_read_back(tmp_path):
-    batch = sample(70_000, per_shower=1)
+    batch = made_up(70_000, per_shower=1)
     write_showers(tmp_path / "s.h5", batch, generator="toy")
     assert same_showers(read_showers(tmp_path / "s.h5"), batch)
 
 
 def test_the_same_showers_give_the_same_bytes_at_any_time(tmp_path):
     for name in "ab":
-        write_showers(tmp_path / name, sample(), generator="toy", seed=3)
+        write_showers(tmp_path / name, made_up(), generator="toy", seed=3)
         time.sleep(1.1)  # HDF5 keeps times in seconds
     assert sha256(tmp_path / "a") == sha256(tmp_path / "b")
 
 
 def test_the_file_is_laid_out_as_documented(tmp_path):
-    batch = sample()
+    batch = made_up()
     write_showers(tmp_path / "s.h5", batch, generator="toy.ild-photon", seed=2**64 - 1)
     with h5py.File(tmp_path / "s.h5") as file:
         assert dict(file.attrs) == {
@@ -151,7 +116,7 @@ def test_the_file_is_laid_out_as_documented(tmp_path):
 
 
 def test_a_file_written_by_plain_h5py_is_read(tmp_path):
-    batch = sample()
+    batch = made_up()
     with h5py.File(tmp_path / "s.h5", "w") as file:
         file.attrs.update(format="calozoo-showers", version=np.int64(1), seed="011,012")
         file.attrs.update(representation="x25", detector="ild_siecal_regular", particle="gamma")
@@ -169,129 +134,10 @@ def test_an_existing_file_is_not_replaced_unasked(tmp_path):
     path = tmp_path / "s.h5"
     path.write_text("precious")
     with pytest.raises(OutputExistsError, match="Add --overwrite"):
-        write_showers(path, sample(), generator="toy")
+        write_showers(path, made_up(), generator="toy")
     assert path.read_text() == "precious"
-    write_showers(path, sample(), generator="toy", overwrite=True)
+    write_showers(path, made_up(), generator="toy", overwrite=True)
     assert len(read_showers(path)) == 20
-
-
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_an_interrupted_file_leaves_only_what_was_there_before(tmp_path, error):
-    path = tmp_path / "s.h5"
-    path.write_text("precious")
-
-    def write_and_fail():
-        with ShowerWriter(path, generator="toy", seed=1, overwrite=True) as writer:
-            writer.append(sample())
-            raise error
-
-    with pytest.raises(error):
-        write_and_fail()
-    assert [entry.name for entry in tmp_path.iterdir()] == ["s.h5"]
-    assert path.read_text() == "precious"
-
-
-def test_ctrl_c_waits_until_the_library_is_done():
-    result = run(
-        """
-        import os, signal
-        from calozoo_core.io._part import uninterrupted
-        try:
-            with uninterrupted():
-                os.kill(os.getpid(), signal.SIGINT)
-                print("done")
-        except KeyboardInterrupt:
-            print("interrupted")
-        """
-    )
-    assert result.stdout.split() == ["done", "interrupted"]
-
-
-def test_a_block_that_nothing_interrupts_just_runs():
-    with uninterrupted():
-        ran = True
-    assert ran
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of a file")
-def test_a_full_disk_is_one_error_wherever_it_strikes(tmp_path):
-    # A limit on the size of a file fails a write as a full disk does. Under such a failure the
-    # HDF5 library brings the process down, if it is told.
-    result = run(
-        """
-        import resource, sys
-        from pathlib import Path
-        import numpy as np
-        from calozoo_core.errors import ShowerFileError
-        from calozoo_core.incident import Incident
-        from calozoo_core.io import ShowerWriter
-        from calozoo_core.showers import Showers
-
-        n = 20_000
-        noise = np.random.default_rng(1).normal(size=n)
-        batch = Showers([0, n], noise, noise, np.zeros(n, np.uint8), noise**2,
-                        Incident(1, (0, 0, 1)), "x25", "ild_siecal_regular")
-        folder, failures = Path(sys.argv[1]), 0
-        for limit in [*range(0, 6000, 311), *range(6000, 900_000, 50_021)]:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-            try:
-                with ShowerWriter(folder / "s.h5", generator="toy", seed=1) as writer:
-                    for _ in range(5):
-                        writer.append(batch)
-            except ShowerFileError as error:
-                assert "s.h5 cannot be written (file too large)" in str(error), error
-                failures += 1
-            else:
-                (folder / "s.h5").unlink()
-            assert not list(folder.iterdir()), limit
-        print(failures, limit)
-        """,
-        tmp_path,
-    )
-    assert (result.returncode, result.stderr) == (0, "")
-    assert int(result.stdout.split()[0]) > 20
-
-
-@pytest.mark.parametrize(
-    ("place", "words"),
-    [
-        ("nowhere/s.h5", "no such file or directory"),
-        ("file/s.h5", "not a directory"),
-        ("", "is a folder"),
-        ("n" * 300 + ".h5", "file name too long"),
-        ("a\0b.h5", "null"),
-    ],
-)
-def test_a_place_that_cannot_be_written_is_refused(tmp_path, place, words):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ShowerFileError, match=words):
-        write_showers(tmp_path / place, sample(), generator="toy")
-    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may do anything")
-def test_a_folder_without_permission_is_refused(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(ShowerFileError, match="permission denied"):
-        write_showers(tmp_path / "s.h5", sample(), generator="toy")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks on Windows")
-def test_two_writers_do_not_write_one_file(tmp_path):
-    path = tmp_path / "s.h5"
-    with ShowerWriter(path, generator="toy", seed=1) as writer:
-        writer.append(sample())
-        with pytest.raises(ShowerFileError, match="another process is writing"):
-            ShowerWriter(path, generator="toy", seed=1)
-    assert same_showers(read_showers(path), sample())
-
-
-def test_what_a_killed_process_left_is_written_over(tmp_path):
-    (tmp_path / "s.h5.part").write_bytes(b"x" * 10_000_000)
-    write_showers(tmp_path / "s.h5", sample(), generator="toy", seed=3)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["s.h5"]
-    write_showers(tmp_path / "t.h5", sample(), generator="toy", seed=3)
-    assert sha256(tmp_path / "s.h5") == sha256(tmp_path / "t.h5")
 
 
 def test_no_showers_make_no_file(tmp_path):
@@ -304,7 +150,7 @@ def test_no_showers_make_no_file(tmp_path):
 
 
 def test_an_empty_batch_among_others_adds_nothing(tmp_path):
-    batch = sample()
+    batch = made_up()
     with ShowerWriter(tmp_path / "s.h5", generator="toy", seed=1) as writer:
         for part in (batch[:0], batch, batch[:0]):
             writer.append(part)
@@ -316,10 +162,10 @@ def test_an_empty_batch_among_others_adds_nothing(tmp_path):
 )
 def test_showers_of_another_kind_are_not_appended(tmp_path, other):
     with ShowerWriter(tmp_path / "s.h5", generator="toy", seed=1) as writer:
-        writer.append(sample())
+        writer.append(made_up())
         with pytest.raises(ShowerFileError, match="need another file"):
-            writer.append(replace(sample(), **other))
-    assert same_showers(read_showers(tmp_path / "s.h5"), sample())
+            writer.append(replace(made_up(), **other))
+    assert same_showers(read_showers(tmp_path / "s.h5"), made_up())
 
 
 @pytest.mark.parametrize(
@@ -337,7 +183,7 @@ def test_showers_of_another_kind_are_not_appended(tmp_path, other):
 def test_values_that_are_no_measurement_are_neither_written_nor_read(
     tmp_path, column, value, words
 ):
-    batch = replace(sample(), time=np.zeros(1000))
+    batch = replace(made_up(), time=np.zeros(1000))
     values = getattr(batch, column).copy()
     values[17] = value
     path = tmp_path / "s.h5"
@@ -353,13 +199,13 @@ def test_values_that_are_no_measurement_are_neither_written_nor_read(
 
 
 def test_a_detector_that_calozoo_does_not_know_may_have_any_layers(tmp_path):
-    batch = replace(sample(), detector="mine", layer=np.full(1000, 255))
+    batch = replace(made_up(), detector="mine", layer=np.full(1000, 255))
     write_showers(tmp_path / "s.h5", batch, generator="toy")
     assert same_showers(read_showers(tmp_path / "s.h5"), batch)
 
 
 def test_a_slice_with_a_step_and_an_empty_batch_size_are_refused(tmp_path):
-    write_showers(tmp_path / "s.h5", sample(), generator="toy")
+    write_showers(tmp_path / "s.h5", made_up(), generator="toy")
     with ShowerFile(tmp_path / "s.h5") as file:
         with pytest.raises(InputError, match="without a step"):
             file[::2]
@@ -370,7 +216,7 @@ def test_a_slice_with_a_step_and_an_empty_batch_size_are_refused(tmp_path):
 @pytest.mark.parametrize("wrong", [{"generator": "a\0b"}, {"generator": "toy", "seed": 2**64}])
 def test_attributes_that_hdf5_cannot_hold_are_one_error(tmp_path, wrong):
     with pytest.raises(ShowerFileError, match="cannot be written"):
-        write_showers(tmp_path / "s.h5", sample(), **wrong)
+        write_showers(tmp_path / "s.h5", made_up(), **wrong)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -17,6 +17,7 @@ from calozoo_core.incident import Incident
 from calozoo_core.placement import load_placement
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
+from calozoo_geant4.data import data_environment
 from calozoo_geant4.layout import frame_of
 from calozoo_geant4.pool import Pool
 from calozoo_geant4.worker import Answer, Shot
@@ -58,8 +59,8 @@ class Geant4(Generator):
     def __init__(
         self, spec: ModelSpec, *, detector: Detector | None = None, workers: int | None = None
     ) -> None:
-        super().__init__(spec)
         self.detector = load_detector(spec.detector) if detector is None else detector
+        super().__init__(spec.model_copy(update={"detector": self.detector.name}))
         shaped = self.detector.barrel or self.detector.endcap or self.detector.cylinder
         self._placement = load_placement(self.detector) if shaped else None
         self._pool = Pool(self.detector, _checked_workers(workers))
@@ -86,6 +87,16 @@ class Geant4(Generator):
             msg = f"{spec.name} runs on cpu in float64 only; leave out --device and --precision."
             raise InputError(msg)
         return cls(spec, workers=workers, detector=detector)
+
+    @classmethod
+    def check_machine(cls, spec: ModelSpec) -> None:
+        """Make sure that Geant4's data sets are on this machine.
+
+        Raises:
+            CalozooError: If one of them is not to be found.
+        """
+        del spec
+        data_environment()
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers for these primaries, each with a Geant4 seed from its own random stream.

@@ -20,12 +20,12 @@ from calozoo_core.detector import load_detector
 from calozoo_core.errors import CalozooError
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile
+from calozoo_core.pages import table, write_block
 from calozoo_core.random import stream
 from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers
 from calozoo_geant4 import ILD_SIECAL_REGULAR
 from calozoo_geant4.generator import Geant4
-from calozoo_geant4.pages import table, write_block
 from calozoo_geant4.reference import PUBLISHED, RADIUS_STEP_MM, Published
 
 __all__ = ["Comparison", "Measured", "compare_layers", "compare_totals", "measure", "report"]

@@ -160,6 +160,12 @@ def test_unknown_physics_is_answered_with_what_there_is(geant4_data):
         generator.generate(energy=0.1)
 
 
+def test_another_detector_is_what_the_generator_says_it_simulates(geant4_data):
+    generator = Geant4.load(ILD_SIECAL_REGULAR, detector=load_detector("ild_siecal"))
+    assert generator.spec.detector == "ild_siecal"
+    assert ILD_SIECAL_REGULAR.detector == "ild_siecal_regular"
+
+
 def test_another_physics_makes_other_showers(geant4, geant4_data):
     detector = replace(load_detector("ild_siecal_regular"), physics="G4EmStandardPhysics_option1")
     generator = Geant4.load(ILD_SIECAL_REGULAR, detector=detector)

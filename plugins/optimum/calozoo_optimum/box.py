@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from calozoo_core.detector import load_detector
+from calozoo_core.observables import axis_offsets
 from calozoo_core.showers import Showers
 
 __all__ = ["SIDE_MM", "inside_box"]
@@ -29,12 +30,9 @@ def inside_box(showers: Showers) -> Showers:
     Raises:
         DetectorError: If the detector they were made for is unknown.
     """
-    depth = load_detector(showers.detector).layer_depth_mm[showers.layer]
-    direction = showers.incident.direction.astype(np.float64)
-    slope = (direction[:, :2] / direction[:, 2:])[showers.shower_index]
-    axis = depth[:, None] * slope
-    keep = np.abs(showers.x - axis[:, 0]) <= SIDE_MM / 2
-    keep &= np.abs(showers.y - axis[:, 1]) <= SIDE_MM / 2
+    dx, dy = axis_offsets(showers, load_detector(showers.detector))
+    keep = np.abs(showers.x - dx) <= SIDE_MM / 2
+    keep &= np.abs(showers.y - dy) <= SIDE_MM / 2
     kept_before = np.concatenate([[0], np.cumsum(keep)])
     return Showers(
         offsets=kept_before[showers.offsets],
