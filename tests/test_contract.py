@@ -15,7 +15,7 @@ from calozoo_core.testing import ModelContract
 MODELS = sorted(
     name
     for name, r in registered().items()
-    if r.spec.representation != "steps" and r.spec.source is None
+    if r.spec.source is None and (r.spec.trainer is not None or r.spec.representation != "steps")
 )
 
 

@@ -22,12 +22,14 @@ from calozoo_core.weights import WEIGHT_FILES
 __all__ = [
     "SEED",
     "axis_slope",
+    "bundled_folder",
     "check_equal",
     "check_points",
     "content",
     "global_states",
     "load_bundled",
     "lowest_theta",
+    "mean_radius_mm",
     "primaries_at",
     "primaries_inside",
     "resolve",
@@ -49,15 +51,21 @@ def load_bundled(spec: ModelSpec) -> Generator:
         AssertionError: If the spec names a class or a weights folder that is not there.
         WeightsError: If the weights are damaged or do not fit.
     """
-    folder = None
-    if spec.weights is not None:
-        package, _, inner = spec.weights.partition(":")
-        folder = Path(str(files(package) / inner))
+    folder = bundled_folder(spec)
+    if folder is not None:
         for name in WEIGHT_FILES:
             assert (folder / name).is_file(), f"There is no {folder / name}."
     factory = resolve(spec.factory)
     assert issubclass(factory, Generator), f"{spec.factory} is no Generator."
     return factory.load(spec, folder)
+
+
+def bundled_folder(spec: ModelSpec) -> Path | None:
+    """Where the package of a model has its weights; None if the model needs none."""
+    if spec.weights is None:
+        return None
+    package, _, inner = spec.weights.partition(":")
+    return Path(str(files(package) / inner))
 
 
 def primaries_inside(spec: ModelSpec, n: int) -> Incident:
@@ -106,15 +114,18 @@ def sample(generator: Generator, seed: int = SEED, batch_size: int | None = None
 
 def content(showers: Showers) -> bytes:
     """All points, byte for byte."""
-    names = ("offsets", "x", "y", "layer", "energy")
-    return b"".join(getattr(showers, name).tobytes() for name in names)
+    names = ("offsets", "x", "y", "layer", "energy", "time")
+    columns = (getattr(showers, name) for name in names)
+    return b"".join(column.tobytes() for column in columns if column is not None)
 
 
 def check_points(showers: Showers) -> None:
     """Positions are finite, deposits positive, and there are some."""
     assert len(showers.energy), "There is not a single point."
-    for name in ("x", "y", "energy"):
+    for name in ("x", "y", "energy", "time"):
         values = getattr(showers, name)
+        if values is None:
+            continue
         assert np.all(np.isfinite(values)), f"A value of {name} is not finite."
     assert np.all(showers.energy > 0), f"A deposit is {showers.energy.min():g} MeV."
 
@@ -164,3 +175,12 @@ def axis_slope(showers: Showers) -> NDArray[np.float64]:
     depth = depth - np.average(depth, weights=energy)
     moment = np.sum(energy * depth**2)
     return np.array([np.sum(energy * depth * axis) / moment for axis in (showers.x, showers.y)])
+
+
+def mean_radius_mm(showers: Showers) -> float:
+    """Mean distance of the energy to the axis of its shower, in mm."""
+    depth = load_detector(showers.detector).layer_depth_mm[showers.layer]
+    slope = showers.incident.direction[:, :2] / showers.incident.direction[:, 2:]
+    along = depth[:, None] * slope[showers.shower_index]
+    radius = np.hypot(showers.x - along[:, 0], showers.y - along[:, 1])
+    return float(np.average(radius, weights=showers.energy))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HeaderError", "TensorClaim", "read_header", "shown", "strict_json"]
 
-MAX_HEADER_BYTES: Final = 16 << 20
+MAX_HEADER_BYTES: Final = 2 << 20  # of some twenty thousand tensors
 
 _SHOWN = reprlib.Repr()
 _SHOWN.maxstring = 80
@@ -57,7 +57,7 @@ def read_header(file: BinaryIO) -> dict[str, TensorClaim]:
         file: At its beginning.
 
     Raises:
-        HeaderError: If the header cannot be read, is larger than 16 MiB, names a tensor twice, or
+        HeaderError: If the header cannot be read, is larger than 2 MiB, names a tensor twice, or
             its tensors overlap, leave gaps, or do not end where the file does.
     """
     size = os.fstat(file.fileno()).st_size

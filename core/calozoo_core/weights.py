@@ -64,7 +64,8 @@ def read_config(folder: Path, schema: type[Config]) -> Config:
     try:
         text = content.decode("utf-8")
         strict_json(text)
-        return schema.model_validate_json(text)
+        # Strictly: else the text "nan" would be taken for a number.
+        return schema.model_validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         place = shown(".".join(str(part) for part in first["loc"])) if first["loc"] else "the top"

@@ -133,6 +133,33 @@ def test_texts_without_an_end_do_not_stop_the_reader(path):
         assert "its texts have no end" in refusal(path)
 
 
+def test_a_text_that_claims_gigabytes_takes_none(path, tmp_path):
+    # In the oldest format, where the length has no checksum; the library allocates it first.
+    old = tmp_path / "old.h5"
+    with h5py.File(path) as file, h5py.File(old, "w", libver="earliest") as copy:
+        copy.attrs.update(file.attrs)
+        for group in ("incident", *TYPES):
+            for name, data in file[group].items():
+                copy[f"{group}/{name}"] = data[()]
+    read(old)
+    whole = bytearray(old.read_bytes())
+    heap = whole.index(b"GCOL").to_bytes(8, "little")
+    for length in (1 << 28, 2**32 - 1):
+        length_at = whole.index(heap) - 4
+        whole[length_at : length_at + 4] = length.to_bytes(4, "little")
+        old.write_bytes(whole)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert "its texts have no end" in refusal(old)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+def test_a_thousand_heaps_one_inside_the_other_do_not_keep_the_reader_busy(path):
+    empty = b"\1" + bytes(15)  # an object of no length
+    header = b"GCOL\1\0\0\0" + (1 << 40).to_bytes(8, "little")
+    path.write_bytes(path.read_bytes() + (header + empty) * 200_000)
+    assert "its texts have no end" in refusal(path)
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"x", b"PK\3\4" * 100, b"\x89HDF\r\n\x1a\n", b"\0" * 9999]
 )
@@ -144,6 +171,12 @@ def test_what_is_no_hdf5_file_is_refused(tmp_path, content):
 def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path):
     assert "There is no shower file" in refusal(tmp_path / "s.h5")
     assert "There is no shower file" in refusal(tmp_path)
+
+
+def test_a_file_behind_something_else_is_refused(path):
+    with h5py.File(path.with_name("behind.h5"), "w", userblock_size=512) as file:
+        file.attrs["format"] = "calozoo-showers"
+    assert "something else precedes it" in refusal(path.with_name("behind.h5"))
 
 
 def test_an_hdf5_file_of_another_kind_is_refused(tmp_path):
@@ -345,3 +378,58 @@ def test_a_closed_file_is_read_no_more(path):
         file[:]
     with pytest.raises(ShowerFileError, match="was closed"):
         file.hits()
+
+
+# Of a packed chunk the HDF5 library believes that it unpacks to the size of a chunk.
+
+FILTERS = {
+    "deflate": {"compression": "gzip"},
+    "deflate and checksum": {"compression": "gzip", "shuffle": True, "fletcher32": True},
+    "checksum": {"fletcher32": True},
+}
+
+
+def pack(path, name, options, content, mask=0):
+    """Replace a column of a file by a single chunk with this content, packed or not."""
+    with h5py.File(path, "r+") as file:
+        n, dtype = len(file[name]), file[name].dtype
+        del file[name]
+        kind = {"chunks": (1 << 20,), "maxshape": (None,)}
+        data = file.create_dataset(name, (n,), dtype, **kind, **options)
+        data.id.write_direct_chunk((0,), content, filter_mask=mask)
+
+
+@pytest.mark.parametrize("name", ["points/x", "points/offsets", "hits/cell", "incident/energy"])
+@pytest.mark.parametrize(
+    ("filters", "content", "mask"),
+    [
+        ("deflate", zlib.compress(bytes(16)), 0),
+        ("deflate", zlib.compress(bytes((1 << 20) * 8 + 8)), 0),
+        ("deflate", zlib.compress(bytes(1 << 22))[:-1], 0),
+        ("deflate", b"no deflate", 0),
+        ("deflate", bytes(16), 1),
+        ("deflate and checksum", bytes(16), 7),
+        ("checksum", bytes(3), 0),
+        ("checksum", bytes(16), 1),
+    ],
+)
+def test_a_chunk_that_unpacks_to_another_size_is_refused(path, name, filters, content, mask):
+    # Under most of these the library reads memory that is not the chunk's, and crashes.
+    pack(path, name, FILTERS[filters], content, mask)
+    assert f"a chunk of its {name} does not have the size of one" in refusal(path)
+
+
+def test_a_chunk_that_unpacks_to_far_more_takes_no_memory(path):
+    bomb = zlib.compress(bytes(1 << 28), level=1)
+    pack(path, "points/x", FILTERS["deflate"], bomb)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "does not have the size of one" in refusal(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+@pytest.mark.parametrize("filters", FILTERS)
+def test_a_chunk_that_was_not_packed_since_that_would_not_pay_is_read(path, filters, sound):
+    content = np.zeros(1 << 20, np.float32)
+    content[:300] = sound.x
+    pack(path, "points/x", FILTERS[filters], content.tobytes(), mask=7)
+    assert same_showers(read(path)[0], sound)

@@ -6,67 +6,16 @@ import dataclasses
 import functools
 import itertools
 import socket
-import sys
 
 import numpy as np
 import pytest
+from sound_models import ENTRY, SPEC, Sound
 
-from calozoo_core.detector import load_detector
-from calozoo_core.generator import Conditions, Generator, ModelSpec
 from calozoo_core.incident import Incident
-from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.testing import ModelContract, load_bundled
 
-DEPTH_MM = load_detector("ild_siecal_regular").layer_depth_mm
-ENTRY = "contract_models"
-
-
-class Sound(Generator):
-    """One point a layer, on the axis but for a little noise; 1 % of the energy is visible."""
-
-    @classmethod
-    def load(cls, spec, folder, *, device="cpu", precision=None):
-        return cls(spec)
-
-    def sample(self, incident, seed, first):
-        noise = np.stack(
-            [stream(seed, first + i, "sound").normal(size=(30, 2)) for i in range(len(incident))]
-        )
-        slope = incident.direction[:, :2] / incident.direction[:, 2:]
-        x, y = ((slope[:, axis, None] * DEPTH_MM + noise[:, :, axis]).ravel() for axis in range(2))
-        return Showers(
-            offsets=np.arange(len(incident) + 1) * 30,
-            x=x,
-            y=y,
-            layer=np.tile(np.arange(30), len(incident)),
-            energy=np.repeat(incident.energy * 10 / 30, 30),
-            incident=incident,
-            representation=self.spec.representation,
-            detector=self.spec.detector,
-        )
-
-
-SPEC = ModelSpec(
-    name="sound.ild-photon",
-    summary="A model that keeps the contract.",
-    factory=f"{ENTRY}:Sound",
-    representation="x25",
-    detector="ild_siecal_regular",
-    conditions=Conditions(energy_gev=(1, 100), theta_deg=(0, 60)),
-    license="Apache-2.0",
-    papers=("https://example.org/sound",),
-)
-
-
-@pytest.fixture(autouse=True)
-def _entry_module(tmp_path, monkeypatch):
-    """The model as a plugin's module, importable here and in a process of its own."""
-    (tmp_path / f"{ENTRY}.py").write_text("class Sound: pass\n")
-    module = type(sys)(ENTRY)
-    module.Sound = Sound
-    monkeypatch.setitem(sys.modules, ENTRY, module)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+pytestmark = pytest.mark.usefixtures("sound_package")
 
 
 class TestSoundModel(ModelContract):
@@ -152,6 +101,7 @@ def told(**words):
 BROKEN = {
     "spec_is_written_for_this_contract": [told(plugin_api=99)],
     "spec_says_where_the_model_is_described": [told(papers=()), told(papers=("a book",))],
+    "licence_is_written_as_spdx_writes_it": [told(license="Apache 2"), told(license="mit")],
     "spec_names_code_that_exists": [told(factory=f"{ENTRY}:No"), told(trainer="no_package:train")],
     "showers_are_of_the_kind_the_spec_says": [
         altered(representation=lambda _: "x1"),
@@ -161,6 +111,7 @@ BROKEN = {
     "points_are_finite_and_deposits_positive": [
         altered(energy=scaled(0)),
         altered(x=lambda showers: showers.x * np.nan),
+        altered(time=lambda showers: showers.x * np.inf),
     ],
     "visible_energy_is_a_sensible_part_of_the_incident": [
         altered(energy=scaled(1e-3)),
@@ -198,13 +149,13 @@ def test_shower_that_leans_the_wrong_way_is_caught(phi):
 
 
 def test_heavy_import_in_the_entry_module_is_caught(tmp_path):
-    (tmp_path / f"{ENTRY}.py").write_text("import h5py\n")
+    (tmp_path / ENTRY / "__init__.py").write_text("import h5py\n")
     with pytest.raises(AssertionError, match="imports h5py"):
         ModelContract().test_entry_module_imports_nothing_heavy(Sound(SPEC))
 
 
 def test_entry_module_that_fails_to_import_is_caught(tmp_path):
-    (tmp_path / f"{ENTRY}.py").write_text("import no_such_module\n")
+    (tmp_path / ENTRY / "__init__.py").write_text("import no_such_module\n")
     with pytest.raises(AssertionError, match="no_such_module"):
         ModelContract().test_entry_module_imports_nothing_heavy(Sound(SPEC))
 

@@ -6,29 +6,37 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 import pluggy
 from pydantic import ValidationError
 
+from calozoo.compatibility import check_distribution, check_spec
+from calozoo.quarantine import quarantine, seconds_allowed
 from calozoo_core import hookspecs
 from calozoo_core.errors import PluginError
-from calozoo_core.generator import PLUGIN_API, ModelSpec
+from calozoo_core.generator import ModelSpec
 
 __all__ = [
     "GROUP",
     "Discovery",
+    "Plugin",
     "PluginFailure",
     "Registration",
     "canonical",
-    "contested",
+    "chosen",
+    "conflict",
     "discover",
     "failures",
     "forget",
+    "installed",
     "load_plugins",
+    "looked_at",
+    "refused",
     "registered",
+    "remedy",
 ]
 
 logger = logging.getLogger(__name__)
@@ -44,6 +52,27 @@ class Registration:
     spec: ModelSpec
     distribution: str
     version: str
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """An entry point of an installed distribution.
+
+    Arguments:
+        entry_point: Its name.
+        module: What it names.
+        distribution: The distribution it came with.
+        version: Of that.
+        hooks: Those it implements, as far as it could be loaded.
+        is_left_out: Whether `CALOZOO_LOAD_PLUGINS` leaves it out.
+    """
+
+    entry_point: str
+    module: str
+    distribution: str
+    version: str
+    hooks: tuple[str, ...] = ()
+    is_left_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +96,11 @@ class PluginFailure:
         """What went wrong, in one line."""
         return _one_line(self.error)
 
+    @property
+    def advice(self) -> str:
+        """What to type; empty where the reason says it."""
+        return "" if isinstance(self.error, PluginError) else remedy(self.distribution)
+
     def __str__(self) -> str:
         return f"plugin {self.distribution} {self.version} is not used: {self.reason}"
 
@@ -78,12 +112,16 @@ class Discovery:
     Arguments:
         models: By name, in the order they were registered.
         conflicts: Names that more than one distribution claims; none of them wins.
+        refused: Names of models written for another version of the contract, and why not.
         failures: What could not be loaded, and what was claimed twice.
+        plugins: All that was looked at, loaded or not.
     """
 
     models: Mapping[str, Registration]
     conflicts: Mapping[str, tuple[Registration, ...]]
+    refused: Mapping[str, PluginError]
     failures: tuple[PluginFailure, ...]
+    plugins: tuple[Plugin, ...]
 
 
 def load_plugins() -> None:
@@ -106,9 +144,19 @@ def failures() -> list[PluginFailure]:
     return list(_discovered().failures)
 
 
-def contested() -> dict[str, PluginError]:
-    """The names that several distributions claim, each with the error to raise for it."""
-    return {name: _conflict(claims) for name, claims in _discovered().conflicts.items()}
+def looked_at() -> list[Plugin]:
+    """The entry points of the installed plugins, loaded or not."""
+    return list(_discovered().plugins)
+
+
+def refused() -> dict[str, PluginError]:
+    """The names that are here and cannot be had, each with the error to raise for it.
+
+    Several distributions claim them, or they were written for another version of the contract.
+    """
+    found = _discovered()
+    contested = {name: conflict(claims) for name, claims in found.conflicts.items()}
+    return {**found.refused, **contested}
 
 
 def forget() -> None:
@@ -118,12 +166,16 @@ def forget() -> None:
 
 @cache
 def _discovered() -> Discovery:
-    # Sorted, since the order of folders on a disk would else decide which of two is named first.
-    entries = sorted(entry_points(group=GROUP), key=lambda entry: canonical(_origin(entry)[0]))
-    found = discover(entries, os.environ)
+    found = discover(installed(), os.environ)
     for failure in found.failures:
         logger.warning("calozoo: %s", failure)
     return found
+
+
+def installed() -> list[EntryPoint]:
+    """The entry points of all installed plugins; nothing is imported for that."""
+    # Sorted, since the order of folders on a disk would else decide which of two is named first.
+    return sorted(entry_points(group=GROUP), key=lambda entry: canonical(_origin(entry)[0]))
 
 
 def discover(entries: Iterable[EntryPoint], environ: Mapping[str, str]) -> Discovery:
@@ -131,28 +183,41 @@ def discover(entries: Iterable[EntryPoint], environ: Mapping[str, str]) -> Disco
 
     Arguments:
         entries: The entry points, each of an installed distribution.
-        environ: Holds `CALOZOO_LOAD_PLUGINS` and `CALOZOO_STRICT_PLUGINS`, as the process's
-            environment does.
+        environ: Holds `CALOZOO_LOAD_PLUGINS`, `CALOZOO_STRICT_PLUGINS` and
+            `CALOZOO_PLUGIN_SECONDS`, as the process's environment does.
+
+    Raises:
+        InputError: If `CALOZOO_PLUGIN_SECONDS` is not a number of seconds.
     """
-    chosen = _chosen(environ.get("CALOZOO_LOAD_PLUGINS"))
+    wanted = chosen(environ)
     strict = environ.get("CALOZOO_STRICT_PLUGINS") == "1"
+    seconds = seconds_allowed(environ)
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     claims: dict[str, list[Registration]] = {}
+    refused: dict[str, PluginError] = {}
     failed = []
-    found = set()
+    looked = []
     for entry in entries:
         distribution, version = _origin(entry)
-        found.add(canonical(distribution))
-        if chosen is not None and canonical(distribution) not in chosen:
+        plugin = Plugin(entry.name, entry.value, distribution, version)
+        looked.append(plugin)
+        if wanted is not None and canonical(distribution) not in wanted:
+            looked[-1] = replace(plugin, is_left_out=True)
             continue
         try:
-            _load(manager, entry, _registrar(claims, distribution, version))
-        except (Exception, SystemExit) as error:
+            if version and entry.dist is not None:
+                check_distribution(entry.dist)
+            register = _registrar(claims, refused, distribution, version)
+            looked[-1] = replace(plugin, hooks=_load(manager, entry, register, seconds))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             if strict:
                 raise
             failed.append(PluginFailure(entry.name, distribution, version, error))
-    for name in sorted((chosen or set()) - found):
+    here = {canonical(plugin.distribution) for plugin in looked}
+    for name in sorted((wanted or set()) - here):
         absent = PluginError("CALOZOO_LOAD_PLUGINS names it, and no such plugin is installed.")
         if strict:
             raise absent
@@ -160,10 +225,10 @@ def discover(entries: Iterable[EntryPoint], environ: Mapping[str, str]) -> Disco
     conflicts = {name: tuple(both) for name, both in claims.items() if len(both) > 1}
     for both in conflicts.values():
         if strict:
-            raise _conflict(both)
-        failed += [PluginFailure("", r.distribution, r.version, _conflict(both)) for r in both]
+            raise conflict(both)
+        failed += [PluginFailure("", r.distribution, r.version, conflict(both)) for r in both]
     models = {name: both[0] for name, both in claims.items() if len(both) == 1}
-    return Discovery(models, conflicts, tuple(failed))
+    return Discovery(models, conflicts, refused, tuple(failed), tuple(looked))
 
 
 def canonical(distribution: str) -> str:
@@ -171,7 +236,22 @@ def canonical(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
-def _chosen(variable: str | None) -> set[str] | None:
+def conflict(claims: Iterable[Registration]) -> PluginError:
+    """What to say of a model that several distributions claim."""
+    claims = tuple(claims)
+    owners = " and ".join(f"{claim.distribution} {claim.version}" for claim in claims)
+    msg = f"{claims[0].spec.name} is claimed by {owners}; uninstall one of them."
+    return PluginError(msg)
+
+
+def remedy(distribution: str) -> str:
+    """What to type where a plugin is broken."""
+    return f"type `pip install --upgrade {distribution}`, or `pip uninstall {distribution}`"
+
+
+def chosen(environ: Mapping[str, str]) -> set[str] | None:
+    """The distributions that `CALOZOO_LOAD_PLUGINS` names, canonically; None where it is unset."""
+    variable = environ.get("CALOZOO_LOAD_PLUGINS")
     if variable is None:
         return None
     return {canonical(name.strip()) for name in variable.split(",") if name.strip()}
@@ -191,10 +271,14 @@ def _origin(entry: EntryPoint) -> tuple[str, str]:
 
 
 def _load(
-    manager: pluggy.PluginManager, entry: EntryPoint, register: Callable[[ModelSpec], None]
-) -> None:
-    """Import one plugin and call its hook, away from all others."""
-    plugin = entry.load()
+    manager: pluggy.PluginManager,
+    entry: EntryPoint,
+    register: Callable[[ModelSpec], None],
+    seconds: float,
+) -> tuple[str, ...]:
+    """Import one plugin and call its hook, away from all others; returns the hooks it has."""
+    with quarantine(seconds):
+        plugin = entry.load()
     name = f"{entry.value}#{len(manager.get_plugins())}"
     try:
         manager.register(plugin, name=name)
@@ -204,11 +288,16 @@ def _load(
             manager.unregister(name=name)
         raise
     others = [other for other in manager.get_plugins() if other is not plugin]
-    manager.subset_hook_caller("register_models", others)(register=register)
+    with quarantine(seconds):
+        manager.subset_hook_caller("register_models", others)(register=register)
+    return tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or ()))
 
 
 def _registrar(
-    claims: dict[str, list[Registration]], distribution: str, version: str
+    claims: dict[str, list[Registration]],
+    refused: dict[str, PluginError],
+    distribution: str,
+    version: str,
 ) -> Callable[[ModelSpec], None]:
     """What this distribution's plugin calls once a model."""
 
@@ -216,13 +305,11 @@ def _registrar(
         if not isinstance(spec, ModelSpec):
             msg = f"it registers a {type(spec).__name__} where a ModelSpec belongs."
             raise PluginError(msg)
-        if spec.plugin_api != PLUGIN_API:
-            older = "plugin" if spec.plugin_api < PLUGIN_API else "calozoo"
-            msg = (
-                f"{spec.name} was written for plugin API {spec.plugin_api}, and this calozoo speaks"
-                f" {PLUGIN_API}; upgrade the {older}."
-            )
-            raise PluginError(msg)
+        try:
+            check_spec(spec, distribution)
+        except PluginError as error:
+            refused[spec.name] = error
+            raise
         claimed = claims.setdefault(spec.name, [])
         if any(canonical(other.distribution) == canonical(distribution) for other in claimed):
             msg = f"it registers {spec.name} twice."
@@ -230,13 +317,6 @@ def _registrar(
         claimed.append(Registration(spec, distribution, version))
 
     return register
-
-
-def _conflict(claims: Iterable[Registration]) -> PluginError:
-    claims = tuple(claims)
-    owners = " and ".join(f"{claim.distribution} {claim.version}" for claim in claims)
-    msg = f"{claims[0].spec.name} is claimed by {owners}; uninstall one of them."
-    return PluginError(msg)
 
 
 def _one_line(error: BaseException) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.detector import list_detectors, load_detector
+from calozoo_core.io._chunks import LayoutError, Table
 from calozoo_core.placement import Hits
 from calozoo_core.showers import Showers
 
@@ -56,10 +57,6 @@ _LAYOUTS: Final = {h5py.h5d.CHUNKED, h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT}
 _LARGEST_DEFLATION: Final = 1032  # zlib's own limit: 258 bytes from 2 bits
 _MAX_CHUNK_BYTES: Final = 64 << 20
 _MAX_TEXT_BYTES: Final = 1 << 16
-
-
-class LayoutError(Exception):
-    """What is wrong with a file, as a clause that fits into brackets."""
 
 
 def attribute(file: h5py.File, name: str) -> str | int | None:
@@ -112,7 +109,7 @@ def has_member(file: h5py.File, name: str) -> bool:
     return isinstance(group, h5py.h5g.GroupID) and bool(group.links.exists(last.encode()))
 
 
-def column(file: h5py.File, name: str, dtype: str, width: int | None = None) -> h5py.Dataset:
+def column(file: h5py.File, name: str, dtype: str, width: int | None = None) -> Table:
     """A data set of the file, once it is clear that reading it is safe.
 
     Arguments:
@@ -131,7 +128,7 @@ def column(file: h5py.File, name: str, dtype: str, width: int | None = None) -> 
     return data
 
 
-def table(file: h5py.File, name: str, dtypes: Sequence[str], rank: int) -> h5py.Dataset:
+def table(file: h5py.File, name: str, dtypes: Sequence[str], rank: int) -> Table:
     """A data set of several axes, once it is clear that reading it is safe.
 
     Arguments:
@@ -205,7 +202,7 @@ def _member(group: h5py.h5g.GroupID | h5py.h5f.FileID, name: str) -> h5py.h5g.Gr
     return h5py.h5o.open(group, name.encode())
 
 
-def _trusted(file: h5py.File, name: str, dtypes: Sequence[str]) -> h5py.Dataset:
+def _trusted(file: h5py.File, name: str, dtypes: Sequence[str]) -> Table:
     """A data set of these types, whatever its shape, that is safe to read."""
     folder, _, last = name.rpartition("/")
     parent = _member(file.id, folder) if folder else file.id
@@ -221,7 +218,7 @@ def _trusted(file: h5py.File, name: str, dtypes: Sequence[str]) -> h5py.Dataset:
     _check_storage(name, stored)
     data = h5py.Dataset(stored)
     _check_size(name, data, file.id.get_filesize())
-    return data
+    return Table(name, data)
 
 
 def _check_storage(name: str, stored: h5py.h5d.DatasetID) -> None:
@@ -233,7 +230,8 @@ def _check_storage(name: str, stored: h5py.h5d.DatasetID) -> None:
     if plan.get_layout() not in _LAYOUTS or plan.get_external_count():
         msg = f"its {name} is kept in another file"
         raise LayoutError(msg)
-    if any(plan.get_filter(i)[0] not in _FILTERS for i in range(plan.get_nfilters())):
+    filters = [plan.get_filter(i)[0] for i in range(plan.get_nfilters())]
+    if not _FILTERS.issuperset(filters) or len(set(filters)) < len(filters):
         msg = f"its {name} is packed in a way that calozoo does not use"
         raise LayoutError(msg)
     if plan.get_layout() == h5py.h5d.CHUNKED:

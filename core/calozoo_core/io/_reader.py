@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.incident import Incident
-from calozoo_core.io._heap import has_endless_heap
+from calozoo_core.io._chunks import Table
+from calozoo_core.io._heap import has_endless_text
 from calozoo_core.io._layout import (
     FORMAT,
     HIT_TYPES,
@@ -68,7 +69,7 @@ class ShowerFile:
             if not self.path.is_file():
                 msg = f"There is no shower file {self.path}."
                 raise ShowerFileError(msg)
-            is_endless = has_endless_heap(self.path)
+            is_endless = has_endless_text(self.path)
         except (OSError, ValueError) as error:
             msg = f"{self.path} cannot be read ({reason(error)})."
             raise ShowerFileError(msg) from error
@@ -90,6 +91,9 @@ class ShowerFile:
             raise self._damaged(error) from error
 
     def _read_header(self) -> None:
+        if self._file.userblock_size:  # behind which addresses count from elsewhere
+            msg = "something else precedes it"
+            raise LayoutError(msg)
         if attribute(self._file, "format") != FORMAT:
             msg = f"{self.path} is an HDF5 file, but not a calozoo shower file."
             raise ShowerFileError(msg)
@@ -126,7 +130,7 @@ class ShowerFile:
     def _read_hits_header(self) -> None:
         self.n_hits, self.hits_threshold_mev = 0, 0.0
         self.hits_detector: str | None = None
-        self._hits: dict[str, h5py.Dataset] = {}
+        self._hits: dict[str, Table] = {}
         if not has_member(self._file, "hits"):
             return
         self.hits_detector = self._detector("hits_detector")
@@ -152,9 +156,7 @@ class ShowerFile:
             raise LayoutError(msg)
         return value
 
-    def _last_offset(
-        self, offsets: h5py.Dataset, columns: dict[str, h5py.Dataset], what: str
-    ) -> int:
+    def _last_offset(self, offsets: Table, columns: dict[str, Table], what: str) -> int:
         """Read them block by block, since a file can claim any number of them."""
         n_rows, last = len(offsets), 0
         sound = n_rows == self._n_showers + 1
@@ -275,7 +277,7 @@ class ShowerFile:
         offsets = self._hit_offsets if of_hits and self.hits_detector else self._offsets
         return self._cut(offsets, n_points, n_showers)
 
-    def _cut(self, offsets: h5py.Dataset, n_points: int, n_showers: int) -> Iterator[slice]:
+    def _cut(self, offsets: Table, n_points: int, n_showers: int) -> Iterator[slice]:
         start = 0
         while start < len(self):
             ends = offsets[start : min(start + n_showers, len(self)) + 1]
@@ -300,7 +302,7 @@ class ShowerFile:
 
 
 def _rows_of(
-    offsets: h5py.Dataset, columns: dict[str, h5py.Dataset], start: int, stop: int
+    offsets: Table, columns: dict[str, Table], start: int, stop: int
 ) -> dict[str, NDArray[Any]]:
     """Offsets and columns of the showers start, ..., stop - 1."""
     ends = offsets[start : stop + 1]

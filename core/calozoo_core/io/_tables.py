@@ -12,7 +12,7 @@ import h5py
 from numpy.typing import NDArray
 
 from calozoo_core.errors import CalozooError, ShowerFileError
-from calozoo_core.io._heap import has_endless_heap
+from calozoo_core.io._heap import has_endless_text
 from calozoo_core.io._layout import LayoutError, reason
 from calozoo_core.io._part import PartFile, uninterrupted
 from calozoo_core.io._whole import unwritable, whole_file
@@ -79,7 +79,7 @@ def open_tables(path: str | os.PathLike[str], layout: str) -> Iterator[h5py.File
         if not path.is_file():
             msg = f"There is no shower file {path}."
             raise ShowerFileError(msg)
-        if has_endless_heap(path):
+        if has_endless_text(path):
             msg = f"{path} is damaged (its texts have no end); make it again."
             raise ShowerFileError(msg)
     except (OSError, ValueError) as error:

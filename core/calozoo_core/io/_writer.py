@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -50,6 +51,7 @@ class ShowerWriter:
         overwrite: Replace a file that is already there.
         hits_detector: The detector that hits lie in; with it every batch has hits, without it none.
         hits_threshold_mev: The energy below which hits were left out.
+        provenance: Further attributes of the file, which say how the showers were made.
 
     Raises:
         OutputExistsError: If the file is there and `overwrite` is not set.
@@ -65,12 +67,17 @@ class ShowerWriter:
         overwrite: bool = False,
         hits_detector: str | None = None,
         hits_threshold_mev: float = 0.0,
+        provenance: Mapping[str, str | int | float] | None = None,
     ) -> None:
         self.path = Path(path)
         self.n_showers = 0
         self.n_points = 0
         self.n_hits = 0
-        self._attributes: dict[str, str | int | float] = {"generator": generator, "seed": seed}
+        self._attributes: dict[str, str | int | float] = {
+            **(provenance or {}),
+            "generator": generator,
+            "seed": seed,
+        }
         self._hits_detector = hits_detector
         if hits_detector is not None:
             self._attributes |= {

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.incident import Incident
 from calozoo_core.io._binning import read_binning
+from calozoo_core.io._chunks import Table
 from calozoo_core.io._layout import LayoutError, table
 from calozoo_core.io._tables import open_tables, write_tables
 from calozoo_core.io._whole import Exported, check_values
@@ -172,7 +173,7 @@ def read_showers(
     return Showers.concatenate(parts)
 
 
-def _tables(file: h5py.File) -> tuple[h5py.Dataset, h5py.Dataset]:
+def _tables(file: h5py.File) -> tuple[Table, Table]:
     """Both data sets, once it is clear that they belong together.
 
     Raises:
@@ -187,7 +188,7 @@ def _tables(file: h5py.File) -> tuple[h5py.Dataset, h5py.Dataset]:
 
 
 def _numbers(
-    path: str | os.PathLike[str], energies: h5py.Dataset, showers: h5py.Dataset, rows: slice
+    path: str | os.PathLike[str], energies: Table, showers: Table, rows: slice
 ) -> tuple[FloatArray, FloatArray]:
     energy = energies[rows].astype(np.float64, copy=False)
     filled = showers[rows].astype(np.float64, copy=False)

@@ -23,11 +23,6 @@ def _folder(variable: str, what: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def showers_folder() -> Path:
-    return _folder("CALOZOO_SHOWERS", "a folder with train/*.h5 and val/*.h5 of Geant4 showers")
-
-
-@pytest.fixture(scope="session")
 def published_weights() -> Path:
     folder = _folder(
         "CALOZOO_UPSTREAM", "a folder with the authors' caloclouds3_points.safetensors"

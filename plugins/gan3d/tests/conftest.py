@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -18,14 +17,6 @@ from calozoo_gan3d.files import Trained, write
 from calozoo_gan3d.model import Gan3d
 from calozoo_gan3d.networks import Generator
 from calozoo_gan3d.tables import fitted_tables
-
-
-@pytest.fixture(scope="session")
-def showers_folder() -> Path:
-    variable = "CALOZOO_SHOWERS"
-    if variable not in os.environ:
-        pytest.skip(f"set {variable} to a folder with train/*.h5 and val/*.h5 of Geant4 showers")
-    return Path(os.environ[variable])
 
 
 @pytest.fixture(scope="session")

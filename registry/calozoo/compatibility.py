@@ -1,0 +1,86 @@
+"""Whether a plugin and the installed core were made for each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import Distribution, PackageNotFoundError, version
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from calozoo_core.errors import PluginError
+from calozoo_core.generator import PLUGIN_API, ModelSpec
+
+__all__ = ["check_distribution", "check_spec"]
+
+CORE = "calozoo-core"
+LOWER = (">", ">=", "~=", "==")
+UPGRADE_CALOZOO = f"pip install --upgrade calozoo {CORE}"
+
+
+def check_distribution(plugin: Distribution) -> None:
+    """Refuse a plugin whose own requirements exclude the installed core, before it is imported.
+
+    pip keeps to these as well, but lets somebody upgrade core alone. What such a plugin would raise
+    when imported says nothing of versions.
+
+    Raises:
+        PluginError: If it was made for an older core or a newer one; the message says what to type.
+    """
+    try:
+        core = Version(version(CORE))
+    except PackageNotFoundError:  # core runs from a checkout, and its version is anybody's guess
+        return
+    for needed in _requirements_on_core(plugin):
+        if needed.specifier.contains(core, prereleases=True):
+            continue
+        command = UPGRADE_CALOZOO if _wants_newer(needed, core) else _upgrade(plugin.name)
+        msg = f"it needs {CORE}{needed.specifier}, and {core} is installed; type `{command}`."
+        raise PluginError(msg)
+
+
+def check_spec(spec: ModelSpec, distribution: str) -> None:
+    """Refuse a model that was written for another version of the contract.
+
+    Arguments:
+        spec: The model.
+        distribution: The plugin that registers it.
+
+    Raises:
+        PluginError: If it was; the message says what to type.
+    """
+    if spec.plugin_api == PLUGIN_API:
+        return
+    command = UPGRADE_CALOZOO if spec.plugin_api > PLUGIN_API else _upgrade(distribution)
+    msg = (
+        f"{spec.name} was written for plugin API {spec.plugin_api}, and this calozoo speaks"
+        f" {PLUGIN_API}; type `{command}`."
+    )
+    raise PluginError(msg)
+
+
+def _requirements_on_core(plugin: Distribution) -> Iterator[Requirement]:
+    """Those that hold without extras; a line that is no requirement is no bound either."""
+    for line in plugin.requires or ():
+        try:
+            needed = Requirement(line)
+        except InvalidRequirement:
+            continue
+        always = needed.marker is None or needed.marker.evaluate({"extra": ""})
+        if always and canonicalize_name(needed.name) == CORE:
+            yield needed
+
+
+def _wants_newer(needed: Requirement, core: Version) -> bool:
+    """Whether it is a lower bound that excludes this core."""
+    return any(
+        bound.operator in LOWER
+        and Version(bound.version.removesuffix(".*")) >= core
+        and not bound.contains(core, prereleases=True)
+        for bound in needed.specifier
+    )
+
+
+def _upgrade(distribution: str) -> str:
+    return f"pip install --upgrade {distribution}"
