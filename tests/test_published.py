@@ -6,15 +6,25 @@ import pytest
 
 from calozoo.published import published_figures
 from calozoo_core.comparison import compare
+from calozoo_core.comparison.features import FEATURE_METRICS
 from calozoo_core.observables import Tally
 
-MODELS = ("caloclouds3", "caloclouds2", "convl2lflows", "optimum.x1", "optimum.x9", "optimum.steps")
+MODELS = (
+    "caloclouds3",
+    "caloclouds2",
+    "caloinn.calochallenge2-electron",
+    "convl2lflows",
+    "optimum.x1",
+    "optimum.x9",
+    "optimum.steps",
+)
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_published_figure_is_one_that_is_measured_here(model):
     empty = Tally("ild_siecal_regular")
     measured = {(figure.name, figure.metric) for figure in compare(empty, empty)}
+    measured |= {("cells.features", metric) for metric in FEATURE_METRICS}
     printed = {(figure.name, figure.metric) for figure in published_figures(model)}
     assert printed
     assert printed <= measured

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from calozoo.plugins import Registration
     from calozoo_core.generator import ModelSpec
 
-__all__ = ["Pulled", "PulledFile", "bundled_folder", "pull"]
+__all__ = ["Pulled", "PulledFile", "bundled_folder", "is_offline", "pull", "pull_repository"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Pulled:
         source: Where they were found, for people to read.
         folder: Holds them; None for a model that needs none.
         files: What is in there.
+        commit: Of the repository they come from; None for the plugin's own.
         note: What a person should know about the choice of this source; mostly empty.
     """
 
@@ -48,6 +50,7 @@ class Pulled:
     source: str
     folder: Path | None
     files: tuple[PulledFile, ...]
+    commit: str | None = None
     note: str = ""
 
     @property
@@ -59,6 +62,7 @@ class Pulled:
         """For JSON: where, how large, and what is in it."""
         return {
             "source": self.source,
+            "commit": self.commit,
             "folder": None if self.folder is None else str(self.folder),
             "bytes": self.size,
             "files": [asdict(file) for file in self.files],
@@ -112,8 +116,7 @@ def pull(
         HubError: If the Hub does not have them, or cannot be reached and they are nowhere else.
         WeightsError: If what was found or fetched has another sha256 than it should.
     """
-    cache = cache_dir or default_cache()
-    hub = None if offline or _is_offline() else Hub(cache, endpoint)
+    cache, hub = _places(cache_dir, endpoint, offline=offline)
     spec = registration.spec
     if revision is not None and (entry is None or revision != entry.revision):
         if entry is None or entry.repo is None:
@@ -127,6 +130,31 @@ def pull(
     return _pull_pinned(registration, entry, CachedRepo(cache, entry.repo), entry.revision, hub)
 
 
+def pull_repository(
+    repo: str,
+    revision: str | None,
+    *,
+    offline: bool = False,
+    endpoint: str | None = None,
+    cache_dir: Path | None = None,
+) -> Pulled:
+    """The weights in a repository that no index needs to know: from the cache, or from the Hub.
+
+    What they are the weights of is not looked at; the result's model is the repository.
+
+    Arguments:
+        repo: As `organisation/name`.
+        revision: A branch, tag or commit of it; None for the main branch.
+        offline: As for `pull`, like the others.
+
+    Raises:
+        HubError: If the Hub does not have them, or cannot be reached and they are not in the cache.
+        WeightsError: If a file has another digest than the Hub says.
+    """
+    cache, hub = _places(cache_dir, endpoint, offline=offline)
+    return _pull_revision(f"hub:{repo}", CachedRepo(cache, repo), revision or "main", hub)
+
+
 def bundled_folder(spec: ModelSpec) -> Path | None:
     """Where the plugin's own copy of the weights is; None if it brings none."""
     if spec.weights is None:
@@ -136,6 +164,19 @@ def bundled_folder(spec: ModelSpec) -> Path | None:
     if not isinstance(folder, Path) or not all((folder / name).is_file() for name in WEIGHT_FILES):
         return None
     return folder
+
+
+def is_offline() -> bool:
+    """Whether the environment forbids all traffic with the Hub."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "TRUE", "YES"}
+
+
+def _places(
+    cache_dir: Path | None, endpoint: str | None, *, offline: bool
+) -> tuple[Path, Hub | None]:
+    """The cache, and the Hub that it is filled from; None where nothing may be asked."""
+    cache = cache_dir or default_cache()
+    return cache, None if offline or is_offline() else Hub(cache, endpoint)
 
 
 def _pull_revision(model: str, cached: CachedRepo, revision: str, hub: Hub | None) -> Pulled:
@@ -150,14 +191,15 @@ def _pull_revision(model: str, cached: CachedRepo, revision: str, hub: Hub | Non
             note = f"{error} Using {revision} as it was last seen."
     if commit is not None and cached.has(commit):
         cached.check(commit, {})
-        found = _found(model, _cache_name(cached, commit), cached.snapshot(commit))
-        return replace(found, note=note)
+        with suppress(OSError):  # a cache that is shared may be for reading only
+            cached.remember(revision, commit)
+        return replace(_cached(model, cached, commit), note=note)
     if hub is None or commit is None:
         msg = f"{cached.repo}@{revision} is not in the cache; pull {model}@{revision} while online."
         raise HubError(msg)
     hub.fetch(cached.repo, commit, {})
     cached.remember(revision, commit)
-    return _found(model, _hub_name(cached, commit), cached.snapshot(commit))
+    return _fetched(model, cached, commit)
 
 
 def _pull_pinned(
@@ -167,7 +209,7 @@ def _pull_pinned(
     model = registration.spec.name
     if cached.has(commit):
         cached.check(commit, entry.sha256)
-        return _found(model, _cache_name(cached, commit), cached.snapshot(commit))
+        return _cached(model, cached, commit)
     bundled = _bundled(registration, entry)
     if bundled is not None and not _is_outdated(bundled, registration, entry):
         return bundled
@@ -177,7 +219,7 @@ def _pull_pinned(
     else:
         try:
             hub.fetch(cached.repo, commit, entry.sha256)
-            return _found(model, _hub_name(cached, commit), cached.snapshot(commit))
+            return _fetched(model, cached, commit)
         except (HubUnreachableError, NotOnHubError) as caught:
             error = caught
     if bundled is None:
@@ -226,10 +268,10 @@ def _release(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version.partition("+")[0]))
 
 
-def _found(model: str, source: str, folder: Path) -> Pulled:
+def _found(model: str, source: str, folder: Path, commit: str | None = None) -> Pulled:
     paths = [folder / name for name in PULLED_FILES if (folder / name).is_file()]
     listed = tuple(PulledFile(path.name, path.stat().st_size, sha256(path)) for path in paths)
-    return Pulled(model, source, folder, listed)
+    return Pulled(model, source, folder, listed, commit)
 
 
 def _copy(source: Path, target: Path, digest: str) -> None:
@@ -244,13 +286,11 @@ def _copy(source: Path, target: Path, digest: str) -> None:
         part.unlink(missing_ok=True)
 
 
-def _cache_name(cached: CachedRepo, commit: str) -> str:
-    return f"in the Hugging Face cache ({cached.repo}@{commit[:12]})"
+def _cached(model: str, cached: CachedRepo, commit: str) -> Pulled:
+    source = f"in the Hugging Face cache ({cached.repo}@{commit[:12]})"
+    return _found(model, source, cached.snapshot(commit), commit)
 
 
-def _hub_name(cached: CachedRepo, commit: str) -> str:
-    return f"from the Hub ({cached.repo}@{commit[:12]})"
-
-
-def _is_offline() -> bool:
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "TRUE", "YES"}
+def _fetched(model: str, cached: CachedRepo, commit: str) -> Pulled:
+    source = f"from the Hub ({cached.repo}@{commit[:12]})"
+    return _found(model, source, cached.snapshot(commit), commit)

@@ -1,0 +1,9 @@
+"""The Hugging Face Hub: the files of a commit into the cache, and new commits out of a folder."""
+
+from __future__ import annotations
+
+from calozoo.hub.reading import MAX_TEXT_BYTES, Hub
+from calozoo.hub.talking import HubUnreachableError, NotOnHubError
+from calozoo.hub.writing import HubRepo, card_facts
+
+__all__ = ["MAX_TEXT_BYTES", "Hub", "HubRepo", "HubUnreachableError", "NotOnHubError", "card_facts"]
