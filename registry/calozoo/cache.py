@@ -5,18 +5,30 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from calozoo_core.errors import HubError, WeightsError
 from calozoo_core.weights import WEIGHT_FILES, sha256
 
-__all__ = ["CARD_FILE", "PULLED_FILES", "CachedRepo", "default_cache", "is_commit", "is_intact"]
+__all__ = [
+    "CARD_FILE",
+    "OWN_LOCK",
+    "PULLED_FILES",
+    "CachedRepo",
+    "default_cache",
+    "is_commit",
+    "is_intact",
+]
 
 CARD_FILE = "README.md"
 PULLED_FILES = (*WEIGHT_FILES, CARD_FILE)
 """All that is ever fetched of a repository; the card may be missing."""
+
+OWN_LOCK = "calozoo"
+"""Name of the lock that is held while a repository is pulled or removed."""
 
 
 def default_cache() -> Path:
@@ -79,11 +91,58 @@ class CachedRepo:
     def remember(self, revision: str, commit: str) -> None:
         """Note which commit a branch or tag is, for when the Hub cannot be asked."""
         path = self._ref(revision)
-        if path is not None and not is_commit(revision):
+        if path is not None and self.commit(revision) != commit:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f"{path.name}.part")
+            # Several processes may note the same at once.
+            part = path.with_name(f"{path.name}.{os.getpid()}.part")
             part.write_text(commit, encoding="utf-8")
             part.replace(path)
+
+    @property
+    def locks(self) -> Path:
+        """Where processes that change this repository lock each other out."""
+        return self.cache / ".locks" / self.folder.name
+
+    @contextmanager
+    def locked(self, *, wait: float = -1) -> Iterator[None]:
+        """Keep other calozoo processes from pulling or removing this repository meanwhile.
+
+        The lock is the operating system's, so it goes with the process that held it.
+
+        Arguments:
+            wait: Seconds to wait for another process; negative for as long as it takes.
+
+        Raises:
+            HubError: If another process holds it still.
+        """
+        with self.lock(OWN_LOCK, wait=wait) as is_held:
+            if not is_held:
+                msg = f"{self.repo} is being pulled or removed; try again when that is done."
+                raise HubError(msg)
+            yield
+
+    @contextmanager
+    def lock(self, name: str, *, wait: float = 0) -> Iterator[bool]:
+        """Hold one of the repository's locks, if that can be had; what it yields says so.
+
+        Arguments:
+            name: `OWN_LOCK`, or the name of a blob, whose lock huggingface_hub holds while it
+                fetches and links that.
+            wait: As for `locked`.
+        """
+        from filelock import FileLock, Timeout
+
+        self.locks.mkdir(parents=True, exist_ok=True)
+        held = FileLock(self.locks / f"{name}.lock", mode=0o664)
+        try:
+            held.acquire(timeout=wait)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            held.release()
 
     def has(self, commit: str) -> bool:
         """Whether all weights files of a commit are here."""
@@ -102,19 +161,35 @@ class CachedRepo:
             WeightsError: If a file has another digest; it is gone then, so that it can be fetched
                 again.
         """
+        for path in self.damaged(commit, digests):
+            self._remove(path)
+            msg = (
+                f"{path.name} of {self.repo}@{commit[:12]} does not have the sha256 it should "
+                "have, and was removed from the cache; pull the model again."
+            )
+            raise WeightsError(msg)
+
+    def damaged(self, commit: str, digests: Mapping[str, str]) -> Iterator[Path]:
+        """The files of a commit that are not what they should be; they are only looked at.
+
+        Arguments:
+            commit: The commit.
+            digests: As for `check`.
+
+        Raises:
+            HubError: If an entry leads out of the cache.
+        """
         for name in PULLED_FILES:
             path = self.snapshot(commit) / name
             if not path.is_symlink() and not path.exists():
                 continue
             self._check_inside(path)
             digest = digests.get(name) or _blob_name(path)
-            if digest and not is_intact(path, digest):
-                self._remove(path)
-                msg = (
-                    f"{name} of {self.repo}@{commit[:12]} does not have the sha256 it should have, "
-                    "and was removed from the cache; pull the model again."
-                )
-                raise WeightsError(msg)
+            intact = not digest
+            with suppress(FileNotFoundError):  # removed by another process since
+                intact = intact or is_intact(path, digest)
+            if not intact and path.exists():
+                yield path
 
     def _ref(self, revision: str) -> Path | None:
         """The file that names a branch's or tag's commit; None for what is no name of either."""

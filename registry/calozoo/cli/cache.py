@@ -1,0 +1,198 @@
+"""`calozoo cache`: what was pulled, and how to be rid of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from calozoo.cli.completion import complete_cached
+from calozoo.cli.progress import readable_size
+from calozoo.cli.table import aligned
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from calozoo.cached import CachedRevision
+    from calozoo.cleaning import Leftover
+
+__all__ = ["cache", "remove_revisions"]
+
+
+@click.group()
+def cache() -> None:
+    """Look after the weights that were pulled.
+
+    They are in the Hugging Face cache, which other programs use as well: HF_HOME says where it is.
+    Only what is calozoo's is listed, and removed.
+
+    \b
+    Examples:
+      calozoo cache list
+      calozoo cache rm caloclouds3@v1.0
+      calozoo cache prune --dry-run
+    """
+
+
+@cache.command("list", short_help="List the pulled revisions.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def list_cache(as_json: bool) -> None:
+    """List the pulled revisions: of which model, how large, when last used.
+
+    A revision that is `pinned` is the one the index means; `half` says that a pull was stopped.
+
+    \b
+    Examples:
+      calozoo cache list
+      calozoo cache list --json
+    """
+    from calozoo.cache import default_cache
+    from calozoo.cached import find_repos, find_revisions
+
+    place = default_cache()
+    found = [revision for repo in find_repos(place) for revision in find_revisions(repo)]
+    total = _total(found)
+    if as_json:
+        rows = [revision.as_dict() for revision in found]
+        click.echo(json.dumps({"cache": str(place), "bytes": total, "revisions": rows}, indent=2))
+        return
+    if not found:
+        click.echo(f"nothing of calozoo's is in {place}; `calozoo pull MODEL` fills it.", err=True)
+        return
+    click.echo(aligned([("MODEL", "REVISION", "SIZE", "LAST USED", "STATE"), *map(_row, found)]))
+    click.echo(f"{_count(len(found), 'revision')}, {readable_size(total)} in {place}", err=True)
+
+
+@cache.command("rm", short_help="Remove revisions.")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="NAME[@REVISION]...", shell_complete=complete_cached
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def remove_from_cache(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+    """Remove revisions: NAME is a model or a repository ORG/NAME, and means all its revisions.
+
+    REVISION is a branch, a tag, or the beginning of a commit. A revision that is being pulled is
+    left alone. Exit code 1 if there is no such revision.
+
+    \b
+    Examples:
+      calozoo cache rm caloclouds3
+      calozoo cache rm caloclouds3@v1.0 some-lab/our-model
+    """
+    remove_revisions(names, dry_run=dry_run, as_json=as_json)
+
+
+@cache.command()
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask before removing.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def prune(dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Remove what nobody needs.
+
+    That is revisions which neither the index nor a branch or tag refers to, and what stopped pulls
+    and removals left behind: half-pulled revisions, broken-off downloads, files of no revision,
+    locks. On a terminal you are asked first; elsewhere say --yes. Exit code 1 if you say no, or if
+    something was left alone since another process is pulling it.
+
+    \b
+    Examples:
+      calozoo cache prune --dry-run
+      calozoo cache prune --yes
+    """
+    from calozoo import cleaning
+    from calozoo.cache import default_cache
+    from calozoo_core.errors import CalozooError, HubError, InputError
+
+    leftovers = cleaning.find_leftovers(default_cache())
+    if not as_json and leftovers:
+        click.echo(aligned(list(map(_leftover_row, leftovers))))
+    report: dict[str, Any] = {"leftovers": [one.as_dict() for one in leftovers], "freed": 0}
+    spared: list[str] = []
+    if leftovers and not dry_run:
+        if not (yes or sys.stdin.isatty()):
+            msg = "Nobody can be asked here; add --yes to remove these, or --dry-run to look only."
+            raise InputError(msg)
+        if not yes and not click.confirm(f"Remove {_what(leftovers)}?", err=True):
+            msg = "nothing was removed."
+            raise CalozooError(msg)
+        report["freed"], busy = cleaning.prune(leftovers)
+        spared = [cached.repo for cached in busy]
+    if as_json:
+        click.echo(json.dumps(report | {"removed": not dry_run, "spared": spared}, indent=2))
+    elif not leftovers:
+        click.echo("nothing to prune", err=True)
+    elif dry_run:
+        click.echo(f"would remove {_what(leftovers)}", err=True)
+    else:
+        click.echo(f"{readable_size(report['freed'])} freed", err=True)
+    if spared:
+        msg = f"{', '.join(spared)}: being pulled, so left alone; prune again when that is done."
+        raise HubError(msg)
+
+
+def remove_revisions(names: Collection[str], *, dry_run: bool, as_json: bool) -> None:
+    """Remove the revisions of these names from the cache, and say so.
+
+    Arguments:
+        names: As `find_named` takes them.
+        dry_run: Only say it.
+        as_json: Say it in JSON.
+
+    Raises:
+        CalozooError: If there are none of one of the names, or one is being pulled.
+    """
+    from calozoo.cached import find_named
+    from calozoo.cleaning import remove
+
+    found = list(dict.fromkeys(revision for name in names for revision in find_named(name)))
+    rows, total = [revision.as_dict() for revision in found], _total(found)
+    freed = 0 if dry_run else remove(found)
+    if as_json:
+        report = {"removed": not dry_run, "freed": freed, "revisions": rows}
+        click.echo(json.dumps(report, indent=2))
+        return
+    for revision in found:
+        click.echo(revision.name)
+    size = readable_size(total if dry_run else freed)
+    click.echo(f"would free up to {size}" if dry_run else f"{size} freed", err=True)
+
+
+def _row(revision: CachedRevision) -> tuple[str, ...]:
+    state = "half" if not revision.is_whole else "pinned" if revision.is_pinned else ""
+    called = ", ".join([revision.commit[:12], *revision.refs])
+    names = ", ".join(revision.models) or revision.cached.repo
+    return names, called, readable_size(revision.size), _age(revision.used), state
+
+
+def _age(when: datetime | None) -> str:
+    """How long ago, in one number."""
+    if when is None:
+        return "-"
+    seconds = max((datetime.now(UTC) - when).total_seconds(), 0)
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            return f"{_count(int(seconds // size), unit)} ago"
+    return "just now"
+
+
+def _leftover_row(leftover: Leftover) -> tuple[str, ...]:
+    return leftover.what, readable_size(leftover.size), str(leftover.path)
+
+
+def _what(leftovers: Sequence[Leftover]) -> str:
+    size = sum(leftover.size for leftover in leftovers)
+    return f"{_count(len(leftovers), 'leftover')}, {readable_size(size)}"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _total(revisions: Sequence[CachedRevision]) -> int:
+    """Bytes altogether; what two revisions share counts once."""
+    files = {key: about for revision in revisions for key, about in revision.files.items()}
+    return sum(about.st_size for about in files.values())

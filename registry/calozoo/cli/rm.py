@@ -1,0 +1,57 @@
+"""`calozoo rm`: a model's pulled weights, removed."""
+
+from __future__ import annotations
+
+import click
+
+from calozoo.cli.completion import complete_models
+
+__all__ = ["rm"]
+
+
+@click.command(short_help="Remove a model's pulled weights.")
+@click.argument(
+    "models", nargs=-1, required=True, metavar="MODEL...", shell_complete=complete_models
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def rm(models: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+    """Remove the weights of MODEL that were pulled, all revisions of them.
+
+    The plugin stays, and so do weights that it brings itself: pip removes those. Exit code 1 if
+    nothing was pulled.
+
+    \b
+    Examples:
+      calozoo rm caloclouds3
+      calozoo rm caloclouds3 3dgan --dry-run
+    """
+    from calozoo.catalog import split_revision
+    from calozoo.cli.cache import remove_revisions
+    from calozoo_core.errors import InputError
+
+    for model in models:
+        if split_revision(model)[1] is not None:
+            msg = f"Here all revisions go; type `calozoo cache rm {model}` for this one."
+            raise InputError(msg)
+    stays = [sentence for sentence in map(_what_stays, models) if sentence]
+    remove_revisions(models, dry_run=dry_run, as_json=as_json)
+    for sentence in stays:
+        click.echo(sentence, err=True)
+
+
+def _what_stays(model: str) -> str:
+    """What is installed of a model beside its pulled weights; empty if nothing is."""
+    from calozoo.catalog import find
+    from calozoo.sources import bundled_folder
+    from calozoo_core.errors import CalozooError
+
+    try:
+        found = find(model)
+    except CalozooError:  # its plugin is not installed, or cannot be used
+        return ""
+    owner = f"{found.distribution} {found.version}"
+    command = f"`pip uninstall {found.distribution}`"
+    if bundled_folder(found.spec) is None:
+        return f"the plugin {owner} stays installed; {command} removes it"
+    return f"the plugin {owner} stays, with the weights it brings; {command} removes both"

@@ -1,0 +1,190 @@
+"""Checks of the machine: Python, packages, torch and its devices, threads, the way to the Hub."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from typing import Any
+
+from packaging.requirements import Requirement
+
+from calozoo.doctor.bounded import Job, run_jobs
+from calozoo.doctor.finding import Finding
+from calozoo.plugins import canonical, installed
+from calozoo.threads import cores
+from calozoo_core.errors import CalozooError
+
+__all__ = [
+    "check_hub",
+    "check_libraries",
+    "check_packages",
+    "check_python",
+    "check_threads",
+    "check_torch",
+]
+
+OURS = ("calozoo", "calozoo-core")
+LIBRARIES = ("numpy", "h5py", "safetensors", "huggingface_hub")
+"""What every model is run with, and has broken before."""
+
+
+def check_python() -> Iterator[Finding]:
+    """Which Python this is; one that is too old could not have imported us."""
+    yield Finding("python", "", "ok", f"{platform.python_version()}, {sys.executable}")
+
+
+def check_packages() -> Iterator[Finding]:
+    """Whether what is installed is what calozoo and the plugins require."""
+    plugins = {entry.dist.name: entry.dist for entry in installed() if entry.dist is not None}
+    ours = {name: distribution(name) for name in OURS}
+    bad = False
+    for owner in (ours | plugins).values():
+        for needed in _requirements(owner):
+            have = _version(needed.name)
+            if have is not None and needed.specifier.contains(have, prereleases=True):
+                continue
+            bad = True
+            there = "is not installed" if have is None else f"{have} is installed"
+            detail = f"{owner.name} {owner.version} needs {_plain(needed)}, and {there}"
+            advice = f"type `pip install '{_plain(needed)}'`"
+            yield Finding("packages", owner.name, "broken", detail, advice)
+    if not bad:
+        versions = ", ".join(f"{name} {one.version}" for name, one in ours.items())
+        yield Finding("packages", "", "ok", f"{versions}, and all that they and the plugins need")
+
+
+def check_libraries(limit: float) -> Iterator[Finding]:
+    """Whether the libraries can be imported.
+
+    Arguments:
+        limit: Seconds that each import may take.
+    """
+    jobs = [Job(f"{__name__}:import_library", {"name": name}) for name in LIBRARIES]
+    for name, answer in zip(LIBRARIES, run_jobs(jobs, limit), strict=True):
+        if answer.trouble:
+            package = name.replace("_", "-")
+            advice = f"type `pip install --force-reinstall {package}`"
+            yield Finding("library", name, "broken", f"importing it {answer.trouble}", advice)
+        else:
+            yield Finding("library", name, "ok", answer.value)
+
+
+def check_torch(limit: float) -> Iterator[Finding]:
+    """Whether torch can be imported, and computes on the devices it sees.
+
+    Arguments:
+        limit: Seconds that this may take.
+    """
+    if _version("torch") is None:
+        advice = "install PyTorch's CPU or GPU build, as its own page says"
+        detail = "not installed; models with networks need it"
+        yield Finding("torch", "", "skipped", detail, advice)
+        return
+    (answer,) = run_jobs([Job(f"{__name__}:look_at_torch")], limit)
+    if answer.trouble:
+        advice = "type `pip install --force-reinstall torch`"
+        yield Finding("torch", "", "broken", f"importing it {answer.trouble}", advice)
+        return
+    yield Finding("torch", "", "ok", answer.value["version"])
+    for name, trouble in answer.value["devices"].items():
+        if trouble:
+            advice = "use --device cpu, or mend the driver"
+            yield Finding("device", name, "warning", f"cannot compute: {trouble}", advice)
+        else:
+            yield Finding("device", name, "ok", "computes")
+
+
+def check_threads() -> Iterator[Finding]:
+    """Whether OMP_NUM_THREADS fits the cores that this process may run on."""
+    n, said = cores(), os.environ.get("OMP_NUM_THREADS")
+    if said is None:
+        yield Finding("threads", "", "ok", f"{n} by default, as many as cores")
+    elif not said.isdigit() or not int(said):
+        detail = f"OMP_NUM_THREADS is {said!r}, which is no number of threads"
+        yield Finding("threads", "", "warning", detail, "type `unset OMP_NUM_THREADS`")
+    elif int(said) > n:
+        detail = f"OMP_NUM_THREADS is {said}, and there are {n} cores: that is slower"
+        yield Finding("threads", "", "warning", detail, f"type `export OMP_NUM_THREADS={n}`")
+    else:
+        yield Finding("threads", "", "ok", f"{said} of {n} cores, as OMP_NUM_THREADS says")
+
+
+def check_hub(limit: float) -> Iterator[Finding]:
+    """Whether the Hub answers.
+
+    Arguments:
+        limit: Seconds that this may take.
+    """
+    (answer,) = run_jobs([Job(f"{__name__}:reach_hub")], limit)
+    advice = "look at the network, or set HF_HUB_OFFLINE=1 to do without"
+    if answer.trouble:
+        yield Finding("hub", "", "warning", f"asking it {answer.trouble}", advice)
+    elif "error" in answer.value:
+        yield Finding("hub", "", "warning", answer.value["error"], advice)
+    else:
+        yield Finding("hub", "", "ok", f"{answer.value['address']} answers")
+
+
+def import_library(name: str) -> str:
+    """The version of a library that was imported for that."""
+    return str(importlib.import_module(name).__version__)
+
+
+def look_at_torch() -> dict[str, Any]:
+    """The version of torch and, by name, what is wrong with each device it sees; mostly nothing."""
+    import torch
+
+    devices = {"cpu": "cpu"}
+    for number in range(torch.cuda.device_count()):
+        devices[f"cuda:{number} ({torch.cuda.get_device_name(number)})"] = f"cuda:{number}"
+    return {
+        "version": str(torch.__version__),
+        "devices": {name: _fault(device) for name, device in devices.items()},
+    }
+
+
+def reach_hub() -> dict[str, str]:
+    """The address of the Hub if it answers, or else what is wrong."""
+    from calozoo.cache import default_cache
+    from calozoo.hub import Hub
+
+    try:
+        return {"address": Hub(default_cache()).reach()}
+    except CalozooError as error:
+        return {"error": str(error).removesuffix(".")}
+
+
+def _fault(device: str) -> str:
+    """What is wrong with a device; empty if it computes."""
+    import torch
+
+    try:
+        ones = torch.ones(16, 16, device=device)
+        total = float((ones @ ones).sum())
+    except Exception as error:
+        return " ".join(str(error).split())
+    return "" if total == 16**3 else f"16 x 16 x 16 is {total:g} to it"
+
+
+def _requirements(owner: Distribution) -> Iterator[Requirement]:
+    """What a distribution requires without extras; of core, plugins are compared elsewhere."""
+    for line in owner.requires or ():
+        needed = Requirement(line)
+        always = needed.marker is None or needed.marker.evaluate({"extra": ""})
+        if always and not (canonical(needed.name) in OURS and owner.name not in OURS):
+            yield needed
+
+
+def _plain(needed: Requirement) -> str:
+    return f"{needed.name}{needed.specifier}"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return distribution(name).version
+    except PackageNotFoundError:
+        return None
