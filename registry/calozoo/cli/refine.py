@@ -1,0 +1,178 @@
+"""`calozoo refine`: a model's tails, made Geant4's."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from calozoo.cli.completion import complete_models
+from calozoo.cli.progress import progress_bar
+from calozoo.cli.stopping import stoppable
+
+if TYPE_CHECKING:
+    from calozoo_core.refining import Mode
+
+__all__ = ["refine"]
+
+
+@click.command(short_help="Bring a model's tails to Geant4's.")
+@click.argument("model", shell_complete=complete_models)
+@click.option(
+    "--reference",
+    "reference",
+    required=True,
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True),
+    metavar="FILE|FOLDER",
+    help="Showers of Geant4; give it several times for several files.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for config.json, model.safetensors and the report.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["accept-reject", "metropolis", "weights", "none"]),
+    default="accept-reject",
+    show_default=True,
+    help="What is done with the ratio of densities that a classifier finds.",
+)
+@click.option(
+    "--move/--no-move", "moves", default=True, help="Whether showers are moved before; by default."
+)
+@click.option(
+    "--acceptance",
+    type=click.FloatRange(0.05, 0.95),
+    default=0.8,
+    show_default=True,
+    metavar="PART",
+    help="Part of the showers that must be kept, or must count, at the least.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(2, 100),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="Of a metropolis chain.",
+)
+@click.option(
+    "--copies",
+    type=click.IntRange(1, 100),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="Generated showers for each one of the reference.",
+)
+@click.option(
+    "--held-out",
+    type=float,
+    default=0.4,
+    show_default=True,
+    metavar="PART",
+    help="Part of the reference that judges and is not fitted on.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Of MODEL itself; by default its own.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Of all of it.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Draw the tails before and after: .png, .pdf or .svg; replaced if it is there.",
+)
+@click.option("--markdown", is_flag=True, help="Print the tables as Markdown.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as a JSON object.")
+@click.option("--overwrite", is_flag=True, help="Replace a refinement that is already there.")
+@click.option("--quiet", is_flag=True, help="Say nothing on stderr but what goes wrong.")
+def refine(
+    model: str,
+    reference: tuple[Path, ...],
+    out: Path,
+    mode: Mode,
+    moves: bool,
+    acceptance: float,
+    steps: int,
+    copies: int,
+    held_out: float,
+    weights: Path | None,
+    seed: int,
+    plot: Path | None,
+    markdown: bool,
+    as_json: bool,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Fit what brings MODEL's tails to Geant4's, and say what that changed.
+
+    \b
+    Examples:
+      calozoo refine caloinn --reference ild_photons --out refined
+      calozoo generate --model caloinn+refined --weights refined --energy 50 -n 100 --out f.h5
+    """
+    from calozoo import refinement
+    from calozoo.cli.refinement_table import refinement_markdown, refinement_text
+    from calozoo_core.refining import Recipe
+
+    if plot is not None:
+        from calozoo.plots import check_picture
+
+        check_picture(plot)
+    recipe = Recipe(
+        mode=mode,
+        moves=moves,
+        lowest_acceptance=acceptance,
+        steps=steps,
+        copies=copies,
+        seed=seed,
+    )
+    with ExitStack() as running:
+        stop_if_asked = running.enter_context(stoppable())
+        advance = [lambda n: None]
+
+        def on_start(n: int) -> None:
+            advance[0] = running.enter_context(progress_bar(n, hidden=quiet))
+
+        def on_showers(n: int) -> None:
+            advance[0](n)
+            stop_if_asked()
+
+        report, judged = refinement.refine(
+            model,
+            reference,
+            out,
+            recipe,
+            folder=weights,
+            held_out=held_out,
+            overwrite=overwrite,
+            on_start=on_start,
+            on_showers=on_showers,
+        )
+    if as_json:
+        click.echo(report.model_dump_json(indent=2))
+    else:
+        click.echo(refinement_markdown(report) if markdown else refinement_text(report))
+    if plot is not None:
+        from calozoo.refinement_plot import draw_tails
+
+        draw_tails(plot, judged, report)
+    if not quiet:
+        also = "" if plot is None else f", drawn in {plot}"
+        click.echo(f"written to {out}{also}", err=True)
