@@ -1,4 +1,4 @@
-"""CaloINN: photon showers in the ILD Si-W ECAL from invertible networks on rings of energy."""
+"""CaloINN: showers from invertible networks on rings of energy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from calozoo_core.generator import Conditions, ModelSpec
 from calozoo_core.hookspecs import hookimpl
 
-__all__ = ["SPEC", "register_models"]
+__all__ = ["ELECTRON_SPEC", "SPEC", "register_models"]
 
 SPEC = ModelSpec(
     name="caloinn.ild-photon",
@@ -22,8 +22,22 @@ SPEC = ModelSpec(
     papers=("https://arxiv.org/abs/2312.09290",),
 )
 
+ELECTRON_SPEC = ModelSpec(
+    name="caloinn.calochallenge2-electron",
+    summary="Spline flows for layer energies and, layer by layer, rings; fitted tables for voxels.",
+    factory="calozoo_caloinn.cylinder.model:CaloInnCylinder",
+    representation="steps",
+    detector="par04_siw",
+    conditions=Conditions(particles=("e-",), energy_gev=(1.0, 1000.0)),
+    weights="calozoo_caloinn:weights/calochallenge2-electron",
+    trainer="calozoo_caloinn.cylinder.training:train",
+    license="Apache-2.0",
+    papers=("https://arxiv.org/abs/2312.09290", "https://arxiv.org/abs/2410.21611"),
+)
+
 
 @hookimpl
 def register_models(register: Callable[[ModelSpec], None]) -> None:
-    """Bring caloinn.ild-photon."""
+    """Bring caloinn.ild-photon and caloinn.calochallenge2-electron."""
     register(SPEC)
+    register(ELECTRON_SPEC)

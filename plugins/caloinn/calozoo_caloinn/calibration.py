@@ -14,14 +14,14 @@ from calozoo_caloinn.files import Trained
 from calozoo_caloinn.networks import Drawer
 from calozoo_core.random import stream
 
-__all__ = ["calibrated"]
+__all__ = ["calibrated", "corrections"]
 
 REPEATS = 2
 MOST = 1.5
 """No factor is larger than this, or smaller than its inverse."""
 
-HIGHEST_MEV = 0.2
-"""No threshold is higher than this, the deposit of a minimum-ionising particle."""
+HIGHEST = 20
+"""No threshold is higher than so many widths of the noise: a minimum-ionising deposit."""
 
 
 def calibrated(trained: Trained, sample: Sample, seed: int) -> Trained:
@@ -45,20 +45,27 @@ def calibrated(trained: Trained, sample: Sample, seed: int) -> Trained:
         parts.append(plain(sample.energy_gev, sample.condition[:, 1:], noise))
     drawn = np.concatenate(parts)
     truth = sample.rings.energies.reshape(len(sample), -1)
-    threshold = _thresholds(drawn, (truth > noise_mev).mean(axis=0), noise_mev)
-    mean = np.where(drawn < threshold, 0, drawn).mean(axis=0, dtype=np.float64)
-    wanted = truth.mean(axis=0, dtype=np.float64)
-    factor = np.clip(wanted / np.maximum(mean, 1e-12), 1 / MOST, MOST)
-    # What no shower fills cannot be calibrated.
-    factor = np.where((wanted > 0) & (mean > 0), factor, 1)
+    threshold, factor = corrections(drawn, truth, noise_mev)
     tables = {"threshold": threshold, "calibration": factor}
     found = {name: torch.from_numpy(table.astype(np.float32)) for name, table in tables.items()}
     return trained._replace(template=replace(trained.template, **found))
 
 
-def _thresholds(
-    drawn: NDArray[np.float32], filled: NDArray[np.floating], noise_mev: float
-) -> NDArray[np.float64]:
-    """The energy that each ring exceeds in such a part of the showers, shape (cells,)."""
+def corrections(
+    drawn: NDArray[np.float32], truth: NDArray[np.float32], noise_mev: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The threshold of each cell, in MeV, and the factor on its energy, both of shape (cells,).
+
+    Arguments:
+        drawn: Energies, with noise where they are empty, in MeV, shape (m, cells).
+        truth: Those of Geant4, shape (n, cells).
+        noise_mev: Width of the noise.
+    """
+    filled = (truth > noise_mev).mean(axis=0)
     quantiles = [np.quantile(column, 1 - f) for column, f in zip(drawn.T, filled, strict=True)]
-    return np.clip(quantiles, noise_mev, HIGHEST_MEV)
+    threshold = np.clip(quantiles, noise_mev, HIGHEST * noise_mev)
+    mean = np.where(drawn < threshold, 0, drawn).mean(axis=0, dtype=np.float64)
+    wanted = truth.mean(axis=0, dtype=np.float64)
+    factor = np.clip(wanted / np.maximum(mean, 1e-12), 1 / MOST, MOST)
+    # What no shower fills cannot be calibrated.
+    return threshold, np.where((wanted > 0) & (mean > 0), factor, 1)

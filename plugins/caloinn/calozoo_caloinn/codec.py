@@ -83,8 +83,7 @@ class Codec:
         first = np.log(layers.sum(axis=1) / typical)
         encoded = np.concatenate([first[:, None], _logit(u)], axis=1)
         if self.config.kind == "ratios":
-            powers = energies ** np.float32(self.config.power)
-            voxels = _logit(powers[..., :-1] / _from_behind(powers)[..., :-1])
+            voxels = self.ratios(energies)
         else:
             voxels = np.log(energies / layers[..., None] + np.float32(SHARE_FLOOR))
         return Encoded(
@@ -98,11 +97,20 @@ class Codec:
             layers: The layers' part of the vector, shape (n, layers).
             energy_gev: Incident energies, shape (n,).
         """
+        visible = self.visible_energy(layers[:, 0], energy_gev)
+        return visible[:, None] * _broken(layers[:, 1:])
+
+    def visible_energy(self, first: FloatArray, energy_gev: FloatArray) -> FloatArray:
+        """The visible energies that the first number of a vector stands for, in MeV, shape (n,).
+
+        Arguments:
+            first: ln of u_0 over its typical value, shape (n,).
+            energy_gev: Incident energies, shape (n,).
+        """
         typical = self.config.visible
         # A network may stray, but no shower holds more than its primary had.
-        share = typical * np.exp(np.clip(layers[:, 0], -12, -np.log(typical)))
-        visible = (1000 * energy_gev * share).astype(np.float32)
-        return visible[:, None] * _broken(layers[:, 1:])
+        share = typical * np.exp(np.clip(first, -12, -np.log(typical)))
+        return (1000 * energy_gev * share).astype(np.float32)
 
     def told(self, layers: FloatArray, condition: FloatArray) -> FloatArray:
         """What a network of the voxels is told: the condition, and ln of the layer energies.
@@ -126,16 +134,30 @@ class Codec:
         energy = self.layer_energies(layers, energy_gev)
         shape = (len(layers), config.layers, config.width // config.layers)
         if config.kind == "ratios":
-            shares = _broken(voxels.reshape(shape))
-            if config.power == 0.5:
-                shares *= shares
-            elif config.power != 1:
-                shares **= np.float32(1 / config.power)
+            shares = self.shares(voxels.reshape(shape))
         else:
             grown = np.exp(np.clip(voxels, -20, 5).reshape(shape))
             shares = np.maximum(grown - np.float32(SHARE_FLOOR), np.float32(1e-12))
         shares *= (energy / shares.sum(axis=2))[..., None]
         return shares.astype(np.float32, copy=False)
+
+    def ratios(self, energies: FloatArray) -> FloatArray:
+        """Logits of what each voxel has of itself and those behind it, one fewer than voxels.
+
+        Arguments:
+            energies: All positive, shape (..., voxels).
+        """
+        powers = energies ** np.float32(self.config.power)
+        return _logit(powers[..., :-1] / _from_behind(powers)[..., :-1])
+
+    def shares(self, ratios: FloatArray) -> FloatArray:
+        """Energies in proportion, from these logits, shape (..., voxels)."""
+        shares = _broken(ratios)
+        if self.config.power == 0.5:
+            shares *= shares
+        elif self.config.power != 1:
+            shares **= np.float32(1 / self.config.power)
+        return shares
 
 
 def _from_behind(values: FloatArray) -> FloatArray:

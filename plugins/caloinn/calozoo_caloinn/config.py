@@ -61,9 +61,9 @@ class InnConfig(_Frozen):
     baseline_head: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
-    def _halves_are_not_empty(self) -> InnConfig:
-        if self.dim < 2 or self.baseline_head > self.dim:
-            msg = "an invertible network has at least two elements, and its head is among them"
+    def _head_fits(self) -> InnConfig:
+        if self.baseline_head > self.dim:
+            msg = "the head of an invertible network is among its elements"
             raise ValueError(msg)
         return self
 

@@ -14,6 +14,7 @@ from calozoo_caloinn.config import CaloInnConfig
 from calozoo_caloinn.networks import conditions
 from calozoo_caloinn.rings import RingPoints, ring_points
 from calozoo_core.random import stream
+from calozoo_core.refining import TailEnhancedSampler
 from calozoo_core.showers import Showers
 
 __all__ = ["Batch", "Sample", "batch", "vectors"]
@@ -35,24 +36,35 @@ class Sample:
         rings: Energies and counts of all showers, points of some.
         energy_gev: Incident energies, shape (n,).
         condition: What the networks are told, shape (n, 4).
+        sampler: Draws showers of the tails more often; None draws all alike.
     """
 
     rings: RingPoints
     energy_gev: FloatArray
     condition: FloatArray
+    sampler: TailEnhancedSampler | None = None
 
     @classmethod
-    def of(cls, showers: Showers, config: CaloInnConfig, keep: int = KEPT) -> Sample:
-        """The showers, sorted into rings."""
+    def of(
+        cls, showers: Showers, config: CaloInnConfig, keep: int = KEPT, tails: float = 1.0
+    ) -> Sample:
+        """The showers, sorted into rings; those of the tails are drawn `tails` times as often."""
         incident = showers.incident
         return cls(
             ring_points(showers, config.rings, keep),
             incident.energy,
             conditions(incident.energy, incident.direction),
+            TailEnhancedSampler.of(showers, boost=tails) if tails > 1 else None,
         )
 
     def __len__(self) -> int:
         return len(self.energy_gev)
+
+    def drawn(self, random: np.random.Generator, n: int) -> NDArray[np.int64]:
+        """Rows of a batch, shape (n,)."""
+        if self.sampler is not None:
+            return self.sampler.draw(random, n)
+        return random.integers(len(self), size=n)
 
 
 def batch(sample: Sample, codec: Codec, size: int, seed: int, step: int) -> Batch:
@@ -62,7 +74,7 @@ def batch(sample: Sample, codec: Codec, size: int, seed: int, step: int) -> Batc
     vector. Rings do not change, so it is the direction alone that is mirrored.
     """
     random = stream(seed, step, "batch")
-    rows = random.integers(len(sample), size=size)
+    rows = sample.drawn(random, size)
     condition = sample.condition[rows]
     condition[:, 1] *= random.choice(np.array([-1, 1], np.float32), size)
     return vectors(sample, codec, rows, condition, random)

@@ -73,13 +73,15 @@ class Permutation(nn.Module):
 class SplineCoupling(nn.Module):
     """Bends the second half of its input by splines that the first half and the condition shape.
 
+    A single element is bent by what the condition alone says.
+
     Arguments:
         config: Sizes.
     """
 
     def __init__(self, config: InnConfig) -> None:
         super().__init__()
-        self.kept = (config.dim + 1) // 2
+        self.kept = (config.dim + 1) // 2 if config.dim > 1 else 0
         self.moved = config.dim - self.kept
         self.bound = config.bound
         self.kind = config.spline

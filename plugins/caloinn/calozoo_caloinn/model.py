@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_caloinn.energies import RingEnergies
-from calozoo_caloinn.files import Trained, read
+from calozoo_caloinn.files import Trained, read, write
 from calozoo_caloinn.networks import Drawer
 from calozoo_caloinn.placing import Placer, Points
 from calozoo_core.detector import load_detector
@@ -45,6 +45,7 @@ class CaloInn(Generator):
         super().__init__(spec)
         self.config = trained.config
         self.networks = trained.networks
+        self._template = trained.template
         detector = load_detector(spec.detector)
         template = trained.template
         self._energies = RingEnergies(
@@ -80,10 +81,18 @@ class CaloInn(Generator):
             raise InputError(msg)
         return cls(spec, read(folder))
 
+    def save(self, folder: Path) -> None:
+        """Write its `config.json` and `model.safetensors`."""
+        write(folder, Trained(self.config, self.networks, self._template))
+
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers for these primaries, of which the first is number `first` of the sample."""
+        return self.sample_numbers(incident, seed, np.arange(first, first + len(incident)))
+
+    def sample_numbers(self, incident: Incident, seed: int, numbers: NDArray[np.int64]) -> Showers:
+        """Showers for these primaries, of these numbers."""
         n = len(incident)
-        streams = [stream(seed, first + i, "caloinn") for i in range(n)]
+        streams = [stream(seed, int(number), "caloinn") for number in numbers]
         energies = self._drawn(incident, streams)
         cells = energies.shape[1]
         deviates = np.empty((n, cells + 1), np.float32)

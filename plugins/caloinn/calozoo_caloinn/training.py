@@ -53,6 +53,7 @@ class Options(BaseModel):
         weight_decay: AdamW's.
         validate_every: Epochs between two looks at the physics.
         patience: Looks without an improvement after which a network is done.
+        tails: How many times as often the 2 % of the showers farthest out in the tails are drawn.
         budget_minutes: Processor time that all may take, in minutes; fewer epochs if these take
             longer.
     """
@@ -72,6 +73,7 @@ class Options(BaseModel):
     weight_decay: float = Field(default=0.05, ge=0)
     validate_every: int = Field(default=1, ge=1)
     patience: int = Field(default=20, ge=1)
+    tails: float = Field(default=1.0, ge=1)
     budget_minutes: float | None = Field(default=None, gt=0)
 
 
@@ -119,7 +121,7 @@ class _Training:
         self.config = preset(options.preset)
         self.codec = Codec(self.config.codec)
         self.validation = Sample.of(read_sample(data, "val"), self.config, keep=0)
-        self.sample = Sample.of(read_sample(data, "train"), self.config)
+        self.sample = Sample.of(read_sample(data, "train"), self.config, tails=options.tails)
 
     def run(self) -> Path:
         """The networks in order, each with its share of what is left of the budget."""

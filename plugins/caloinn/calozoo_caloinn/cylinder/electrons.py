@@ -1,0 +1,58 @@
+"""`python -m calozoo_caloinn.cylinder.electrons FOLDER`: the primaries of the training showers.
+
+Writes `energies_00.txt`, `energies_01.txt`, ... for `calozoo generate --energy @FILE`. A shower
+costs time in proportion to its energy, and of a sample that is uniform in ln E the last tenth would
+take most. The density in ln E falls as the inverse square root of the energy instead, and every
+file covers the whole range evenly.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SHOWERS", "electron_energies", "main"]
+
+SHOWERS = 100
+"""Of one file."""
+
+LOWEST_GEV, HIGHEST_GEV = 1.0, 1000.0
+
+
+def electron_energies(number: int) -> NDArray[np.float64]:
+    """The energies of a file, in GeV, in no order, shape (100,).
+
+    Arguments:
+        number: Of the file.
+
+    Example:
+        >>> energy = electron_energies(0)
+        >>> bool((energy >= 1).all() and (energy <= 1000).all()), round(float(np.median(energy)))
+        (True, 4)
+    """
+    random = np.random.default_rng(number)
+    uniform = (np.arange(SHOWERS) + random.random(SHOWERS)) / SHOWERS
+    # The square root of 1 / E is uniform.
+    root = LOWEST_GEV**-0.5 - uniform * (LOWEST_GEV**-0.5 - HIGHEST_GEV**-0.5)
+    energy: NDArray[np.float64] = root**-2
+    random.shuffle(energy)
+    return energy
+
+
+def main() -> None:
+    """Write the files."""
+    parser = argparse.ArgumentParser(description="Write the energies of electrons to simulate.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--files", type=int, default=16, help="how many, of 100 energies each")
+    asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    for number in range(asked.files):
+        lines = "".join(f"{energy:.6f}\n" for energy in electron_energies(number))
+        (asked.folder / f"energies_{number:02d}.txt").write_text(lines, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
