@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
+DIST ?= dist
 
-.PHONY: demo test test-slow lint typecheck benchmark clean
+.PHONY: demo test test-slow lint typecheck benchmark build clean
 
 # What a user installs: no tools for tests, training or typing.
 $(VENV)/user: pyproject.toml core/pyproject.toml plugins/caloclouds3/pyproject.toml constraints.txt
@@ -18,6 +19,12 @@ $(VENV)/dev: pyproject.toml core/pyproject.toml plugins/*/pyproject.toml require
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@ $(VENV)/user
+
+# What makes distributions: nothing of what is in them.
+$(VENV)/build:
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check build hatchling
+	touch $@
 
 demo: $(VENV)/user  ## Pull a model, generate 100 showers, look at them.
 	mkdir -p $(OUT)
@@ -41,5 +48,11 @@ typecheck: $(VENV)/dev
 benchmark: $(VENV)/dev  ## How good, how fast and how big caloclouds3 is, measured here in minutes.
 	$(BIN)/calozoo benchmark caloclouds3 --quick --work $(OUT)/work --out $(OUT)/cards
 
+build: $(VENV)/build  ## Each distribution's sdist, and the wheel built from that, into dist/.
+	rm -f $(DIST)/calozoo*.tar.gz $(DIST)/calozoo*.whl
+	set -e; for project in core . $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))); do \
+		$(BIN)/python -m build --no-isolation --outdir $(DIST) $$project; \
+	done
+
 clean:
-	rm -rf $(VENV) $(OUT) runs
+	rm -rf $(VENV) $(OUT) $(DIST) runs
