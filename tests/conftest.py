@@ -12,7 +12,12 @@ from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 
 import pytest
-from hub_server import Hub
+from distributions import PROJECTS, Built
+from hub_server import WRITER, Hub
+from zoo_models import TRAINED_REPO, Zoo, trained
+
+from calozoo.hub import HubRepo
+from calozoo.publishing import Publication, open_repository, prepare
 
 # No test reaches the real Hub by accident. huggingface_hub reads these once, when it is imported;
 # its Xet protocol needs servers of its own.
@@ -48,6 +53,13 @@ class Site:
         return sorted(entries, key=lambda entry: entry.name)
 
 
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Built]:
+    """Every distribution of this repository, built once, by its name."""
+    out = tmp_path_factory.mktemp("dist")
+    return {project.name: Built.make(project, out) for project in PROJECTS}
+
+
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A folder on the import path; what was imported from it is forgotten afterwards."""
@@ -72,6 +84,45 @@ def hub() -> Iterator[Hub]:
 
 
 @pytest.fixture
+def zoo(tmp_path: Path, site: Site) -> Zoo:
+    """A model whose weights may be in its wheel, in the cache and on the Hub."""
+    return Zoo(tmp_path)
+
+
+@pytest.fixture
+def run1(tmp_path: Path) -> Path:
+    """A folder as a training leaves it."""
+    return trained(tmp_path / "run1")
+
+
+@pytest.fixture(scope="session")
+def publication(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Publication]:
+    """Such a folder, checked once for all tests that only send it."""
+    folder = trained(tmp_path_factory.mktemp("trained") / "run1")
+    with prepare(folder, TRAINED_REPO) as checked:
+        yield checked
+
+
+@pytest.fixture
+def log_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """Sets the token of the Hub; without one there is none in any file either."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no-token"))
+
+    def set_token(token: str) -> None:
+        monkeypatch.setenv("HF_TOKEN", token)
+
+    set_token("")
+    return set_token
+
+
+@pytest.fixture
+def target(hub: Hub, log_in: Callable[[str], None]) -> HubRepo:
+    """Where to publish, with a token for it."""
+    log_in(WRITER)
+    return open_repository(TRAINED_REPO, hub.url)
+
+
+@pytest.fixture
 def calozoo(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the command line in a process of its own, with a cache of its own."""
 
@@ -86,6 +137,28 @@ def calozoo(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture
+def typed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., tuple[int, str, str]]]:
+    """Runs the command line in this process: its exit code, its data and its talk."""
+    from calozoo import plugins
+    from calozoo.cli import main
+
+    def run(*arguments: str, **variables: str) -> tuple[int, str, str]:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        plugins.forget()
+        try:
+            code = main(list(arguments))
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        return (code, *capsys.readouterr())
+
+    yield run
+    plugins.forget()
 
 
 def clean_environment(folder: Path) -> Mapping[str, str]:

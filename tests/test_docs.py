@@ -6,6 +6,7 @@ Of README.md and of each page in docs/, the blocks are taken in order, in a fres
   `...` standing for anything; a command fails only where `calozoo: ` and its message are shown;
 - a `python` block is run as a program of its own;
 - a block with title="NAME" is written to the file NAME;
+- a block behind the comment `<!-- part of NAME -->` stands in the file NAME, to the letter;
 - anything else is read by people only, as is a block behind the comment `<!-- not run -->`.
 """
 
@@ -23,15 +24,19 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from hub_server import WRITER
 
 from calozoo.cli import COMMANDS
 from calozoo_core import hookspecs
 from calozoo_core.generator import ModelSpec
 
 ROOT = Path(__file__).parents[1]
+TUTORIAL = ROOT / "docs" / "tutorial-plugin.md"
+PUBLISH = ROOT / "docs" / "publish.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(
-    r'^(?P<skip><!-- not run -->\n)?```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n'
+    r"^(?P<skip><!-- not run -->\n)?(?:<!-- part of (?P<whole>\S+) -->\n)?"
+    r'```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n'
     r"(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
@@ -46,12 +51,16 @@ class Reader:
     folder: Path
     site: Path
     path: list[Path] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
 
     def follow(self, page: Path) -> None:
         for block in BLOCK.finditer(page.read_text()):
             if block["skip"]:
                 continue
-            if block["title"]:
+            if block["whole"]:
+                whole = (self.folder / block["whole"]).read_text()
+                assert block["text"] in whole, f"{block['whole']} does not have\n{block['text']}"
+            elif block["title"]:
                 target = self.folder / block["title"]
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(block["text"])
@@ -77,6 +86,10 @@ class Reader:
     def command(self, words: list[str]) -> tuple[int, str]:
         if words[:3] == ["pip", "install", "-e"]:
             return self.install(self.folder / words[3])
+        if words[:2] == ["mkdir", "-p"]:
+            for name in words[2:]:
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+            return 0, ""
         assert words[0] in PROGRAMS, f"{words[0]} is not run here; fence the block as bash."
         return self.run([*PROGRAMS[words[0]], *words[1:]])
 
@@ -97,6 +110,7 @@ class Reader:
             "MPLBACKEND": "Agg",
             "HF_HUB_CACHE": str(self.site / "cache"),
             "HF_ENDPOINT": "http://127.0.0.1:9",  # nobody answers: a page needs no network
+            **self.variables,
         }
         run = subprocess.run(
             [sys.executable, *map(str, arguments)],
@@ -119,10 +133,25 @@ def reader(tmp_path):
     return Reader(folder, site)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page not in (TUTORIAL, PUBLISH)], ids=lambda page: page.name
+)
 def test_page_can_be_followed_to_the_letter(page, reader):
     reader.follow(page)
     assert not list(reader.folder.rglob("*.part"))
+
+
+def test_tutorial_leads_from_an_empty_folder_to_a_model_on_the_hub(reader, hub):
+    reader.variables = {"HF_ENDPOINT": hub.url, "HF_TOKEN": WRITER}
+    reader.follow(TUTORIAL)
+    assert not list(reader.folder.rglob("*.part"))
+    assert hub.repos["my-lab/drizzle"].tags.keys() == {"v0.1.0"}
+
+
+def test_what_is_said_of_publishing_can_be_done_with_a_hub(reader, hub):
+    reader.variables = {"HF_ENDPOINT": hub.url, "HF_TOKEN": WRITER}
+    reader.follow(PUBLISH)
+    assert hub.repos["my-lab/photons"].tags.keys() == {"v1.0"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -180,6 +209,10 @@ def test_drawing_can_be_made_again(tmp_path, name):
         ("```console\n$ calozoo --version\ncalozoo 99\n```\n", "does not print"),
         ("```console\n$ calozoo --version\ncalozoo: it failed\n```\n", "exits with 0"),
         ("```console\n$ make demo\n```\n", "fence the block as bash"),
+        (
+            '```toml title="a.toml"\na = 1\n```\n<!-- part of a.toml -->\n```toml\na = 2\n```\n',
+            "not have",
+        ),
         ("```python\nraise SystemExit(3)\n```\n", "SystemExit"),
     ],
 )

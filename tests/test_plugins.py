@@ -66,11 +66,17 @@ def test_a_plugin_that_cannot_be_imported_is_named_and_the_others_work(site):
         ('register(spec("Bad One"))', "its ModelSpec is not valid: name: String should match"),
         (
             'register(spec("bad.one", plugin_api=99))',
-            "bad.one was written for plugin API 99, and this calozoo speaks 1; upgrade the calozoo",
+            (
+                "bad.one was written for plugin API 99, and this calozoo speaks 1; "
+                "type `pip install --upgrade calozoo calozoo-core`."
+            ),
         ),
         (
             'register(spec("bad.one", plugin_api=0))',
-            "bad.one was written for plugin API 0, and this calozoo speaks 1; upgrade the plugin",
+            (
+                "bad.one was written for plugin API 0, and this calozoo speaks 1; "
+                "type `pip install --upgrade zoo-bad`."
+            ),
         ),
     ],
 )
@@ -216,20 +222,50 @@ def test_plugins_shows_what_is_broken_with_its_version_and_reason(site, calozoo)
     shown = calozoo("plugins", "--json", **environ)
 
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert json.loads(shown.stdout) == [
+    rows = json.loads(shown.stdout)
+    assert {row["distribution"] for row in rows if row["left_out"]} >= {"calozoo-toy"}
+    assert [row for row in rows if not row["left_out"]] == [
         {
             "distribution": "zoo-bad",
             "version": "1.2",
+            "plugin_api": [],
+            "hooks": [],
             "models": [],
+            "left_out": False,
             "errors": [
                 {
                     "entry_point": "zoo_bad",
                     "error": "ModuleNotFoundError: No module named 'no_such_module'",
+                    "advice": "type `pip install --upgrade zoo-bad`, or `pip uninstall zoo-bad`",
                 }
             ],
         },
-        {"distribution": "zoo-good", "version": "0.3", "models": ["good.one"], "errors": []},
+        {
+            "distribution": "zoo-good",
+            "version": "0.3",
+            "plugin_api": [1],
+            "hooks": ["register_models"],
+            "models": ["good.one"],
+            "left_out": False,
+            "errors": [],
+        },
     ]
+
+
+def test_plugins_says_what_to_type_for_what_is_broken_too_new_or_left_out(site, typed):
+    site.install("zoo-bad", "1.2", "zoo_bad", "import no_such_module")
+    site.install("zoo-new", "2", "zoo_new", plugin('register(spec("new.one", plugin_api=99))'))
+    site.install("zoo-out", "3", "zoo_out", plugin('register(spec("out.one"))'))
+    site.install("zoo-good", "0.3", "zoo_good", plugin('register(spec("good.one"))'))
+    code, shown, told = typed("plugins", CALOZOO_LOAD_PLUGINS="zoo-bad,zoo-new,zoo-good")
+
+    rows = {line.split()[0]: line for line in shown.splitlines() if line}
+    assert (code, told) == (0, "")
+    assert rows["zoo-good"].split() == ["zoo-good", "0.3", "1", "register_models", "good.one"]
+    assert "left out by CALOZOO_LOAD_PLUGINS; add zoo-out to it, or unset it" in shown
+    assert "type `pip install --upgrade zoo-bad`, or `pip uninstall zoo-bad`" in shown
+    assert "zoo-new is not used: new.one was written for plugin API 99" in shown
+    assert "type `pip install --upgrade calozoo calozoo-core`" in shown
 
 
 def test_loading_a_name_claimed_twice_is_an_error_that_names_both(site, calozoo):

@@ -20,6 +20,9 @@ COMMANDS = {
     "info": "main(['info', 'toy'])",
     "info of a model with weights": "main(['info', 'caloclouds3'])",
     "plugins": "main(['plugins'])",
+    "search": "main(['search', 'photon'])",
+    "cache list": "main(['cache', 'list', '--json'])",
+    "completion": "main(['completion', 'fish'])",
 }
 
 

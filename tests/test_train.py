@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import signal
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from calozoo import plugins
 from calozoo.cli import main
 from calozoo.training import parse_options
 from calozoo_core.errors import InputError
-from calozoo_core.training.contract import made_up_showers, write_sample
+from calozoo_core.testing.trainers import made_up_showers, write_sample
 from conftest import clean_environment
 
 PLUGIN = """
@@ -138,6 +140,18 @@ def test_conversion_replaces_weights_only_when_told_to(folder, capsys):
     main([*words, "--overwrite"])
     assert (folder / "run/config.json").read_text() == "new"
     assert capsys.readouterr().out == "run\n"
+
+
+def test_what_was_written_is_reported_in_json(folder, capsys):
+    (folder / "theirs").write_text("{}")
+    main(["convert", "trainable", "theirs", "--out", "run", "--json"])
+    report = json.loads(capsys.readouterr().out)
+
+    assert (report["model"], report["out"]) == ("trainable.fit", "run")
+    digest = hashlib.sha256(b"{}").hexdigest()
+    assert report["files"] == [{"name": "config.json", "size": 2, "sha256": digest}]
+    main(["train", "trainable", "--data", "showers", "--out", "other", "--json"])
+    assert json.loads(capsys.readouterr().out)["files"] == []
 
 
 @pytest.mark.parametrize("word", ["epochs", "=3", "a b=3", "", "3=4"])

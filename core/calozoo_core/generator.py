@@ -13,16 +13,20 @@ from calozoo_core.errors import ConditionsError, InputError
 
 # A list of models needs their specs and no arrays, so numpy is imported by what computes.
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
     from calozoo_core.calibration import CalibrationRecord
     from calozoo_core.incident import Incident
     from calozoo_core.showers import Showers
 
-__all__ = ["PLUGIN_API", "Conditions", "Generator", "ModelSpec", "Precision"]
+__all__ = ["PLUGIN_API", "REFINED", "Conditions", "Generator", "ModelSpec", "Precision"]
 
 PLUGIN_API = 1
 """Version of the contract between core and plugins; a plugin states the one it was written for."""
+
+REFINED = "+refined"
+"""What the name of a model ends in whose tails were corrected."""
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -207,6 +211,28 @@ class Generator(ABC):
             first: Number of the first of them in the whole sample.
         """
 
+    def sample_numbers(self, incident: Incident, seed: int, numbers: NDArray[np.int64]) -> Showers:
+        """As `sample`, for showers whose numbers need not follow one another.
+
+        Whoever makes some showers of a sample again asks for them here. Runs of neighbours are
+        sampled together; a model that is much faster on many showers overrides this, and has
+        `sample` call it with `np.arange(first, first + len(incident))`.
+
+        Arguments:
+            incident: The n primaries.
+            seed: The user's seed.
+            numbers: Their numbers in the whole sample, shape (n,).
+        """
+        import numpy as np
+
+        from calozoo_core.showers import Showers
+
+        cuts = np.flatnonzero(np.diff(numbers) != 1) + 1
+        runs = zip([0, *cuts], [*cuts, len(numbers)], strict=True)
+        return Showers.concatenate(
+            [self.sample(incident[i:k], seed, int(numbers[i])) for i, k in runs]
+        )
+
     def save(self, folder: Path) -> None:
         """Write the `config.json` and `model.safetensors` it can be loaded from again.
 
@@ -239,6 +265,11 @@ class Generator(ABC):
         raise InputError(msg)
 
     @property
+    def provenance(self) -> dict[str, str | int | float]:
+        """What a file of its showers says of how they were made, beside the model and the seed."""
+        return {}
+
+    @property
     def precision(self) -> str:
         """The precision its arithmetic runs in, for people to read."""
         return self._precision
@@ -247,6 +278,19 @@ class Generator(ABC):
     def device(self) -> str:
         """The device it runs on, for people to read."""
         return self._device
+
+    @classmethod  # noqa: B027  most models need nothing else
+    def check_machine(cls, spec: ModelSpec) -> None:
+        """Make sure that this machine has what the model needs beside its packages and weights.
+
+        Data files, or a program: `calozoo doctor` asks for them, without loading the model.
+
+        Arguments:
+            spec: The spec it was registered with.
+
+        Raises:
+            CalozooError: If something is missing; the message says how to get it.
+        """
 
     def close(self) -> None:  # noqa: B027  most models hold nothing to let go of
         """Let go of the processes and files it holds, if any; it makes no more showers."""

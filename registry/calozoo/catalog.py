@@ -1,4 +1,4 @@
-"""From a name to a model: `architecture.tag[@revision]`, installed or known to the index."""
+"""From a name to a model: `architecture.tag[@revision]`, or `hub:ORG/NAME[@REVISION]`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import difflib
 import importlib
 import inspect
 import logging
+import sys
 from collections.abc import Iterable
+from contextlib import redirect_stdout
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,8 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from calozoo import plugins
 from calozoo.files import is_shower_file
 from calozoo.index import IndexEntry, read_index
-from calozoo_core.errors import InputError, ModelNameError, PluginError
-from calozoo_core.generator import Generator, ModelSpec, Precision
+from calozoo.repositories import is_repository, pull_model
+from calozoo_core.errors import CalozooError, InputError, ModelNameError, PluginError
+from calozoo_core.generator import REFINED, Generator, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from calozoo.plugins import Registration
@@ -23,12 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "find",
+    "find_entry",
     "find_factory",
     "find_model",
     "list_absent",
     "list_models",
     "load",
     "pull",
+    "refined",
     "split_revision",
 ]
 
@@ -58,43 +64,99 @@ def list_absent(pattern: str | None = None) -> list[IndexEntry]:
     Arguments:
         pattern: As for `list_models`.
     """
-    here = plugins.registered() | plugins.contested()
+    here = plugins.registered() | plugins.refused()
     absent = [entry for entry in read_index().values() if entry.name not in here]
     return sorted(_matching(absent, pattern), key=lambda entry: entry.name)
 
 
-def find_model(name: str) -> ModelSpec:
+def find_model(name: str, *, offline: bool = False) -> ModelSpec:
     """The model of this name.
 
     Arguments:
         name: `architecture.tag`, or an architecture, which means the first tag registered; an alias
-            of an architecture does as well.
+            of an architecture does as well. Or `hub:ORG/NAME[@REVISION]`, which is pulled to see
+            which model it is.
+        offline: Ask nothing of the network.
 
     Raises:
         ModelNameError: If no model is called so; the message names the nearest, or what to install.
-        PluginError: If several distributions claim the name.
+        PluginError: If several distributions claim the name, or its plugin cannot be used.
 
     Example:
         >>> find_model("toy").name
         'toy.ild-photon'
     """
-    return find(name).spec
+    return find(name, offline=offline).spec
 
 
-def find(name: str) -> Registration:
+def find(name: str, *, offline: bool = False) -> Registration:
     """As `find_model`, with the distribution that the model came with."""
-    models, contested = plugins.registered(), plugins.contested()
+    if is_repository(name):
+        return pull_model(name, offline=offline)[0]
+    models, refused = plugins.registered(), plugins.refused()
     name = _without_alias(name, [registration.spec for registration in models.values()])
-    full = _first_tag(name, [*models, *contested]) if "." not in name else name
-    if full in contested:
-        raise contested[full]
+    full = _first_tag(name, [*models, *refused]) if "." not in name else name
     if full in models:
         return models[full]
+    if full in refused:
+        raise refused[full]
+    if name.endswith(REFINED):
+        return refined(find(name.removesuffix(REFINED)))
     index = read_index()
     name = _without_alias(name, index.values())
     known = index.get(_first_tag(name, index) if "." not in name else name)
     if known is not None:
-        raise ModelNameError(_not_installed(known))
+        raise _not_to_be_had(known)
+    raise ModelNameError(_no_such_model(name, [*models, *index]))
+
+
+def refined(base: Registration) -> Registration:
+    """A model with its tails corrected, as `calozoo refine` makes one of any model.
+
+    Its weights are those the plugin brings beside the model's own, if it does; else they are given
+    as a folder.
+
+    Arguments:
+        base: The model.
+    """
+    from calozoo.sources import bundled_folder
+
+    own = base.spec
+    spec = own.model_copy(
+        update={
+            "name": own.name + REFINED,
+            "aliases": (),
+            "summary": f"{own.name}, its tails corrected on Geant4's.",
+            "factory": "calozoo_core.refining:Refined",
+            "weights": None if own.weights is None else own.weights + REFINED,
+            "trainer": None,
+            "converter": None,
+            "source": own.name,
+        }
+    )
+    if bundled_folder(spec) is None:
+        spec = spec.model_copy(update={"weights": None})
+    return replace(base, spec=spec)
+
+
+def find_entry(name: str) -> IndexEntry:
+    """What the index knows of a model, whether its plugin is installed or not.
+
+    Arguments:
+        name: As for `find_model`.
+
+    Raises:
+        ModelNameError: If the index does not have it.
+    """
+    models, index = plugins.registered(), read_index()
+    specs = [registration.spec for registration in models.values()]
+    name = _without_alias(name, [*specs, *index.values()])
+    full = _first_tag(name, [*models, *index]) if "." not in name else name
+    if full in index:
+        return index[full]
+    if full in models:
+        msg = f"{full} is in no index; name its repository on the Hub instead, as ORG/NAME."
+        raise ModelNameError(msg)
     raise ModelNameError(_no_such_model(name, [*models, *index]))
 
 
@@ -110,7 +172,7 @@ def load(
     """A model, ready to generate.
 
     Arguments:
-        name: `architecture[.tag][@revision]`.
+        name: `architecture[.tag][@revision]`, or `hub:ORG/NAME[@REVISION]`.
         device: A torch device.
         precision: Of the network's arithmetic; None for what the model measured best.
         offline: Ask nothing of the network.
@@ -129,22 +191,29 @@ def load(
         InputError: If the device, the precision or an option is not to be had.
     """
     short, revision = split_revision(name)
-    spec = find_model(short)
-    factory = find_factory(spec)
-    if folder is not None and revision is not None:
-        msg = f"Give a folder or a revision, not both: leave out '@{revision}'."
+    if folder is not None and (revision is not None or is_repository(name)):
+        unwanted = name if revision is None else f"@{revision}"
+        msg = f"Give a folder or a revision, not both: leave out '{unwanted}'."
         raise InputError(msg)
-    accepted = _accepted(spec, factory, options, offline=offline)
-    if folder is None and (spec.weights is not None or revision is not None):
+    pulled = pull(name, offline=offline) if is_repository(name) else None
+    spec = find_model(pulled.model if pulled else short)
+    factory = find_factory(spec)
+    handed_on = {"device": device, "precision": precision, "offline": offline}
+    accepted = _accepted(spec, factory, options, handed_on)
+    if folder is None and pulled is None and (spec.weights is not None or revision is not None):
         pulled = pull(name, offline=offline)
+    if pulled is not None:
+        folder = pulled.folder
         if pulled.note:
             logger.warning("calozoo: %s", pulled.note)
-        folder = pulled.folder
     return factory.load(spec, folder, device=device, precision=precision, **accepted)
 
 
 def _accepted(
-    spec: ModelSpec, factory: type[Generator], options: dict[str, Any], *, offline: bool
+    spec: ModelSpec,
+    factory: type[Generator],
+    options: dict[str, Any],
+    handed_on: dict[str, Any],
 ) -> dict[str, Any]:
     """The options as the model's `load` takes them.
 
@@ -153,7 +222,7 @@ def _accepted(
     """
     taken = inspect.signature(factory.load).parameters
     if "source" in taken:
-        options = _with_source(spec, options, keep_workers="workers" in taken, offline=offline)
+        options = _with_source(spec, options, handed_on, keep_workers="workers" in taken)
     for name in options.keys() - taken.keys():
         msg = f"{spec.name} has no --{name}; leave it out."
         raise InputError(msg)
@@ -165,7 +234,7 @@ def _accepted(
 
 
 def _with_source(
-    spec: ModelSpec, options: dict[str, Any], *, keep_workers: bool, offline: bool
+    spec: ModelSpec, options: dict[str, Any], handed_on: dict[str, Any], *, keep_workers: bool
 ) -> dict[str, Any]:
     """The options, with the model's source loaded; workers that it does not want work for that.
 
@@ -175,14 +244,14 @@ def _with_source(
     source = options.get("source", spec.source)
     if not isinstance(source, str | Path):
         return options
-    handed_on = {} if keep_workers else {k: v for k, v in options.items() if k == "workers"}
+    workers = {} if keep_workers else {k: v for k, v in options.items() if k == "workers"}
     if is_shower_file(source):
-        if handed_on:
+        if workers:
             msg = f"{source} is a file, which needs no --workers; leave it out."
             raise InputError(msg)
         return options | {"source": Path(source)}
-    generator = load(str(source), offline=offline, **handed_on)
-    kept = {name: value for name, value in options.items() if name not in handed_on}
+    generator = load(str(source), **handed_on, **workers)
+    kept = {name: value for name, value in options.items() if name not in workers}
     return kept | {"source": generator}
 
 
@@ -196,7 +265,7 @@ def pull(
     """Make a model's weights available here, and say where they came from.
 
     Arguments:
-        name: `architecture[.tag][@revision]`.
+        name: `architecture[.tag][@revision]`, or `hub:ORG/NAME[@REVISION]`.
         offline: Ask nothing of the network.
         endpoint: Address of the Hub; by default that of huggingface_hub.
         cache_dir: The Hugging Face cache; by default where it always is.
@@ -208,6 +277,8 @@ def pull(
     """
     from calozoo import sources
 
+    if is_repository(name):
+        return pull_model(name, offline=offline, endpoint=endpoint, cache_dir=cache_dir)[1]
     short, revision = split_revision(name)
     registration = find(short)
     entry = read_index().get(registration.spec.name)
@@ -229,8 +300,9 @@ def find_factory(spec: ModelSpec) -> type[Generator]:
     """
     module, _, attribute = spec.factory.partition(":")
     try:
-        factory = getattr(importlib.import_module(module), attribute)
-    except Exception as error:
+        with redirect_stdout(sys.stderr):  # stdout is for data
+            factory = getattr(importlib.import_module(module), attribute)
+    except (Exception, SystemExit) as error:
         reason = " ".join(str(error).split())
         msg = f"{spec.name} cannot be loaded, since importing {spec.factory} failed: {reason}."
         raise PluginError(msg) from error
@@ -241,7 +313,7 @@ def find_factory(spec: ModelSpec) -> type[Generator]:
 
 
 def split_revision(name: str) -> tuple[str, str | None]:
-    """A name and the revision behind its `@`, if there is one.
+    """A name and the revision behind its `@`, if there is one; a repository keeps its own.
 
     Raises:
         InputError: If nothing follows the `@`.
@@ -249,7 +321,11 @@ def split_revision(name: str) -> tuple[str, str | None]:
     Example:
         >>> split_revision("toy@v1.0")
         ('toy', 'v1.0')
+        >>> split_revision("hub:my-lab/photons@v1.0")
+        ('hub:my-lab/photons@v1.0', None)
     """
+    if is_repository(name):
+        return name, None
     short, at, revision = name.partition("@")
     if at and not revision:
         msg = f"'{name}' names no revision; write '{short}' or '{short}@REVISION'."
@@ -284,8 +360,14 @@ def _first_tag(architecture: str, names: Iterable[str]) -> str:
     return next((n for n in names if n.partition(".")[0] == architecture), architecture)
 
 
-def _not_installed(entry: IndexEntry) -> str:
-    return f"{entry.name} is not installed; type `pip install {entry.distribution}`{_but_broken()}."
+def _not_to_be_had(entry: IndexEntry) -> CalozooError:
+    """What to say of a model of the index: install its plugin, or why the installed one is idle."""
+    for failure in plugins.failures():
+        if plugins.canonical(failure.distribution) == plugins.canonical(entry.distribution):
+            reason = str(failure).removesuffix(".")
+            return PluginError(f"{entry.name} cannot be loaded, since {reason}.")
+    msg = f"{entry.name} is not installed; type `pip install {entry.distribution}`{_but_broken()}."
+    return ModelNameError(msg)
 
 
 def _no_such_model(name: str, names: list[str]) -> str:

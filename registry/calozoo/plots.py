@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-__all__ = ["PICTURE_SUFFIXES", "check_picture", "plot_file"]
+__all__ = ["PICTURE_SUFFIXES", "check_picture", "plot_file", "save_picture"]
 
 PICTURE_SUFFIXES = (".png", ".pdf", ".svg")
 
@@ -81,7 +81,7 @@ def plot_file(path: Path, picture: Path, *, event: int = 0) -> None:
         shower = file[event : event + 1]
         placed = _placed(file, event, shower)
         sums = profiles(file.batches(), detector)
-    _save(picture, lambda: _draw(shower, event, sums, detector, placed))
+    save_picture(picture, lambda: _draw(shower, event, sums, detector, placed))
 
 
 def _placed(file: ShowerFile, event: int, shower: Showers) -> PlacedShower | None:
@@ -116,8 +116,12 @@ def check_picture(picture: Path) -> None:
         raise CalozooError(msg) from error
 
 
-def _save(picture: Path, draw: Callable[[], Figure]) -> None:
-    """Draw into a part file, and give it its name when it is whole."""
+def save_picture(picture: Path, draw: Callable[[], Figure]) -> None:
+    """Draw into a part file, and give it its name when it is whole.
+
+    Raises:
+        ShowerFileError: If it cannot be written.
+    """
     from matplotlib import rc_context
 
     part = picture.with_name(picture.name + ".part")

@@ -90,6 +90,7 @@ def generate_to_file(
         overwrite=overwrite,
         hits_detector=None if placer is None else placer.detector,
         hits_threshold_mev=0.0 if placer is None else placer.threshold_mev,
+        provenance=generator.provenance,
     ) as writer:
         for first, incident in source.batches(size):
             batches = generator.batches(

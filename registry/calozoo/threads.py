@@ -7,7 +7,7 @@ import sys
 
 from calozoo_core.errors import InputError
 
-__all__ = ["threads_in_use", "use_threads"]
+__all__ = ["cores", "threads_in_use", "use_threads"]
 
 
 def use_threads(threads: int | None = None) -> None:
@@ -26,7 +26,7 @@ def use_threads(threads: int | None = None) -> None:
     if threads is None:
         if "OMP_NUM_THREADS" in os.environ:
             return
-        threads = _cores()
+        threads = cores()
     if threads < 1:
         msg = f"The number of threads must be at least 1, not {threads}."
         raise InputError(msg)
@@ -41,7 +41,8 @@ def threads_in_use() -> int:
     return int(sys.modules["torch"].get_num_threads()) if "torch" in sys.modules else 1
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -24,7 +24,7 @@ Width = Annotated[int, Field(ge=1, le=4096)]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class FlowConfig(_Frozen):

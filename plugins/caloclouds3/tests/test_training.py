@@ -18,7 +18,7 @@ from calozoo_caloclouds3.points import PointWiseNet, consistency
 from calozoo_caloclouds3.training import train
 from calozoo_core.errors import InputError
 from calozoo_core.showers import Showers
-from calozoo_core.training.contract import TrainerContract, made_up_showers, write_sample
+from calozoo_core.testing.trainers import TrainerContract, made_up_showers, write_sample
 
 QUICK = {
     "preset": "tiny",

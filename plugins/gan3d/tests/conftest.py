@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from calozoo_core.showers import Showers
-from calozoo_core.training.contract import made_up_showers
+from calozoo_core.testing.trainers import made_up_showers
 from calozoo_gan3d import SPEC
 from calozoo_gan3d.config import Gan3dConfig, preset
 from calozoo_gan3d.data import Sample, upright

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from calozoo_core.training.contract import TrainerContract
+from calozoo_core.testing.trainers import TrainerContract
 from calozoo_gan3d import SPEC
 
 

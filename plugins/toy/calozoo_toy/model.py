@@ -93,12 +93,15 @@ class ToyGenerator(Generator):
         return cls(spec)
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
+        """Showers for these primaries, of which the first is number `first` of the sample."""
+        return self.sample_numbers(incident, seed, np.arange(first, first + len(incident)))
+
+    def sample_numbers(self, incident: Incident, seed: int, numbers: NDArray[np.int64]) -> Showers:
         """Showers for these primaries, each from a random stream of its own."""
+        directions = incident.direction.astype(np.float64)
         showers = [
-            self._shower(float(energy), direction, stream(seed, first + i, "toy"))
-            for i, (energy, direction) in enumerate(
-                zip(incident.energy, incident.direction.astype(np.float64), strict=True)
-            )
+            self._shower(float(energy), direction, stream(seed, int(number), "toy"))
+            for energy, direction, number in zip(incident.energy, directions, numbers, strict=True)
         ]
         x, y, layer, energy = (np.concatenate(column) for column in zip(*showers, strict=True))
         return Showers(

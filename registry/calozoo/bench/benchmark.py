@@ -113,6 +113,7 @@ class Benchmark:
                 precision=fidelity[0].precision,
                 parameters=entrant.parameters,
                 weights_bytes=entrant.n_bytes,
+                weights_sha256=entrant.sha256,
                 machine=Machine.here(catalog.find(entrant.spec.name).distribution),
                 sample=self._facts(
                     truth if truth is not None and truth.fits(entrant.spec) else None

@@ -11,7 +11,8 @@ from typing import Final
 
 from calozoo import catalog
 from calozoo.bench.measurements import Timing
-from calozoo.bench.size import count_parameters, weights_bytes
+from calozoo.bench.size import count_parameters, weights_bytes, weights_sha256
+from calozoo.repositories import is_repository
 from calozoo_core.errors import InputError
 from calozoo_core.generator import Generator, ModelSpec, Precision
 
@@ -31,6 +32,7 @@ class Entrant:
         precisions: Those it is measured in, the default first, and what to ask for to get each.
         parameters: How many it has; None if it has no weights.
         n_bytes: Size of its weights, likewise.
+        sha256: Of each of their files, likewise.
         digest: Of its weights.
         timings: How fast it is, as far as that was measured.
     """
@@ -41,6 +43,7 @@ class Entrant:
     precisions: dict[str, Precision | None] = field(default_factory=lambda: {"float64": None})
     parameters: int | None = None
     n_bytes: int | None = None
+    sha256: dict[str, str] | None = None
     digest: str = ""
     timings: list[Timing] = field(default_factory=list)
 
@@ -63,6 +66,8 @@ class Entrant:
             InputError: If it does not have the precision.
         """
         spec = catalog.find_model(catalog.split_revision(name)[0])
+        if weights is None and is_repository(name):
+            weights = catalog.pull(name).folder
         taken = inspect.signature(catalog.find_factory(spec).load).parameters
         entrant = cls(spec, "workers" in taken, weights)
         if not entrant.is_fast:
@@ -79,7 +84,8 @@ class Entrant:
                 if not entrant.precisions:
                     folder = weights or catalog.pull(spec.name, offline=True).folder
                     entrant.parameters = count_parameters(generator, folder)
-                    entrant.n_bytes, entrant.digest = weights_bytes(folder), _digest(folder)
+                    entrant.n_bytes, entrant.sha256 = weights_bytes(folder), weights_sha256(folder)
+                    entrant.digest = _digest(folder)
                 entrant.precisions.setdefault(generator.precision, asked)
         return entrant
 

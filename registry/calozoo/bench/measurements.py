@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import mean
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -29,6 +29,8 @@ __all__ = [
     "Timing",
     "read_measurements",
 ]
+
+MAX_BYTES: Final = 4 << 20
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -235,6 +237,8 @@ class Measurements(BaseModel):
         precision: What it runs in if nothing is asked for.
         parameters: How many it has; None if it has no weights.
         weights_bytes: Size of model.safetensors, likewise.
+        weights_sha256: Of each weights file, by name; likewise, and of cards made before this was
+            written down.
         machine: Where it was measured.
         sample: For which primaries, against what.
         fidelity: How good it is, one entry a precision; the default first.
@@ -252,6 +256,7 @@ class Measurements(BaseModel):
     precision: str
     parameters: int | None = None
     weights_bytes: int | None = None
+    weights_sha256: dict[str, str] | None = None
     machine: Machine
     sample: SampleFacts
     fidelity: tuple[Fidelity, ...] = Field(min_length=1)
@@ -277,12 +282,17 @@ def read_measurements(path: Path) -> Measurements:
         CalozooError: If it cannot be read, or is not of this format.
     """
     try:
-        return Measurements.model_validate_json(path.read_bytes())
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            msg = f"{path} is larger than {MAX_BYTES} bytes; measure the model again."
+            raise CalozooError(msg)
+        return Measurements.model_validate_json(content)
     except OSError as error:
         msg = f"{path} cannot be read ({error.strerror}); make it with `calozoo benchmark`."
         raise CalozooError(msg) from error
     except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"])) or "its text"
+        where = repr(".".join(map(str, error.errors()[0]["loc"]))[:80])[1:-1] or "its text"
         msg = f"{path} is not what `calozoo benchmark` writes ({where}); measure the model again."
         raise CalozooError(msg) from error
 

@@ -7,9 +7,9 @@ import math
 from pathlib import Path
 
 from calozoo_core.generator import Generator
-from calozoo_core.weights import TENSORS_FILE
+from calozoo_core.weights import TENSORS_FILE, WEIGHT_FILES, sha256
 
-__all__ = ["count_parameters", "weights_bytes"]
+__all__ = ["count_parameters", "weights_bytes", "weights_sha256"]
 
 
 def count_parameters(generator: Generator, folder: Path | None) -> int | None:
@@ -35,6 +35,11 @@ def count_parameters(generator: Generator, folder: Path | None) -> int | None:
 def weights_bytes(folder: Path | None) -> int | None:
     """Size of the weights file; None if there is none."""
     return None if folder is None else (folder / TENSORS_FILE).stat().st_size
+
+
+def weights_sha256(folder: Path | None) -> dict[str, str] | None:
+    """The sha256 of each weights file, by name; None if there are none."""
+    return None if folder is None else {name: sha256(folder / name) for name in WEIGHT_FILES}
 
 
 def _floats_in(path: Path) -> int:

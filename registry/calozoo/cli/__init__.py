@@ -15,17 +15,25 @@ __all__ = ["cli", "main"]
 
 COMMANDS = {
     "benchmark": "calozoo.cli.benchmark:benchmark",
+    "cache": "calozoo.cli.cache:cache",
     "calibrate": "calozoo.cli.calibrate:calibrate",
     "card": "calozoo.cli.card:card",
     "compare": "calozoo.cli.compare:compare",
+    "completion": "calozoo.cli.completion:completion",
     "convert": "calozoo.cli.convert:convert",
+    "doctor": "calozoo.cli.doctor:doctor",
     "evaluate": "calozoo.cli.evaluate:evaluate",
     "export": "calozoo.cli.export:export",
     "generate": "calozoo.cli.generate:generate",
     "info": "calozoo.cli.models:info",
     "list": "calozoo.cli.models:list_models",
+    "plugin": "calozoo.cli.plugin:plugin",
     "plugins": "calozoo.cli.plugins:plugins",
+    "publish": "calozoo.cli.publish:publish",
     "pull": "calozoo.cli.pull:pull",
+    "refine": "calozoo.cli.refine:refine",
+    "rm": "calozoo.cli.rm:rm",
+    "search": "calozoo.cli.search:search",
     "show": "calozoo.cli.show:show",
     "train": "calozoo.cli.train:train",
 }
@@ -49,7 +57,7 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="calozoo", message="%(prog)s %(version)s")
 @click.pass_context
@@ -57,9 +65,25 @@ def cli(context: click.Context) -> None:
     """A zoo of generative calorimeter-shower models.
 
     \b
-    calozoo list                               what there is
-    calozoo pull caloclouds3                   get a model's weights
-    calozoo generate --model caloclouds3 --energy 50 --dir 0,0 -n 100 --out showers.h5
+    Examples:
+      calozoo list                               what there is
+      calozoo pull caloclouds3                   get a model's weights
+      calozoo generate --model caloclouds3 --energy 50 --dir 0,0 -n 100 --out showers.h5
+      calozoo doctor                             what is broken here, and what to type
+
+    Exit codes: 0 if it is done; 1 if the world is not as it should be, such as a file that is
+    damaged or there already; 2 if the request itself is wrong; 130 if it was stopped.
+
+    \b
+    Environment:
+      HF_HOME, HF_HUB_CACHE     where pulled weights are kept
+      HF_TOKEN                  opens private repositories, and publishes
+      HF_ENDPOINT               another Hub
+      HF_HUB_OFFLINE=1          ask nothing of the network
+      CALOZOO_INDEX             a folder with further index entries
+      CALOZOO_LOAD_PLUGINS      load only these distributions, separated by commas
+      CALOZOO_STRICT_PLUGINS=1  raise what a broken plugin raises
+      OMP_NUM_THREADS           threads, where --threads says nothing
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

@@ -9,6 +9,7 @@ from typing import Literal
 
 import click
 
+from calozoo.cli.completion import complete_models, complete_sources
 from calozoo.cli.progress import progress_bar
 
 __all__ = ["benchmark"]
@@ -17,13 +18,16 @@ SHOWERS, ROUNDS = 300, 7
 QUICK_SHOWERS, QUICK_ROUNDS = 20, 2
 
 
-@click.command()
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.command(short_help="Measure how good, how fast and how big models are.")
+@click.argument(
+    "models", nargs=-1, required=True, metavar="MODEL...", shell_complete=complete_models
+)
 @click.option(
     "--reference",
     default="geant4",
     show_default=True,
     metavar="NAME|FILE.h5",
+    shell_complete=complete_sources,
     help="A simulation of the real detector, or showers that say where they enter it, whose "
     "primaries are taken then.",
 )
@@ -62,9 +66,26 @@ QUICK_SHOWERS, QUICK_ROUNDS = 20, 2
     type=click.Choice(["float32", "bfloat16"]),
     help="Only this one; by default all that a model offers.",
 )
-@click.option("--weights", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes of Geant4.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Measure the model with the weights in this folder; by default with its own.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes of Geant4; by default CALOZOO_G4WORKERS, or 1.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Of the primaries and all showers.",
+)
 @click.option("--extrapolate", is_flag=True, help="Go beyond what a model was trained on.")
 @click.option(
     "--note",
@@ -104,8 +125,9 @@ def benchmark(
     was when the same is typed again.
 
     \b
-    calozoo benchmark caloclouds3 --quick
-    calozoo benchmark caloclouds3 optimum.x9 --showers 300 --workers 2 --out cards
+    Examples:
+      calozoo benchmark caloclouds3 --quick
+      calozoo benchmark caloclouds3 optimum.x9 --showers 300 --workers 2 --out cards
     """
     from calozoo.threads import use_threads
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from calozoo.cli.completion import complete_models
 from calozoo.cli.evaluation_table import measured
 from calozoo.cli.stopping import stoppable
 from calozoo.cli.table import aligned
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["calibrate"]
 
 
-@click.command()
-@click.argument("model")
+@click.command(short_help="Make a model's points and energy agree with Geant4's.")
+@click.argument("model", shell_complete=complete_models)
 @click.option(
     "--data",
     "data",
@@ -32,12 +33,14 @@ __all__ = ["calibrate"]
 @click.option(
     "--weights",
     type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
     help="Begin with the weights in this folder; by default with the model's own.",
 )
 @click.option(
     "--out",
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
     help="Folder for config.json and model.safetensors.",
 )
 @click.option(
@@ -46,9 +49,16 @@ __all__ = ["calibrate"]
     default=50.0,
     show_default=True,
     metavar="GEV",
-    help="Where the visible energy is made to agree.",
+    help="Incident energy at which the visible energy is made to agree.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the generated showers.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Of the generated showers.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace weights that are already there.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def calibrate(
@@ -64,8 +74,9 @@ def calibrate(
     """Fit what MODEL's number of points and energy are multiplied by, and write new weights.
 
     \b
-    calozoo calibrate caloclouds3 --data g4.h5 --out calibrated
-    calozoo generate --model caloclouds3 --weights calibrated --energy 50 --out showers.h5
+    Examples:
+      calozoo calibrate caloclouds3 --data g4.h5 --out calibrated
+      calozoo generate --model caloclouds3 --weights calibrated --energy 50 --out showers.h5
     """
     from calozoo import calibration
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import click
 
+from calozoo.cli.completion import complete_cards
+
 __all__ = ["card"]
 
 
-@click.command()
-@click.argument("model")
+@click.command(short_help="Print what was measured of a model.")
+@click.argument("model", shell_complete=complete_cards)
 @click.option(
     "--cards",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -27,8 +29,9 @@ def card(model: str, cards: Path | None, as_json: bool, as_path: bool) -> None:
     On a terminal tables are aligned; into a file or a pipe goes the Markdown that the Hub reads.
 
     \b
-    calozoo card caloclouds3
-    calozoo card caloclouds3 --json
+    Examples:
+      calozoo card caloclouds3
+      calozoo card caloclouds3 --json
     """
     from calozoo.bench.measurements import read_measurements
     from calozoo.cards import CARD, MEASUREMENTS, find_card

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from calozoo.cli.completion import complete_cards
+
 if TYPE_CHECKING:
     from calozoo.leaderboard import Leaderboard
 
@@ -20,7 +22,7 @@ LEGEND = "* the best of a row, ! the worst"
 
 
 @click.command()
-@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.argument("models", nargs=-1, metavar="[MODEL]...", shell_complete=complete_cards)
 @click.option(
     "--cards",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -41,8 +43,9 @@ def compare(
     """Compare MODELs, or all that have a card, figure by figure.
 
     \b
-    calozoo compare
-    calozoo compare caloclouds3 optimum.x9 --html leaderboard.html
+    Examples:
+      calozoo compare
+      calozoo compare caloclouds3 optimum.x9 --html leaderboard.html
     """
     from calozoo.bench.measurements import read_measurements
     from calozoo.cards import MEASUREMENTS, find_card, read_cards

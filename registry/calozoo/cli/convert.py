@@ -6,27 +6,33 @@ from pathlib import Path
 
 import click
 
+from calozoo.cli.completion import complete_models
+from calozoo.cli.weights import weights_report
+
 __all__ = ["convert"]
 
 
-@click.command()
-@click.argument("model")
+@click.command(short_help="Convert a model's published weights for calozoo.")
+@click.argument("model", shell_complete=complete_models)
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option(
     "--out",
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
     help="Folder for config.json and model.safetensors.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace weights that are already there.")
-def convert(model: str, source: Path, out: Path, overwrite: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def convert(model: str, source: Path, out: Path, overwrite: bool, as_json: bool) -> None:
     """Convert SOURCE, a file or folder of MODEL's authors, into weights that calozoo loads.
 
     \b
-    calozoo convert caloclouds3 published.pt --out published
-    calozoo generate --model caloclouds3 --weights published --energy 50 --out showers.h5
+    Examples:
+      calozoo convert caloclouds3 published.pt --out published
+      calozoo generate --model caloclouds3 --weights published --energy 50 --out showers.h5
     """
     from calozoo.training import convert_files
 
     convert_files(model, source, out, overwrite=overwrite)
-    click.echo(out)
+    click.echo(weights_report(model, out) if as_json else out)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from calozoo.cli.completion import complete_detectors
 from calozoo.cli.progress import progress_bar
 from calozoo.cli.stopping import stoppable
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 
-@click.command()
+@click.command(short_help="Compare showers with those of Geant4.")
 @click.argument(
-    "generated", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="GEN"
+    "generated", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="GEN..."
 )
 @click.option(
     "--reference",
@@ -34,6 +34,7 @@ __all__ = ["evaluate"]
 @click.option(
     "--place",
     metavar="DETECTOR",
+    shell_complete=complete_detectors,
     help="Put the points of all files into this detector and compare its cells; by default the "
     "hits in the files, or the detector of REF if it has gaps, or cells without gaps.",
 )
@@ -68,7 +69,9 @@ __all__ = ["evaluate"]
     "table.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file that is already there.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the grids of cells.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, metavar="N", help="Of the grids of cells."
+)
 @click.option("--workers", type=int, metavar="N", help="Processes; by default all cores.")
 @click.option("--quiet", is_flag=True, help="Say nothing on stderr but what goes wrong.")
 def evaluate(
@@ -88,13 +91,15 @@ def evaluate(
     """Compare GEN, showers of one model or of several, with those of Geant4.
 
     \b
-    calozoo evaluate gen.h5 --reference g4.h5
-    calozoo evaluate gen.h5 --reference g4.h5 --plots plots --json figures.json
-    calozoo evaluate gen.h5 --reference g4.h5 --place ild_siecal
+    Examples:
+      calozoo evaluate gen.h5 --reference g4.h5
+      calozoo evaluate gen.h5 --reference g4.h5 --plots plots --json figures.json
+      calozoo evaluate gen.h5 --reference g4.h5 --place ild_siecal
     """
     from calozoo.cli.evaluation_table import evaluation_text
     from calozoo.evaluation import evaluate_files
     from calozoo.reports import check_report, report_text, write_report
+    from calozoo.threads import cores
 
     target = None if report in (None, "-") else Path(str(report))
     if target is not None:
@@ -121,7 +126,7 @@ def evaluate(
             threshold_mev=threshold,
             features=features,
             seed=seed,
-            workers=workers or _cores(),
+            workers=workers or cores(),
             on_start=on_start,
             on_batch=on_batch,
             on_looked=looking.close,
@@ -155,9 +160,3 @@ def _footer(
     if plots is not None:
         words.append(f"{drawn} pictures in {plots}")
     return "; ".join(words)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

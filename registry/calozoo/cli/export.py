@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["export"]
 
 
-@click.command()
+@click.command(short_help="Write showers in the format of another program.")
 @click.argument("showers", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
@@ -71,9 +71,10 @@ def export(
     """Write SHOWERS, a shower file, to OUT in the format of another program.
 
     \b
-    calozoo export showers.h5 showers.root
-    calozoo export showers.h5 library.h5 --to ddml
-    calozoo export showers.h5 voxels.h5 --to calochallenge --voxels 16x9x4.65
+    Examples:
+      calozoo export showers.h5 showers.root
+      calozoo export showers.h5 library.h5 --to ddml
+      calozoo export showers.h5 voxels.h5 --to calochallenge --voxels 16x9x4.65
     """
     from calozoo.formats import export_file, format_of
 

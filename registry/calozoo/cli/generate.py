@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from calozoo.cli.completion import complete_detectors, complete_models, complete_sources
 from calozoo.cli.progress import progress_bar, readable_size
 from calozoo.cli.stopping import stoppable
 
@@ -18,7 +19,13 @@ __all__ = ["generate"]
 
 
 @click.command()
-@click.option("--model", required=True, metavar="NAME", help="architecture[.tag][@revision].")
+@click.option(
+    "--model",
+    required=True,
+    metavar="NAME",
+    shell_complete=complete_models,
+    help="architecture[.tag][@revision] | hub:ORG/NAME[@REVISION].",
+)
 @click.option(
     "--energy",
     required=True,
@@ -41,18 +48,35 @@ __all__ = ["generate"]
     metavar="N",
     help="Number of showers; by default the rows of a @FILE, else one for each energy listed.",
 )
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The file, .h5.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The file, .h5."
+)
 @click.option("--overwrite", is_flag=True, help="Replace a file that is already there.")
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="Same seed, same showers, same bytes."
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Same seed, same showers, same bytes.",
 )
-@click.option("--particle", help="PDG name; by default the model's own.")
+@click.option(
+    "--particle",
+    metavar="PDG",
+    help="Its PDG name, such as gamma or e-; by default the model's own.",
+)
 @click.option("--extrapolate", is_flag=True, help="Go beyond what the model was trained on.")
 @click.option(
     "--batch-size", type=int, metavar="N", help="Showers at a time; they do not depend on it."
 )
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
-@click.option("--threads", type=int, metavar="N", help="By default all cores.")
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="What the network runs on.",
+)
+@click.option("--threads", type=int, metavar="N", help="Of the network; by default all cores.")
 @click.option(
     "--precision",
     type=click.Choice(["float32", "bfloat16"]),
@@ -74,16 +98,19 @@ __all__ = ["generate"]
     "--source",
     "fed_by",
     metavar="NAME|FILE.h5",
+    shell_complete=complete_sources,
     help="What feeds a model that is fed: another one, or showers that were made before.",
 )
 @click.option(
     "--detector",
     metavar="NAME|FILE.toml",
+    shell_complete=complete_detectors,
     help="Another detector than the model's own, where it can simulate any.",
 )
 @click.option(
     "--place",
     metavar="DETECTOR",
+    shell_complete=complete_detectors,
     help="Put the showers into a detector with its gaps, and write its hits beside the points.",
 )
 @click.option(
@@ -138,9 +165,10 @@ def generate(
     """Generate showers into an HDF5 file.
 
     \b
-    calozoo generate --model caloclouds3 --energy 50 -n 100 --out showers.h5
-    calozoo generate --model caloclouds3 --energy 10:100 --dir cone:40 -n 5000 --out showers.h5
-    calozoo generate --model caloclouds3 --energy 50 -n 100 --place ild_siecal --out hits.h5
+    Examples:
+      calozoo generate --model caloclouds3 --energy 50 -n 100 --out showers.h5
+      calozoo generate --model caloclouds3 --energy 10:100 --dir cone:40 -n 5000 --out showers.h5
+      calozoo generate --model caloclouds3 --energy 50 -n 100 --place ild_siecal --out hits.h5
     """
     from calozoo import catalog
     from calozoo.threads import use_threads
@@ -150,7 +178,7 @@ def generate(
     from calozoo.request import make_flights, make_source
     from calozoo.run import check_output, check_request, generate_to_file
 
-    spec = catalog.find_model(catalog.split_revision(model)[0])
+    spec = catalog.find_model(catalog.split_revision(model)[0], offline=offline)
     particle = particle or spec.conditions.particles[0]
     made_for = detector or spec.detector
     placement = find_placement(spec.name, made_for, place, position, from_ip=from_ip)

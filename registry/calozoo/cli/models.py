@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calozoo.cli.completion import complete_models
 from calozoo.cli.table import aligned
 
 if TYPE_CHECKING:
@@ -19,16 +20,20 @@ __all__ = ["info", "list_models"]
 HEADINGS = ("NAME", "POINTS", "DETECTOR", "ENERGY", "ANGLE", "WHERE", "SUMMARY")
 
 
-@click.command("list")
-@click.argument("pattern", required=False)
+@click.command("list", short_help="List the models there are.")
+@click.argument("pattern", required=False, shell_complete=complete_models)
 @click.option("--installed", is_flag=True, help="Leave out models whose plugin is not installed.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_models(pattern: str | None, installed: bool, as_json: bool) -> None:
     """List the models there are, or those whose name matches PATTERN.
 
+    PATTERN matches as file names do in a shell; a bare architecture means all its tags. Models of
+    the index whose plugin is not installed are listed with what to type. Exit code 2 if none is.
+
     \b
-    calozoo list
-    calozoo list 'calo*' --json
+    Examples:
+      calozoo list
+      calozoo list 'calo*' --json
     """
     from calozoo import catalog, plugins
     from calozoo_core.errors import ModelNameError
@@ -46,19 +51,27 @@ def list_models(pattern: str | None, installed: bool, as_json: bool) -> None:
         if pattern is None:
             msg = f"there is no {among}; type `pip install calozoo-toy`."
         raise ModelNameError(msg)
-    table = [HEADINGS, *map(_installed_row, here), *map(_absent_row, absent)]
+    idle = {plugins.canonical(failure.distribution) for failure in plugins.failures()}
+    table = [HEADINGS, *map(_installed_row, here)]
+    table += [_absent_row(one, plugins.canonical(one.distribution) in idle) for one in absent]
     click.echo(aligned(table))
 
 
-@click.command()
-@click.argument("model")
+@click.command(short_help="Show all that is known of a model.")
+@click.argument("model", shell_complete=complete_models)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def info(model: str, as_json: bool) -> None:
-    """Show all that is known of MODEL, without loading or fetching it."""
+    """Show all that is known of MODEL, without loading or fetching it.
+
+    \b
+    Examples:
+      calozoo info caloclouds3
+      calozoo info caloclouds3.ild-photon-cells --json
+    """
     from calozoo import catalog
     from calozoo.index import read_index
 
-    registration = catalog.find(catalog.split_revision(model)[0])
+    registration = catalog.find(catalog.split_revision(model)[0], offline=True)
     weights = _weights(model)
     entry = read_index().get(registration.spec.name)
     if as_json:
@@ -80,8 +93,9 @@ def _installed_row(registration: Registration) -> tuple[str, ...]:
     return (spec.name, spec.representation, spec.detector, *ranges, where, spec.summary)
 
 
-def _absent_row(entry: IndexEntry) -> tuple[str, ...]:
-    where = f"pip install {entry.distribution}"
+def _absent_row(entry: IndexEntry, idle: bool) -> tuple[str, ...]:
+    """A model whose plugin is not installed, or cannot be used."""
+    where = "not used: calozoo plugins" if idle else f"pip install {entry.distribution}"
     return (entry.name, "-", "-", "-", "-", where, entry.summary)
 
 

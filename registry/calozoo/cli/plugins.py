@@ -11,47 +11,75 @@ import click
 from calozoo.cli.table import aligned
 
 if TYPE_CHECKING:
-    from calozoo.plugins import PluginFailure, Registration
+    from collections.abc import Sequence
+
+    from calozoo.plugins import Plugin, PluginFailure, Registration
 
 __all__ = ["plugins"]
 
+HEADINGS = ("PLUGIN", "VERSION", "API", "HOOKS", "MODELS")
 
-@click.command()
+
+@click.command(short_help="List the installed plugins, and what is wrong with them.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def plugins(as_json: bool) -> None:
-    """List the installed plugins, the models they bring, and what of them cannot be used."""
+    """List the installed plugins, the models they bring, and what of them cannot be used.
+
+    API is the version of the contract that its models were written for. Below the table, a plugin
+    that is broken, too old, too new or left out is named with the reason and what to type.
+
+    \b
+    Examples:
+      calozoo plugins
+      calozoo plugins --json
+    """
     from calozoo import plugins as found
 
     # What is broken is this command's data, so it need not be said on stderr as well.
     logging.getLogger(found.__name__).setLevel(logging.ERROR)
-    rows = _rows(list(found.registered().values()), found.failures())
+    rows = _rows(found.looked_at(), list(found.registered().values()), found.failures())
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
     if not rows:
         click.echo("no plugin is installed; `pip install calozoo-toy` brings one.", err=True)
         return
-    table = [("PLUGIN", "VERSION", "MODELS"), *map(_text, rows)]
-    click.echo(aligned(table))
+    click.echo(aligned([HEADINGS, *map(_text, rows)]))
+    for row in rows:
+        for error in row["errors"]:
+            click.echo(f"\n{row['distribution']} is not used: {error['error']}")
+            if error["advice"]:
+                click.echo(f"  {error['advice']}")
 
 
-def _rows(models: list[Registration], failures: list[PluginFailure]) -> list[dict[str, Any]]:
+def _rows(
+    looked_at: Sequence[Plugin], models: Sequence[Registration], failures: Sequence[PluginFailure]
+) -> list[dict[str, Any]]:
     """One row a distribution, in the order of their names."""
     rows: dict[str, dict[str, Any]] = {}
-    everything: list[Registration | PluginFailure] = [*models, *failures]
+    everything: list[Plugin | Registration | PluginFailure] = [*looked_at, *models, *failures]
     for found in everything:
-        row = {"distribution": found.distribution, "version": found.version or None}
-        rows.setdefault(found.distribution, row | {"models": [], "errors": []})
+        about = {"distribution": found.distribution, "version": found.version or None}
+        empty = {"plugin_api": [], "hooks": [], "models": [], "left_out": False, "errors": []}
+        rows.setdefault(found.distribution, about | empty)
+    for plugin in looked_at:
+        rows[plugin.distribution]["hooks"] += plugin.hooks
+        rows[plugin.distribution]["left_out"] |= plugin.is_left_out
     for registration in models:
-        rows[registration.distribution]["models"].append(registration.spec.name)
+        row = rows[registration.distribution]
+        row["models"].append(registration.spec.name)
+        row["plugin_api"] = sorted({*row["plugin_api"], registration.spec.plugin_api})
     for failure in failures:
-        rows[failure.distribution]["errors"].append(
-            {"entry_point": failure.entry_point or None, "error": failure.reason}
-        )
+        fault = {"entry_point": failure.entry_point or None, "error": failure.reason}
+        rows[failure.distribution]["errors"].append(fault | {"advice": failure.advice or None})
     return [rows[name] for name in sorted(rows)]
 
 
-def _text(row: dict[str, Any]) -> tuple[str, str, str]:
-    parts = [", ".join(row["models"])] if row["models"] else []
-    parts += [f"not used: {error['error']}" for error in row["errors"]]
-    return row["distribution"], row["version"] or "-", "; ".join(parts)
+def _text(row: dict[str, Any]) -> tuple[str, ...]:
+    apis = ", ".join(map(str, row["plugin_api"])) or "-"
+    models = ", ".join(row["models"])
+    if row["left_out"]:
+        models = f"left out by CALOZOO_LOAD_PLUGINS; add {row['distribution']} to it, or unset it"
+    elif row["errors"]:
+        models = f"{models}; not used, see below" if models else "not used, see below"
+    return row["distribution"], row["version"] or "-", apis, ", ".join(row["hooks"]) or "-", models

@@ -23,18 +23,25 @@ __all__ = ["show"]
     "--plot",
     "picture",
     type=click.Path(path_type=Path),
+    metavar="PICTURE",
     help="Draw the showers, as .png, .pdf or .svg; a picture that is there is replaced.",
 )
 @click.option(
-    "--event", type=int, default=0, show_default=True, help="The shower to draw in --plot."
+    "--event",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="I",
+    help="The shower to draw in --plot, counted from 0.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def show(file: Path, picture: Path | None, event: int, as_json: bool) -> None:
     """Sum up the showers of FILE, and draw them.
 
     \b
-    calozoo show showers.h5
-    calozoo show showers.h5 --plot showers.png --event 3
+    Examples:
+      calozoo show showers.h5
+      calozoo show showers.h5 --plot showers.png --event 3
     """
     from calozoo.summary import summarise
 

@@ -6,20 +6,27 @@ from pathlib import Path
 
 import click
 
+from calozoo.cli.completion import complete_models
 from calozoo.cli.stopping import StoppedError
+from calozoo.cli.weights import weights_report
 
 __all__ = ["train"]
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=complete_models)
 @click.option(
-    "--data", required=True, type=click.Path(path_type=Path), help="Folder with the showers."
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder with shower files: train/*.h5 to fit, val/*.h5 to choose by.",
 )
 @click.option(
     "--out",
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
     help="Folder for weights, checkpoints and logs; a training that was stopped goes on there.",
 )
 @click.option(
@@ -30,12 +37,14 @@ __all__ = ["train"]
     metavar="NAME=VALUE",
     help="An option of the model's own; a name that does not exist lists those that do.",
 )
-def train(model: str, data: Path, out: Path, words: tuple[str, ...]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def train(model: str, data: Path, out: Path, words: tuple[str, ...], as_json: bool) -> None:
     """Train MODEL on showers, and write its weights to a folder.
 
     \b
-    calozoo train caloclouds3 --data ild_photons --out run1 -o seed=2
-    calozoo generate --model caloclouds3 --weights run1 --energy 50 --out showers.h5
+    Examples:
+      calozoo train caloclouds3 --data ild_photons --out run1 -o seed=2
+      calozoo generate --model caloclouds3 --weights run1 --energy 50 --out showers.h5
     """
     from calozoo.training import parse_options, train_model
 
@@ -44,4 +53,4 @@ def train(model: str, data: Path, out: Path, words: tuple[str, ...]) -> None:
     except KeyboardInterrupt:
         msg = "stopped; the same command goes on from the last checkpoint."
         raise StoppedError(msg) from None
-    click.echo(out)
+    click.echo(weights_report(model, out) if as_json else out)

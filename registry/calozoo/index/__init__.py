@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from functools import cache
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import (
     BaseModel,
     ConfigDict,
-    Field,
     StringConstraints,
     ValidationError,
     model_validator,
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 __all__ = ["IndexEntry", "forget", "read_entry", "read_index"]
+
+MAX_ENTRY_BYTES = 1 << 16
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\p{C}]+$")]
+"""What may be printed: no control characters, with which a terminal can be told to do things."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -50,9 +55,9 @@ class IndexEntry(BaseModel):
 
     name: ModelName
     aliases: tuple[ArchitectureName, ...] = ()
-    summary: str = Field(min_length=1)
+    summary: Text
     distribution: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*$")]
-    version: str | None = None
+    version: Text | None = None
     repo: Annotated[str, StringConstraints(pattern=r"^[\w-][\w.-]*/[\w-][\w.-]*$")] | None = None
     revision: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")] | None = None
     sha256: dict[Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$")], Sha256] = {}
@@ -63,6 +68,18 @@ class IndexEntry(BaseModel):
             msg = "a revision needs a repo and the sha256 of config.json and model.safetensors"
             raise ValueError(msg)
         return self
+
+    def as_toml(self) -> str:
+        """The text of its file in the index, as `read_entry` reads it."""
+        fields = self.model_dump(exclude_defaults=True, exclude={"sha256"})
+        # A text, or a list of them, is written in TOML as in JSON.
+        lines = [
+            f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()
+        ]
+        if self.sha256:
+            lines += ["", "[sha256]"]
+            lines += [f'"{name}" = "{digest}"' for name, digest in self.sha256.items()]
+        return "\n".join(lines) + "\n"
 
 
 def read_index() -> dict[str, IndexEntry]:
@@ -106,12 +123,22 @@ def read_entry(file: Traversable) -> IndexEntry:
         InputError: If it is none.
     """
     try:
-        return IndexEntry.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+        return IndexEntry.model_validate(tomllib.loads(_text(file)))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the top"
+        place = repr(".".join(str(part) for part in first["loc"])[:80])[1:-1] or "the top"
         msg = f"{file} is not an index entry: {first['msg']} at {place}."
         raise InputError(msg) from error
-    except (OSError, ValueError) as error:
-        msg = f"{file} cannot be read as TOML ({error}); correct it or remove it."
+    except (OSError, ValueError, RecursionError) as error:
+        reason = repr(str(error)[:80])[1:-1]
+        msg = f"{file} cannot be read as TOML ({reason}); correct it or remove it."
         raise InputError(msg) from error
+
+
+def _text(file: Traversable) -> str:
+    with file.open("rb") as opened:
+        content = opened.read(MAX_ENTRY_BYTES + 1)
+    if len(content) > MAX_ENTRY_BYTES:
+        msg = f"it is larger than {MAX_ENTRY_BYTES} bytes"
+        raise ValueError(msg)
+    return content.decode("utf-8")
