@@ -23,8 +23,8 @@ from calozoo_core.showers import Showers
 
 __all__ = ["ConvL2LFlows"]
 
-CHUNK = 16
-"""Showers made together: what is computed for them stays in the processor's cache."""
+CHUNK = 64
+"""Showers made together at most, so that memory stays bounded whatever the size of a batch."""
 
 PITCH_TOLERANCE = 1e-3
 
