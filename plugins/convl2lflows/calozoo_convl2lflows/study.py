@@ -243,7 +243,9 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("data", type=Path, help="folder with train/ and val/")
     parser.add_argument("--repeats", type=int, default=7, help="timings of each; default 7")
-    parser.add_argument("--steps", type=int, default=200, help="of training; default 200")
+    parser.add_argument(
+        "--steps", type=int, default=200, help="of training; default 200, 0 for none"
+    )
     parser.add_argument("--write", type=Path, help="put the table into this page, too")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -251,7 +253,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         train, held_out = (Sample.of(read_sample(options.data, p)) for p in ("train", "val"))
         times, rough = seconds(tried, options.repeats), convolutions(options.repeats)
-        text = report(tried, times, likelihoods(tried, train, held_out, options.steps), rough)
+        losses = likelihoods(tried, train, held_out, options.steps) if options.steps else {}
+        text = report(tried, times, losses, rough)
         sys.stdout.write(f"{text}\n")
         if options.write is not None:
             write_block(options.write, "study", text)
