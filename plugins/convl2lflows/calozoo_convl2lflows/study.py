@@ -60,13 +60,20 @@ class Variant(NamedTuple):
     full: bool = False
 
 
-def variants() -> list[Variant]:
-    """The published flow, what makes it cheaper, and ours."""
+def variants(*, published: bool = True) -> list[Variant]:
+    """The published flow, what makes it cheaper, and ours.
+
+    Arguments:
+        published: Whether the published flow is among them, which takes minutes a shower.
+    """
     small = preset("small-x9")
     ours = preset("ild-photon")
-    return [
+    theirs = [
         Variant("published: one flow a layer, splines", preset("x9")),
         Variant("published, one flow for all layers", _voxels("x9", shared=True, constants=6)),
+    ]
+    return [
+        *(theirs if published else []),
         Variant("small: 4 blocks, width 16, squeeze 3 x 3, affine", small, "voxels"),
         Variant("small, splines", _voxels("small-x9", coupling="spline"), "voxels"),
         Variant("small, width 32", _voxels("small-x9", width=32), "voxels"),
@@ -243,13 +250,14 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("data", type=Path, help="folder with train/ and val/")
     parser.add_argument("--repeats", type=int, default=7, help="timings of each; default 7")
+    parser.add_argument("--steps", type=int, default=200, help="of training; 0 for none")
     parser.add_argument(
-        "--steps", type=int, default=200, help="of training; default 200, 0 for none"
+        "--published", action="store_true", help="time the published flow, too: minutes a shower"
     )
     parser.add_argument("--write", type=Path, help="put the table into this page, too")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    tried = variants()
+    tried = variants(published=options.published)
     try:
         train, held_out = (Sample.of(read_sample(options.data, p)) for p in ("train", "val"))
         times, rough = seconds(tried, options.repeats), convolutions(options.repeats)
