@@ -90,5 +90,8 @@ def test_hub_is_imported_inside_functions():
 
 def test_torch_is_imported_inside_functions_but_where_models_are_trained():
     eager = [p for p in CORE.rglob("*.py") if "torch" in imported(p, at_import=True)]
-    assert eager == [CORE / "training.py"]
+    assert eager
+    for path in eager:
+        is_training = path.is_relative_to(CORE / "training")
+        assert is_training or path == CORE / "testing" / "trainers.py", path
     assert not [p for p in REGISTRY.rglob("*.py") if "torch" in imported(p, at_import=True)]
