@@ -232,10 +232,10 @@ def report(
                 one.name,
                 f"{size:,}",
                 *(f"{1e3 * median(own[n]):.1f}" if own[n] else "" for n in (1, BATCH)),
-                f"{losses[one.name]:.3f}" if one.name in losses else "",
+                *([f"{losses[one.name]:.3f}" if one.name in losses else ""] if losses else []),
             )
         )
-    header = ("", "parameters", "ms alone", f"ms, {BATCH} at once", "loss")
+    header = ("", "parameters", "ms alone", f"ms, {BATCH} at once", *(["loss"] if losses else []))
     ratio = median(a / b for a, b in zip(rough["bfloat16"], rough["float32"], strict=True))
     return (
         f"{table(header, rows)}\n\nIn bfloat16 the convolutions over the layers before take "
