@@ -7,13 +7,10 @@ import zlib
 import h5py
 import numpy as np
 import pytest
-from shower_strategies import same_showers
+from damaged import read, refusal, same
 
 from calozoo_core.errors import ShowerFileError
-from calozoo_core.incident import Incident
-from calozoo_core.io import ShowerFile, ShowerWriter
-from calozoo_core.placement import Hits
-from calozoo_core.showers import Showers
+from calozoo_core.io import ShowerFile
 
 resource = pytest.importorskip("resource", reason="memory is measured as Unix does")
 
@@ -21,68 +18,6 @@ TYPES = {
     "points": {"x": "f4", "y": "f4", "layer": "u1", "energy": "f4"},
     "hits": {"layer": "u1", "x": "f4", "y": "f4", "z": "f4", "energy": "f4", "cell": "i8"},
 }
-
-
-@pytest.fixture(scope="module")
-def sound():
-    rng = np.random.default_rng(3)
-    return Showers(
-        offsets=[0, 100, 100, 300],
-        x=rng.normal(0, 20, 300),
-        y=rng.normal(0, 20, 300),
-        layer=rng.integers(0, 30, 300),
-        energy=rng.exponential(1, 300),
-        incident=Incident(
-            [10, 20, 30],
-            [(0, 0, 1), (0.5, 0, 1), (0, 0.3, 1)],
-            position=[(0, 1804.7, 0), (1, 1804.7, 2), (3, 1804.7, 4)],
-        ),
-        representation="x25",
-        detector="ild_siecal_regular",
-    )
-
-
-@pytest.fixture(scope="module")
-def sound_hits():
-    rng = np.random.default_rng(4)
-    return Hits(
-        offsets=np.array([0, 80, 80, 200]),
-        cell=rng.integers(0, 10**6, 200),
-        layer=rng.integers(0, 30, 200).astype(np.uint8),
-        **{name: rng.normal(0, 900, 200).astype(np.float32) for name in "xyz"},
-        energy=rng.exponential(1, 200).astype(np.float32),
-    )
-
-
-@pytest.fixture
-def path(tmp_path, sound, sound_hits):
-    options = {"hits_detector": "ild_siecal_regular", "hits_threshold_mev": 0.1}
-    with ShowerWriter(tmp_path / "s.h5", generator="toy", seed=1, **options) as writer:
-        writer.append(sound, sound_hits)
-    return tmp_path / "s.h5"
-
-
-def read(path):
-    """All that a file holds."""
-    with ShowerFile(path) as file:
-        return file[:], file.hits()
-
-
-def same(read, showers, hits):
-    return same_showers(read[0], showers) and all(
-        np.array_equal(getattr(read[1], name), values) for name, values in vars(hits).items()
-    )
-
-
-def refusal(path):
-    with pytest.raises(ShowerFileError) as caught:
-        read(path)
-    message = str(caught.value)
-    assert message.startswith((str(path), "There is no shower file"))
-    assert message.endswith(".")
-    assert "\n" not in message
-    assert len(message) < len(str(path)) + 200
-    return message
 
 
 def test_a_file_cut_short_anywhere_is_refused(path):
@@ -378,58 +313,3 @@ def test_a_closed_file_is_read_no_more(path):
         file[:]
     with pytest.raises(ShowerFileError, match="was closed"):
         file.hits()
-
-
-# Of a packed chunk the HDF5 library believes that it unpacks to the size of a chunk.
-
-FILTERS = {
-    "deflate": {"compression": "gzip"},
-    "deflate and checksum": {"compression": "gzip", "shuffle": True, "fletcher32": True},
-    "checksum": {"fletcher32": True},
-}
-
-
-def pack(path, name, options, content, mask=0):
-    """Replace a column of a file by a single chunk with this content, packed or not."""
-    with h5py.File(path, "r+") as file:
-        n, dtype = len(file[name]), file[name].dtype
-        del file[name]
-        kind = {"chunks": (1 << 20,), "maxshape": (None,)}
-        data = file.create_dataset(name, (n,), dtype, **kind, **options)
-        data.id.write_direct_chunk((0,), content, filter_mask=mask)
-
-
-@pytest.mark.parametrize("name", ["points/x", "points/offsets", "hits/cell", "incident/energy"])
-@pytest.mark.parametrize(
-    ("filters", "content", "mask"),
-    [
-        ("deflate", zlib.compress(bytes(16)), 0),
-        ("deflate", zlib.compress(bytes((1 << 20) * 8 + 8)), 0),
-        ("deflate", zlib.compress(bytes(1 << 22))[:-1], 0),
-        ("deflate", b"no deflate", 0),
-        ("deflate", bytes(16), 1),
-        ("deflate and checksum", bytes(16), 7),
-        ("checksum", bytes(3), 0),
-        ("checksum", bytes(16), 1),
-    ],
-)
-def test_a_chunk_that_unpacks_to_another_size_is_refused(path, name, filters, content, mask):
-    # Under most of these the library reads memory that is not the chunk's, and crashes.
-    pack(path, name, FILTERS[filters], content, mask)
-    assert f"a chunk of its {name} does not have the size of one" in refusal(path)
-
-
-def test_a_chunk_that_unpacks_to_far_more_takes_no_memory(path):
-    bomb = zlib.compress(bytes(1 << 28), level=1)
-    pack(path, "points/x", FILTERS["deflate"], bomb)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert "does not have the size of one" in refusal(path)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
-
-
-@pytest.mark.parametrize("filters", FILTERS)
-def test_a_chunk_that_was_not_packed_since_that_would_not_pay_is_read(path, filters, sound):
-    content = np.zeros(1 << 20, np.float32)
-    content[:300] = sound.x
-    pack(path, "points/x", FILTERS[filters], content.tobytes(), mask=7)
-    assert same_showers(read(path)[0], sound)
