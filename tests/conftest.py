@@ -17,7 +17,7 @@ from hub_server import WRITER, Hub
 from zoo_models import TRAINED_REPO, Zoo, trained
 
 from calozoo.hub import HubRepo
-from calozoo.publishing import Publication, open_repository, prepare
+from calozoo.publishing.publish import Publication, open_repository, prepare
 
 # No test reaches the real Hub by accident. huggingface_hub reads these once, when it is imported;
 # its Xet protocol needs servers of its own.
@@ -144,13 +144,13 @@ def typed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., tuple[int, str, str]]]:
     """Runs the command line in this process: its exit code, its data and its talk."""
-    from calozoo import plugins
     from calozoo.cli import main
+    from calozoo.models import discovery
 
     def run(*arguments: str, **variables: str) -> tuple[int, str, str]:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        plugins.forget()
+        discovery.forget()
         try:
             code = main(list(arguments))
         except SystemExit as end:
@@ -158,7 +158,7 @@ def typed(
         return (code, *capsys.readouterr())
 
     yield run
-    plugins.forget()
+    discovery.forget()
 
 
 def clean_environment(folder: Path) -> Mapping[str, str]:

@@ -17,12 +17,12 @@ PLUGINS = sorted(
 ROOMS = {
     "click": [REGISTRY / "cli"],
     "huggingface_hub": [REGISTRY / "hub"],
-    "pluggy": [REGISTRY / "plugins.py", CORE / "hookspecs.py"],
-    "packaging": [REGISTRY / "compatibility.py", REGISTRY / "doctor"],
-    "filelock": [REGISTRY / "cache.py"],
+    "pluggy": [REGISTRY / "models" / "discovery.py", CORE / "hookspecs.py"],
+    "packaging": [REGISTRY / "models" / "compatibility.py", REGISTRY / "doctor"],
+    "filelock": [REGISTRY / "hub" / "cache.py"],
     "h5py": [CORE / "io"],
     "uproot": [CORE / "io" / "root.py"],
-    "mplhep": [REGISTRY / "figures"],
+    "mplhep": [REGISTRY / "plotting"],
     "sklearn": [CORE / "metrics" / "classifier.py"],
     "pytest": [CORE / "testing"],
 }

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from calozoo_core._description import Description, Material
+from calozoo_core._detector_text import Description, Material
+from calozoo_core.detector_shape import Barrel, Cylinder, Endcap, Wafers
 from calozoo_core.errors import DetectorError
-from calozoo_core.shape import Barrel, Cylinder, Endcap, Wafers
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable

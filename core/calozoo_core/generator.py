@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-    from calozoo_core.calibration import CalibrationRecord
     from calozoo_core.incident import Incident
     from calozoo_core.showers import Showers
+    from calozoo_core.weights.calibration import CalibrationRecord
 
 __all__ = ["PLUGIN_API", "REFINED", "Conditions", "Generator", "ModelSpec", "Precision"]
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from calozoo_core.detector import load_detector
+from calozoo_core.detector_shape import Barrel
 from calozoo_core.incident import Incident
 from calozoo_core.placement import load_placement
 from calozoo_core.placement.barrel import BarrelPlacement
 from calozoo_core.placement.endcap import EndcapPlacement
-from calozoo_core.shape import Barrel
 from calozoo_core.showers import Showers
 
 __all__ = ["BARREL", "ENDCAP", "ILD", "KINDS", "entries", "gaussian_showers", "owner"]

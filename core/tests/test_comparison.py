@@ -11,8 +11,8 @@ from calozoo_core.comparison import compare, compare_features
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import DetectorError, InputError
 from calozoo_core.incident import Incident
-from calozoo_core.metrics.figure import Figure
-from calozoo_core.observables import Tally, observables
+from calozoo_core.metrics.result import MetricResult
+from calozoo_core.observables import ObservableAccumulator, observables
 from calozoo_core.placement import load_placement
 from calozoo_core.showers import Showers
 
@@ -21,7 +21,7 @@ PER_SHOWER = [name for name, o in observables(ILD).items() if o.per == "shower"]
 
 
 def tally_of(showers, **options):
-    tally = Tally(ILD, **options)
+    tally = ObservableAccumulator(ILD, **options)
     tally.add(showers)
     return tally
 
@@ -104,7 +104,7 @@ def test_equal_samples_are_at_no_distance(parts):
 
 def test_every_figure_survives_json(figures):
     for figure in figures.values():
-        assert Figure.model_validate_json(figure.model_dump_json()) == figure
+        assert MetricResult.model_validate_json(figure.model_dump_json()) == figure
 
 
 def test_points_of_other_representations_are_not_compared_but_their_cells_are(
@@ -139,7 +139,11 @@ def test_samples_without_showers_or_without_energy_give_reasons_only(parts):
         representation="x25",
         detector=ILD.name,
     )
-    for pair in ((Tally(ILD), parts[1]), (parts[1], Tally(ILD)), (Tally(ILD), Tally(ILD))):
+    for pair in (
+        (ObservableAccumulator(ILD), parts[1]),
+        (parts[1], ObservableAccumulator(ILD)),
+        (ObservableAccumulator(ILD), ObservableAccumulator(ILD)),
+    ):
         assert all(figure.value is None for figure in compare(*pair))
     found = by_name(compare(tally_of(empty), parts[1]))
     assert "generated showers have anything" in found["cells.spectrum", "js"].reason
@@ -157,13 +161,13 @@ def test_samples_without_showers_or_without_energy_give_reasons_only(parts):
 
 def test_other_detectors_cells_or_thresholds_are_not_compared(parts):
     with pytest.raises(DetectorError, match="made for par04_siw"):
-        compare(Tally("par04_siw"), parts[1])
+        compare(ObservableAccumulator("par04_siw"), parts[1])
     with pytest.raises(DetectorError, match="read out in ild_siecal cannot be compared"):
-        compare(Tally(ILD, placement=load_placement("ild_siecal")), parts[1])
+        compare(ObservableAccumulator(ILD, placement=load_placement("ild_siecal")), parts[1])
     with pytest.raises(
         InputError, match=r"above 0\.2 MeV cannot be compared with cells above 0\.1"
     ):
-        compare(Tally(ILD, threshold_mev=0.2), parts[1])
+        compare(ObservableAccumulator(ILD, threshold_mev=0.2), parts[1])
 
 
 def test_features_of_few_showers_have_an_auc_and_no_distances(parts):

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from calozoo_core.metrics import halves, jackknife_error, js_divergence, scaled_floor
-from calozoo_core.metrics.figure import Figure
+from calozoo_core.metrics.result import MetricResult
 
 BLOCKS = 50
 LAW = np.linspace(1, 3, 20) / np.linspace(1, 3, 20).sum()
@@ -69,8 +69,8 @@ def test_floors_scale_with_the_sizes(n, m, power, factor):
 def test_a_figure_has_a_value_or_a_reason():
     sizes = {"name": "cells.spectrum", "metric": "js", "n_generated": 3, "n_reference": 4}
     with pytest.raises(ValidationError, match="either a value or a reason"):
-        Figure(**sizes)
+        MetricResult(**sizes)
     with pytest.raises(ValidationError, match="either a value or a reason"):
-        Figure(value=0.1, reason="Too few.", **sizes)
+        MetricResult(value=0.1, reason="Too few.", **sizes)
     with pytest.raises(ValidationError, match="finite"):
-        Figure(value=float("nan"), **sizes)
+        MetricResult(value=float("nan"), **sizes)

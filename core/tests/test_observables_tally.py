@@ -12,9 +12,15 @@ from shower_strategies import showers
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import DetectorError, InputError
 from calozoo_core.incident import Incident
-from calozoo_core.observables import BLOCKS, Tally, central_90, energy_windows, response_curve
+from calozoo_core.observables import (
+    BLOCKS,
+    ObservableAccumulator,
+    central_90,
+    energy_windows,
+    response_curve,
+)
+from calozoo_core.observables.accumulator import MOST_FEATURES, block_of
 from calozoo_core.observables.response import Responses
-from calozoo_core.observables.tally import MOST_FEATURES, block_of
 from calozoo_core.placement import load_placement
 from calozoo_core.showers import Showers
 
@@ -22,7 +28,7 @@ ILD = load_detector("ild_siecal_regular")
 
 
 def tally_of(*batches, **options):
-    tally = Tally(ILD, **options)
+    tally = ObservableAccumulator(ILD, **options)
     for batch in batches:
         tally.add(batch)
     return tally
@@ -156,7 +162,10 @@ def test_placed_showers_are_tallied_as_their_stored_hits():
         representation="x25",
         detector=ILD.name,
     )
-    live, stored = Tally(ILD, placement=placement), Tally(ILD, placement=placement)
+    live, stored = (
+        ObservableAccumulator(ILD, placement=placement),
+        ObservableAccumulator(ILD, placement=placement),
+    )
     live.add(batch)
     stored.add(batch, placement.place(batch))
     same(live, stored)
@@ -172,7 +181,7 @@ def test_what_does_not_belong_into_a_tally_is_refused(geant4_showers):
     with pytest.raises(DetectorError, match="made for par04_siw, not for ild_siecal_regular"):
         tally.add(replace(geant4_showers[:1], detector="par04_siw"))
     with pytest.raises(DetectorError, match="another number of layers"):
-        Tally(ILD, placement=load_placement("par04_siw"))
+        ObservableAccumulator(ILD, placement=load_placement("par04_siw"))
     with pytest.raises(InputError, match="with the placement that made them"):
         tally.add(geant4_showers[:1], load_placement("ild_siecal").place(_nothing()))
     with pytest.raises(InputError, match="No observable is called 'cells"):
@@ -181,7 +190,7 @@ def test_what_does_not_belong_into_a_tally_is_refused(geant4_showers):
 
 
 def test_showers_that_do_not_say_where_they_enter_are_not_placed(geant4_showers):
-    tally = Tally(ILD, placement=load_placement("ild_siecal"))
+    tally = ObservableAccumulator(ILD, placement=load_placement("ild_siecal"))
     with pytest.raises(InputError, match="position"):
         tally.add(geant4_showers[:1])
     assert len(tally) == 0

@@ -24,8 +24,8 @@ from calozoo_core.refining import (
     observed,
     read_refinement,
 )
+from calozoo_core.refining.classifier_strength import find_strength
 from calozoo_core.refining.clouds import Cloud
-from calozoo_core.refining.strength import find_strength
 from calozoo_core.refining.transport import MOVED, Transport
 from calozoo_core.refining.trend import Span
 from calozoo_core.showers import Showers

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from placement_kinds import BARREL, ENDCAP, ILD, KINDS
 
 from calozoo_core.detector import load_detector
+from calozoo_core.detector_shape import Endcap
 from calozoo_core.errors import DetectorError, InputError
 from calozoo_core.placement import Trigger
-from calozoo_core.shape import Endcap
 
 BARREL_TRIGGER = Trigger.of(replace(ILD, endcap=None))
 ENDCAP_TRIGGER = Trigger.of(replace(ILD, barrel=None))

@@ -17,8 +17,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from calozoo.catalog import find_model, list_models, load, pull
-    from calozoo.evaluation import Evaluation, evaluate
+    from calozoo.evaluation.evaluate import Evaluation, evaluate
+    from calozoo.models.names import find_model, list_models, load, pull
     from calozoo_core.detector import list_detectors, load_detector
     from calozoo_core.errors import CalozooError
     from calozoo_core.generator import Conditions, Generator, ModelSpec
@@ -50,18 +50,18 @@ __all__ = [
 _HOMES = {
     "CalozooError": "calozoo_core.errors",
     "Conditions": "calozoo_core.generator",
-    "Evaluation": "calozoo.evaluation",
+    "Evaluation": "calozoo.evaluation.evaluate",
     "Generator": "calozoo_core.generator",
     "Incident": "calozoo_core.incident",
     "ModelSpec": "calozoo_core.generator",
     "Showers": "calozoo_core.showers",
-    "evaluate": "calozoo.evaluation",
-    "find_model": "calozoo.catalog",
+    "evaluate": "calozoo.evaluation.evaluate",
+    "find_model": "calozoo.models.names",
     "list_detectors": "calozoo_core.detector",
-    "list_models": "calozoo.catalog",
-    "load": "calozoo.catalog",
+    "list_models": "calozoo.models.names",
+    "load": "calozoo.models.names",
     "load_detector": "calozoo_core.detector",
-    "pull": "calozoo.catalog",
+    "pull": "calozoo.models.names",
     "read_showers": "calozoo_core.io",
     "write_showers": "calozoo_core.io",
 }
@@ -91,7 +91,7 @@ def generate(
     Raises:
         CalozooError: What `load` and `Generator.generate` raise.
     """
-    from calozoo.catalog import load
+    from calozoo.models.names import load
 
     return load(model, device=device).generate(
         energy=energy, direction=direction, n=n, seed=seed, extrapolate=extrapolate

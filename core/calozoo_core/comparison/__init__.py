@@ -9,13 +9,15 @@ from calozoo_core.comparison.features import FEATURE_METRICS, feature_figure
 from calozoo_core.comparison.histograms import HISTOGRAM_METRICS, histogram_figure
 from calozoo_core.comparison.responses import CURVES, response_figure
 from calozoo_core.errors import DetectorError, InputError
-from calozoo_core.metrics.figure import Figure
-from calozoo_core.observables.tally import Tally
+from calozoo_core.metrics.result import MetricResult
+from calozoo_core.observables.accumulator import ObservableAccumulator
 
 __all__ = ["compare", "compare_features", "points_differ"]
 
 
-def compare(generated: Tally, reference: Tally) -> tuple[Figure, ...]:
+def compare(
+    generated: ObservableAccumulator, reference: ObservableAccumulator
+) -> tuple[MetricResult, ...]:
     """Every figure that two tallies give, in the order of the observables.
 
     Of each histogram the Jensen-Shannon divergence and the separation power; the mean absolute
@@ -45,12 +47,12 @@ def compare(generated: Tally, reference: Tally) -> tuple[Figure, ...]:
 
 
 def compare_features(
-    generated: Tally,
-    reference: Tally,
+    generated: ObservableAccumulator,
+    reference: ObservableAccumulator,
     metrics: Sequence[str] = tuple(FEATURE_METRICS),
     *,
     seed: int = 0,
-) -> tuple[Figure, ...]:
+) -> tuple[MetricResult, ...]:
     """Distances in all features of single showers at once; they take seconds to minutes.
 
     Arguments:
@@ -73,7 +75,7 @@ def compare_features(
     return tuple(feature_figure(*pair, metric, seed) for metric in metrics)
 
 
-def points_differ(generated: Tally, reference: Tally) -> str | None:
+def points_differ(generated: ObservableAccumulator, reference: ObservableAccumulator) -> str | None:
     """Why the points of two samples cannot be compared, where only their cells can."""
     if generated.representation != reference.representation:
         return (
@@ -88,7 +90,7 @@ def points_differ(generated: Tally, reference: Tally) -> str | None:
     return None
 
 
-def _check_kinds(generated: Tally, reference: Tally) -> None:
+def _check_kinds(generated: ObservableAccumulator, reference: ObservableAccumulator) -> None:
     # Placed into one detector, showers made for others can be compared; it has checked the layers.
     if generated.readout != reference.readout:
         msg = (

@@ -7,13 +7,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from calozoo_core.comparison._measuring import ALL, Rows, Sizes, measured
+from calozoo_core.comparison._estimates import ALL, Rows, Sizes, measured
 from calozoo_core.metrics.correlation import (
     frobenius_distance,
     layer_correlations,
     voxel_correlations,
 )
-from calozoo_core.metrics.figure import Figure
+from calozoo_core.metrics.result import MetricResult
 from calozoo_core.observables.correlations import CorrelationSums
 
 __all__ = ["CORRELATIONS", "FEWEST_FOR_CORRELATIONS", "correlation_figure", "correlations"]
@@ -24,7 +24,9 @@ FEWEST_FOR_CORRELATIONS: Final = 100
 CORRELATIONS: Final = ("layer", "voxel")
 
 
-def correlation_figure(generated: CorrelationSums, reference: CorrelationSums, kind: str) -> Figure:
+def correlation_figure(
+    generated: CorrelationSums, reference: CorrelationSums, kind: str
+) -> MetricResult:
     """The Correlation Frobenius Distance between two samples.
 
     Arguments:
@@ -51,7 +53,7 @@ def correlation_figure(generated: CorrelationSums, reference: CorrelationSums, k
     found: dict[str, Any] = {}
     if reason is None:
         found = measured(apart, apart_by_chance, sizes, power=0.5)
-    return Figure(
+    return MetricResult(
         name=f"cells.{kind}_correlation",
         metric="cfd",
         n_generated=sizes.n_generated,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from calozoo_core.errors import InputError
 from calozoo_core.metrics.classifier import classifier_auc
 from calozoo_core.metrics.features import frechet_distance, kernel_distance
-from calozoo_core.metrics.figure import Figure
+from calozoo_core.metrics.result import MetricResult
 
 __all__ = ["FEATURE_METRICS", "feature_figure"]
 
@@ -25,7 +25,7 @@ FEATURE_METRICS: Final = {
 
 def feature_figure(
     generated: NDArray[np.float32], reference: NDArray[np.float32], metric: str, seed: int
-) -> Figure:
+) -> MetricResult:
     """A distance between two clouds of features.
 
     The floor is measured between the even and the odd showers of the reference and is not scaled:
@@ -51,7 +51,7 @@ def feature_figure(
         found["reason"] = str(refusal)
     else:
         found["noise_floor"] = found["half_floor"] = _floor(theirs, metric, seed)
-    return Figure(
+    return MetricResult(
         name="cells.features",
         metric=metric,
         n_generated=len(mine),

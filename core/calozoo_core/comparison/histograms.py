@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from calozoo_core.comparison._measuring import HALVES, Rows, Sizes, measured
+from calozoo_core.comparison._estimates import HALVES, Rows, Sizes, measured
 from calozoo_core.metrics.divergence import js_divergence, separation_power
-from calozoo_core.metrics.figure import Figure
+from calozoo_core.metrics.result import MetricResult
 from calozoo_core.observables.histogram import Histogram
 
 __all__ = ["FEWEST", "HISTOGRAM_METRICS", "histogram_figure"]
@@ -21,7 +21,7 @@ HISTOGRAM_METRICS: Final = {"js": (js_divergence, "nat"), "separation": (separat
 
 def histogram_figure(
     generated: Histogram, reference: Histogram, metric: str, reason: str | None = None
-) -> Figure:
+) -> MetricResult:
     """How far a histogram is from the reference's.
 
     Arguments:
@@ -49,7 +49,7 @@ def histogram_figure(
     if reason is None:
         splits = [(a, b) for a, b in HALVES if theirs[a].any() and theirs[b].any()]
         found = measured(apart, apart_by_chance, sizes, power=1, splits=splits)
-    return Figure(
+    return MetricResult(
         name=observable.name,
         metric=metric,
         unit=unit,

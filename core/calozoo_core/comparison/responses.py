@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from calozoo_core.comparison._measuring import Rows, Sizes, measured
-from calozoo_core.metrics.figure import Figure
+from calozoo_core.comparison._estimates import Rows, Sizes, measured
+from calozoo_core.metrics.result import MetricResult
 from calozoo_core.observables.response import (
     FEWEST_IN_WINDOW,
     Responses,
@@ -23,7 +23,7 @@ CURVES: Final = ("resolution", "linearity")
 Pair = tuple[Responses, Responses]
 
 
-def response_figure(generated: Responses, reference: Responses, curve: str) -> Figure:
+def response_figure(generated: Responses, reference: Responses, curve: str) -> MetricResult:
     """Mean over incident energies of how far the ratio of the two curves is from 1.
 
     Arguments:
@@ -55,7 +55,7 @@ def response_figure(generated: Responses, reference: Responses, curve: str) -> F
             f"At no energy are there {FEWEST_IN_WINDOW} generated and {FEWEST_IN_WINDOW} reference "
             "showers with visible energy."
         )
-    return Figure(
+    return MetricResult(
         name=f"cells.{curve}",
         metric="l1",
         n_generated=sizes.n_generated,

@@ -1,6 +1,6 @@
 """Shower files, in and out."""
 
-from calozoo_core.io._whole import Exported
+from calozoo_core.io._foreign_file import Exported
 from calozoo_core.io.hdf5 import (
     ShowerFile,
     ShowerWriter,

@@ -12,10 +12,10 @@ import h5py
 from numpy.typing import NDArray
 
 from calozoo_core.errors import CalozooError, ShowerFileError
+from calozoo_core.io._atomic import PartFile, uninterrupted
+from calozoo_core.io._foreign_file import unwritable, whole_file
 from calozoo_core.io._heap import has_endless_text
 from calozoo_core.io._layout import LayoutError, reason
-from calozoo_core.io._part import PartFile, uninterrupted
-from calozoo_core.io._whole import unwritable, whole_file
 
 __all__ = ["Append", "open_tables", "write_tables"]
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.errors import OutputExistsError, ShowerFileError
+from calozoo_core.io._atomic import PartFile, uninterrupted
 from calozoo_core.io._layout import (
     FORMAT,
     HIT_TYPES,
@@ -22,7 +23,6 @@ from calozoo_core.io._layout import (
     hit_fault,
     reason,
 )
-from calozoo_core.io._part import PartFile, uninterrupted
 from calozoo_core.placement import Hits
 from calozoo_core.showers import Showers
 

@@ -24,9 +24,9 @@ from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.incident import Incident
 from calozoo_core.io._binning import read_binning
 from calozoo_core.io._chunks import Table
+from calozoo_core.io._foreign_file import Exported, check_values
 from calozoo_core.io._layout import LayoutError, table
 from calozoo_core.io._tables import open_tables, write_tables
-from calozoo_core.io._whole import Exported, check_values
 from calozoo_core.showers import Showers
 from calozoo_core.voxels import DATASETS, CylinderVoxels
 

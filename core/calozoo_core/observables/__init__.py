@@ -6,9 +6,9 @@ the incident direction crosses the middle of its layer, at depth d times p_x/p_z
 
 from __future__ import annotations
 
-from calozoo_core.observables.axis import axis_offsets
+from calozoo_core.observables.accumulator import BLOCKS, ObservableAccumulator
 from calozoo_core.observables.binning import Binning
-from calozoo_core.observables.catalogue import LEVELS, Observable, observables
+from calozoo_core.observables.definitions import LEVELS, Observable, observables
 from calozoo_core.observables.deposits import (
     HALF_MIP_MEV,
     Deposits,
@@ -18,7 +18,7 @@ from calozoo_core.observables.deposits import (
 )
 from calozoo_core.observables.direction import angular_residuals, principal_axes
 from calozoo_core.observables.histogram import Histogram
-from calozoo_core.observables.profiles import (
+from calozoo_core.observables.point_profiles import (
     ENERGY_EDGES_MEV,
     RADIUS_EDGES_MM,
     Profiles,
@@ -33,7 +33,7 @@ from calozoo_core.observables.response import (
     energy_windows,
     response_curve,
 )
-from calozoo_core.observables.tally import BLOCKS, Tally
+from calozoo_core.observables.shower_axis import axis_offsets
 
 __all__ = [
     "BLOCKS",
@@ -45,10 +45,10 @@ __all__ = [
     "Deposits",
     "Histogram",
     "Observable",
+    "ObservableAccumulator",
     "Profiles",
     "ResponsePoint",
     "Responses",
-    "Tally",
     "Window",
     "angular_residuals",
     "axis_offsets",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calozoo_core.observables.catalogue import Observable
+from calozoo_core.observables.definitions import Observable
 
 __all__ = ["Histogram"]
 

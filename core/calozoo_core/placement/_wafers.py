@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 
 from calozoo_core.detector import Detector
+from calozoo_core.detector_shape import Barrel, Endcap
 from calozoo_core.placement._axis import Axis
-from calozoo_core.shape import Barrel, Endcap
 
 __all__ = ["cells_in_slab", "slab_axis", "slab_ends_mm", "tower_axis"]
 

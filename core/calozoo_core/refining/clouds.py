@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector
 from calozoo_core.incident import Incident
-from calozoo_core.observables.axis import axis_slopes, check_layers
+from calozoo_core.observables.shower_axis import axis_slopes, check_layers
 from calozoo_core.showers import Showers
 
 __all__ = ["Cloud"]

@@ -12,6 +12,7 @@ from calozoo_core.generator import Conditions, Generator
 from calozoo_core.incident import Incident
 from calozoo_core.random import stream
 from calozoo_core.refining.classifier import WIDTH, FittedRatio, fit_ratio
+from calozoo_core.refining.classifier_strength import find_strength
 from calozoo_core.refining.clouds import Cloud
 from calozoo_core.refining.config import Reference, RefinementConfig
 from calozoo_core.refining.corrections import Mode, Quality, Strength, Weights
@@ -19,7 +20,6 @@ from calozoo_core.refining.files import Refinement
 from calozoo_core.refining.generator import fingerprint
 from calozoo_core.refining.observables import Sample, observed
 from calozoo_core.refining.proposals import Proposals
-from calozoo_core.refining.strength import find_strength
 from calozoo_core.refining.transport import Transport
 from calozoo_core.refining.trend import Span
 

@@ -6,9 +6,9 @@ It needs pytest, which only those who test models have.
 
 from __future__ import annotations
 
-from calozoo_core._contract import load_bundled, primaries_inside
 from calozoo_core.testing._dependence import DependenceChecks
-from calozoo_core.testing._request import RequestChecks
+from calozoo_core.testing._request_checks import RequestChecks
+from calozoo_core.testing._requests import load_bundled, primaries_inside
 from calozoo_core.testing._showers import ShowerChecks
 from calozoo_core.testing._spec import SpecChecks
 from calozoo_core.testing._weights import WeightsChecks

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import pytest
 
-from calozoo_core._contract import load_bundled
 from calozoo_core.generator import Generator, ModelSpec
+from calozoo_core.testing._requests import load_bundled
 
 __all__ = ["ModelChecks"]
 

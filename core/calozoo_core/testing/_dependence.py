@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from calozoo_core._contract import (
+from calozoo_core.generator import Generator
+from calozoo_core.testing._base import ModelChecks
+from calozoo_core.testing._requests import (
     SEED,
     check_equal,
     content,
@@ -17,8 +19,6 @@ from calozoo_core._contract import (
     sample,
     seed_global,
 )
-from calozoo_core.generator import Generator
-from calozoo_core.testing._base import ModelChecks
 
 __all__ = ["DependenceChecks"]
 

@@ -7,7 +7,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from calozoo_core._contract import (
+from calozoo_core.detector import load_detector
+from calozoo_core.generator import Generator
+from calozoo_core.showers import Showers
+from calozoo_core.testing._base import ModelChecks
+from calozoo_core.testing._requests import (
     axis_slope,
     check_points,
     lowest_theta,
@@ -16,10 +20,6 @@ from calozoo_core._contract import (
     primaries_inside,
     sample,
 )
-from calozoo_core.detector import load_detector
-from calozoo_core.generator import Generator
-from calozoo_core.showers import Showers
-from calozoo_core.testing._base import ModelChecks
 
 __all__ = ["ShowerChecks"]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from calozoo_core._card import check_card, find_card
-from calozoo_core._contract import resolve
 from calozoo_core.generator import PLUGIN_API, Generator
 from calozoo_core.testing._base import ModelChecks
+from calozoo_core.testing._card import check_card, find_card
+from calozoo_core.testing._requests import resolve
 
 __all__ = ["SpecChecks"]
 

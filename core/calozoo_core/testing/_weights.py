@@ -6,11 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from calozoo_core._contract import bundled_folder, check_equal, content, load_bundled, sample
-from calozoo_core._spoiled import HARMS, differing_files
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.generator import Generator
 from calozoo_core.testing._base import ModelChecks
+from calozoo_core.testing._corrupted_weights import HARMS, differing_files
+from calozoo_core.testing._requests import (
+    bundled_folder,
+    check_equal,
+    content,
+    load_bundled,
+    sample,
+)
 
 __all__ = ["WeightsChecks"]
 

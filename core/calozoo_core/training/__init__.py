@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from calozoo_core.training.fitting import fit
 from calozoo_core.training.options import TrainingOptions
-from calozoo_core.training.runs import Goal, TrainingRun, seeded
+from calozoo_core.training.runs import StageConfig, TrainingRun, seeded
 from calozoo_core.training.samples import read_sample
 from calozoo_core.training.stages import Batch, Schedule, StagedTraining
 
 __all__ = [
     "Batch",
-    "Goal",
     "Schedule",
+    "StageConfig",
     "StagedTraining",
     "TrainingOptions",
     "TrainingRun",

@@ -24,7 +24,7 @@ from calozoo_core.training.options import TrainingOptions
 from calozoo_core.training.stages import Batch, Schedule, StagedTraining
 from calozoo_core.weights import sha256
 
-__all__ = ["KEPT", "Goal", "TrainingRun", "seeded"]
+__all__ = ["KEPT", "StageConfig", "TrainingRun", "seeded"]
 
 KEPT = "kept.safetensors"
 RECORD = "record.json"
@@ -37,7 +37,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
-class Goal:
+class StageConfig:
     """What a stage is after.
 
     Arguments:
@@ -78,7 +78,7 @@ class TrainingRun:
             torch.set_num_threads(options.threads)
         out.mkdir(parents=True, exist_ok=True)
 
-    def train(self, stage: str, network: nn.Module, goal: Goal) -> None:
+    def train(self, stage: str, network: nn.Module, goal: StageConfig) -> None:
         """Train a stage, unless it is done already, and keep its best weights."""
         folder, options = self.out / stage, self._options
         if (folder / RECORD).exists():
@@ -133,7 +133,7 @@ class TrainingRun:
         }
         _write_json(self.out / "training.json", record)
 
-    def _schedule(self, stage: str, network: nn.Module, goal: Goal) -> Schedule:
+    def _schedule(self, stage: str, network: nn.Module, goal: StageConfig) -> Schedule:
         """How long a stage lasts; kept in its folder, so that a resumed one lasts as long."""
         options, path = self._options, self.out / stage / SCHEDULE
         if path.exists():
@@ -166,7 +166,7 @@ def seeded(make: Callable[[], Network], seed: int) -> Network:
         return make()
 
 
-def _step_seconds(network: nn.Module, goal: Goal, tries: int = 12) -> float:
+def _step_seconds(network: nn.Module, goal: StageConfig, tries: int = 12) -> float:
     """Processor time of an optimiser step, taken with a copy of the network."""
     copied = deepcopy(network)
     optimizer = torch.optim.AdamW(copied.parameters())

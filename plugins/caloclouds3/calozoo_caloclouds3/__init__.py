@@ -18,7 +18,7 @@ SPEC = ModelSpec(
     conditions=Conditions(particles=("gamma",), energy_gev=(1.0, 127.0), theta_deg=(0.0, 60.0)),
     weights="calozoo_caloclouds3:weights/ild-photon",
     trainer="calozoo_caloclouds3.training:train",
-    converter="calozoo_caloclouds3.convert:convert",
+    converter="calozoo_caloclouds3.published_weights:convert",
     license="Apache-2.0",
     papers=("https://arxiv.org/abs/2511.01460",),
 )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from calozoo_caloclouds3.cloud import point_cloud
 from calozoo_caloclouds3.config import Calibration, CaloCloudsConfig
-from calozoo_caloclouds3.data import Sample
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.layers import draw_layers
-from calozoo_caloclouds3.onestep import OneStep
-from calozoo_caloclouds3.plainflow import PlainFlow
+from calozoo_caloclouds3.numpy_flow import PlainFlow
+from calozoo_caloclouds3.one_step import OneStep
+from calozoo_caloclouds3.point_cloud import point_cloud
 from calozoo_caloclouds3.points import PointWiseNet
+from calozoo_caloclouds3.training_data import Sample
 
 __all__ = ["calibrated"]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from calozoo_core.calibration import CalibrationRecord
+from calozoo_core.weights.calibration import CalibrationRecord
 
 __all__ = [
     "N_LAYERS",

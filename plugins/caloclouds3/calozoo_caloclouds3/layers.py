@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig
-from calozoo_caloclouds3.plainflow import PlainFlow
+from calozoo_caloclouds3.numpy_flow import PlainFlow
 from calozoo_core.random import stream
 
 __all__ = ["LayerContents", "contents", "draw_layers"]

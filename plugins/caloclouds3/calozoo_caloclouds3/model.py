@@ -11,21 +11,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from calozoo_caloclouds3.cloud import point_cloud
 from calozoo_caloclouds3.config import CaloCloudsConfig
 from calozoo_caloclouds3.features import conditions
-from calozoo_caloclouds3.files import Trained, read, write
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.layers import draw_layers
-from calozoo_caloclouds3.onestep import OneStep
-from calozoo_caloclouds3.plainflow import PlainFlow
+from calozoo_caloclouds3.numpy_flow import PlainFlow
+from calozoo_caloclouds3.one_step import OneStep
+from calozoo_caloclouds3.point_cloud import point_cloud
 from calozoo_caloclouds3.points import PointWiseNet
-from calozoo_core.calibration import CalibrationRecord
+from calozoo_caloclouds3.weights_files import Trained, read, write
 from calozoo_core.detector import load_detector
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
-from calozoo_core.loading import check_device, weights_folder
 from calozoo_core.showers import Showers
+from calozoo_core.weights.calibration import CalibrationRecord
+from calozoo_core.weights.networks import check_device, weights_folder
 
 __all__ = ["CaloClouds3"]
 

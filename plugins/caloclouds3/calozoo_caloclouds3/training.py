@@ -10,16 +10,16 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from calozoo_caloclouds3.bank import Bank
 from calozoo_caloclouds3.calibration import calibrated
+from calozoo_caloclouds3.checkpoint_metrics import flow_physics, point_physics, teacher_physics
 from calozoo_caloclouds3.config import Width, preset
-from calozoo_caloclouds3.data import Sample, flow_batch, measured_features, point_batch
-from calozoo_caloclouds3.distill import consistency_loss, teacher_loss, trajectory_loss
-from calozoo_caloclouds3.files import Trained, write
+from calozoo_caloclouds3.distillation import consistency_loss, teacher_loss, trajectory_loss
 from calozoo_caloclouds3.flow import ShowerFlow
-from calozoo_caloclouds3.physics import flow_physics, point_physics, teacher_physics
 from calozoo_caloclouds3.points import PointWiseNet
-from calozoo_core.training import Goal, TrainingOptions, TrainingRun, read_sample, seeded
+from calozoo_caloclouds3.training_data import Sample, flow_batch, measured_features, point_batch
+from calozoo_caloclouds3.trajectory_cache import Bank
+from calozoo_caloclouds3.weights_files import Trained, write
+from calozoo_core.training import StageConfig, TrainingOptions, TrainingRun, read_sample, seeded
 
 __all__ = ["Options", "train"]
 
@@ -105,7 +105,7 @@ class _Training(TrainingRun):
         values, _ = flow_batch(self.sample, self.config, 20_000, seed, step=2**40)
         flow.shift.copy_(values.mean(dim=0))
         flow.scale.copy_(values.std(dim=0))
-        goal = Goal(
+        goal = StageConfig(
             loss=lambda network, _, batch: -network.log_prob(*batch).mean(),
             physics=lambda network: flow_physics(network, self.validation, self.config),
             batch=lambda step: flow_batch(self.sample, self.config, 256, seed, step),
@@ -118,7 +118,7 @@ class _Training(TrainingRun):
 
     def teacher(self) -> None:
         """The EDM denoiser."""
-        goal = Goal(
+        goal = StageConfig(
             loss=teacher_loss,
             physics=lambda network: teacher_physics(network, self.validation, self.config),
             batch=self._points,
@@ -136,7 +136,7 @@ class _Training(TrainingRun):
             loss, batch, average = consistency_loss(teacher, levels=20), self._points, 0.95
         else:
             loss, batch, average = trajectory_loss, self._bank(teacher), 0.999
-        goal = Goal(
+        goal = StageConfig(
             loss=loss,
             physics=lambda network: point_physics(network, self.validation, self.config),
             batch=batch,

@@ -10,10 +10,10 @@ import torch
 
 from calozoo_caloclouds3 import SPEC
 from calozoo_caloclouds3.config import CaloCloudsConfig, preset
-from calozoo_caloclouds3.files import Trained, write
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.model import CaloClouds3
 from calozoo_caloclouds3.points import PointWiseNet
+from calozoo_caloclouds3.weights_files import Trained, write
 
 
 def _folder(variable: str, what: str) -> Path:

@@ -14,7 +14,7 @@ from calozoo_caloclouds3.flow import (
     Permutation,
     ShowerFlow,
 )
-from calozoo_caloclouds3.plainflow import PlainFlow
+from calozoo_caloclouds3.numpy_flow import PlainFlow
 from calozoo_caloclouds3.spline import ConditionalSpline
 
 TRANSFORMS = {

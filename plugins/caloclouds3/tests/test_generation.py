@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from calozoo_caloclouds3 import SPEC
-from calozoo_caloclouds3.cloud import _depth_order, point_cloud
 from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig
 from calozoo_caloclouds3.features import decode_position, encode, warp
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.layers import LayerContents, contents, draw_layers
 from calozoo_caloclouds3.model import CaloClouds3
-from calozoo_caloclouds3.onestep import OneStep
-from calozoo_caloclouds3.plainflow import PlainFlow
+from calozoo_caloclouds3.numpy_flow import PlainFlow
+from calozoo_caloclouds3.one_step import OneStep
+from calozoo_caloclouds3.point_cloud import _depth_order, point_cloud
 from calozoo_caloclouds3.points import PointWiseNet
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident

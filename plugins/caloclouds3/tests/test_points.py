@@ -10,9 +10,8 @@ import pytest
 import torch
 
 from calozoo_caloclouds3.config import preset
-from calozoo_caloclouds3.convert import published_points
-from calozoo_caloclouds3.distill import run_teacher
-from calozoo_caloclouds3.onestep import OneStep
+from calozoo_caloclouds3.distillation import run_teacher
+from calozoo_caloclouds3.one_step import OneStep
 from calozoo_caloclouds3.points import (
     SIGMA_MAX,
     SIGMA_MIN,
@@ -22,6 +21,7 @@ from calozoo_caloclouds3.points import (
     heun_step,
     karras_sigmas,
 )
+from calozoo_caloclouds3.published_weights import published_points
 
 # Moments of 200,000 raw points of the published network, by energy in GeV and direction: mean and
 # standard deviation of x, y, layer and log-energy, in the units of its own output.

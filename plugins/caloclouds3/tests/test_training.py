@@ -11,11 +11,11 @@ import torch
 
 from calozoo_caloclouds3 import SPEC
 from calozoo_caloclouds3.config import CaloCloudsConfig, preset
-from calozoo_caloclouds3.data import Sample, flow_batch, measured_features, point_batch
-from calozoo_caloclouds3.distill import consistency_loss
+from calozoo_caloclouds3.distillation import consistency_loss
 from calozoo_caloclouds3.model import CaloClouds3
 from calozoo_caloclouds3.points import PointWiseNet, consistency
 from calozoo_caloclouds3.training import train
+from calozoo_caloclouds3.training_data import Sample, flow_batch, measured_features, point_batch
 from calozoo_core.errors import InputError
 from calozoo_core.showers import Showers
 from calozoo_core.testing.trainers import TrainerContract, made_up_showers, write_sample

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from calozoo_caloinn.data import Sample
-from calozoo_caloinn.energies import RingEnergies
-from calozoo_caloinn.files import Trained
 from calozoo_caloinn.networks import Drawer
+from calozoo_caloinn.ring_energies import RingEnergies
+from calozoo_caloinn.training_data import Sample
+from calozoo_caloinn.weights_files import Trained
 from calozoo_core.random import stream
 
 __all__ = ["calibrated", "corrections"]

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calozoo_caloinn.energies import RingEnergies
-from calozoo_caloinn.files import Trained, read, write
 from calozoo_caloinn.networks import Drawer
-from calozoo_caloinn.placing import Placer, Points
+from calozoo_caloinn.point_sampling import Placer, Points
+from calozoo_caloinn.ring_energies import RingEnergies
+from calozoo_caloinn.weights_files import Trained, read, write
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.generator import Generator, ModelSpec, Precision

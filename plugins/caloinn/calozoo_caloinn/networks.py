@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from calozoo_caloinn.codec import Codec
 from calozoo_caloinn.config import CaloInnConfig
 from calozoo_caloinn.inn import Inn
-from calozoo_caloinn.plaininn import PlainInn
+from calozoo_caloinn.numpy_inn import PlainInn
 from calozoo_caloinn.vae import Vae
+from calozoo_caloinn.voxel_encoding import Codec
 
 __all__ = ["Drawer", "built", "conditions", "drawing"]
 

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from calozoo_caloinn.codec import Codec
+from calozoo_caloinn.checkpoint_metrics import figures, score
 from calozoo_caloinn.config import CaloInnConfig
-from calozoo_caloinn.data import Batch, Sample, vectors
 from calozoo_caloinn.networks import Drawer, drawing
-from calozoo_caloinn.physics import figures, score
+from calozoo_caloinn.training_data import Batch, Sample, vectors
 from calozoo_caloinn.vae import Vae
+from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.random import stream
 
 __all__ = ["STAGES", "Stage"]

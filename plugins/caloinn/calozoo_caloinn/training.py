@@ -10,14 +10,14 @@ from pydantic import Field
 from torch import nn
 
 from calozoo_caloinn.calibration import calibrated
-from calozoo_caloinn.codec import Codec
-from calozoo_caloinn.data import Batch, Sample, batch
-from calozoo_caloinn.files import Trained, write
 from calozoo_caloinn.networks import built
 from calozoo_caloinn.presets import preset
 from calozoo_caloinn.stages import STAGES
 from calozoo_caloinn.template import fitted
-from calozoo_core.training import Goal, TrainingOptions, TrainingRun, read_sample, seeded
+from calozoo_caloinn.training_data import Batch, Sample, batch
+from calozoo_caloinn.voxel_encoding import Codec
+from calozoo_caloinn.weights_files import Trained, write
+from calozoo_core.training import StageConfig, TrainingOptions, TrainingRun, read_sample, seeded
 
 __all__ = ["Options", "train"]
 
@@ -93,7 +93,7 @@ class _Training(TrainingRun):
         options = self.options
         stage = STAGES[name](self.config, networks, self.validation)
         stage.initialise(batch(self.sample, self.codec, 20_000, options.seed, 2**40))
-        goal = Goal(
+        goal = StageConfig(
             loss=stage.loss,
             physics=stage.physics,
             batch=self._batch,

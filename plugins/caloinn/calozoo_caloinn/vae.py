@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
-from calozoo_caloinn.codec import SHARE_FLOOR
 from calozoo_caloinn.config import VaeConfig
 from calozoo_caloinn.inn import mlp
+from calozoo_caloinn.voxel_encoding import SHARE_FLOOR
 
 __all__ = ["Vae"]
 

@@ -13,12 +13,12 @@ from torch import nn
 
 from calozoo_caloinn import SPEC
 from calozoo_caloinn.config import CaloInnConfig
-from calozoo_caloinn.data import Sample
-from calozoo_caloinn.files import Trained, write
 from calozoo_caloinn.model import CaloInn
 from calozoo_caloinn.networks import built
 from calozoo_caloinn.presets import preset
 from calozoo_caloinn.template import fitted
+from calozoo_caloinn.training_data import Sample
+from calozoo_caloinn.weights_files import Trained, write
 from calozoo_core.detector import load_detector
 from calozoo_core.incident import Incident
 from calozoo_core.showers import Showers

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pydantic import ValidationError
 
-from calozoo_caloinn.codec import Codec
 from calozoo_caloinn.config import CaloInnConfig, CodecConfig, RingsConfig
 from calozoo_caloinn.presets import PRESETS, preset
+from calozoo_caloinn.voxel_encoding import Codec
 
 KINDS = ("ratios", "normalised")
 

@@ -12,17 +12,17 @@ from pydantic import ValidationError
 from torch import nn
 
 from calozoo_caloinn import ELECTRON_SPEC
-from calozoo_caloinn.codec import Codec
+from calozoo_caloinn.cylinder.autoregressive import told_of_layer, told_of_rings
 from calozoo_caloinn.cylinder.challenge import main, observables, ratios
 from calozoo_caloinn.cylinder.config import CylinderConfig, preset
-from calozoo_caloinn.cylinder.dividing import Divider, leaning
-from calozoo_caloinn.cylinder.drawing import RingDrawer
 from calozoo_caloinn.cylinder.electrons import electron_energies
-from calozoo_caloinn.cylinder.files import Trained, read, write
 from calozoo_caloinn.cylinder.model import CaloInnCylinder
 from calozoo_caloinn.cylinder.networks import built
+from calozoo_caloinn.cylinder.ring_energies import RingDrawer
+from calozoo_caloinn.cylinder.ring_splitting import Divider, leaning
 from calozoo_caloinn.cylinder.sectors import arms, fitted
-from calozoo_caloinn.cylinder.walk import told_of_layer, told_of_rings
+from calozoo_caloinn.cylinder.weights_files import Trained, read, write
+from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.errors import InputError
 from calozoo_core.io import calochallenge
 from calozoo_core.voxels import DATASETS

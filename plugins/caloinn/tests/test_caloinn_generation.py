@@ -10,8 +10,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from calozoo_caloinn import SPEC
-from calozoo_caloinn.files import Trained, read, write
 from calozoo_caloinn.model import CaloInn
+from calozoo_caloinn.weights_files import Trained, read, write
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from calozoo_caloinn.config import InnConfig
 from calozoo_caloinn.inn import ActNorm, Baseline, Inn, Permutation, SplineCoupling
-from calozoo_caloinn.plaininn import PlainInn
+from calozoo_caloinn.numpy_inn import PlainInn
 from calozoo_caloinn.presets import PUBLISHED, preset
 from calozoo_caloinn.vae import Vae
 

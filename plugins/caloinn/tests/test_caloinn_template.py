@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from calozoo_caloinn.data import Sample
-from calozoo_caloinn.placing import Placer, _scaled
+from calozoo_caloinn.point_sampling import Placer, _scaled
 from calozoo_caloinn.presets import preset
 from calozoo_caloinn.rings import ring_points, stretch
 from calozoo_caloinn.template import Template, fitted, template_shapes
+from calozoo_caloinn.training_data import Sample
 from calozoo_core.detector import load_detector
 from calozoo_core.incident import Incident
 from calozoo_core.observables import axis_offsets

@@ -12,16 +12,16 @@ from safetensors.torch import load_file
 
 from calozoo_caloinn import SPEC
 from calozoo_caloinn.calibration import calibrated
-from calozoo_caloinn.codec import Codec
-from calozoo_caloinn.data import Sample, batch
-from calozoo_caloinn.energies import RingEnergies
-from calozoo_caloinn.files import Trained
+from calozoo_caloinn.checkpoint_metrics import figures, score
 from calozoo_caloinn.model import CaloInn
 from calozoo_caloinn.networks import Drawer
-from calozoo_caloinn.physics import figures, score
 from calozoo_caloinn.presets import preset
+from calozoo_caloinn.ring_energies import RingEnergies
 from calozoo_caloinn.stages import Layers
 from calozoo_caloinn.training import train
+from calozoo_caloinn.training_data import Sample, batch
+from calozoo_caloinn.voxel_encoding import Codec
+from calozoo_caloinn.weights_files import Trained
 from calozoo_core.io import write_showers
 from calozoo_core.showers import Showers
 from calozoo_core.testing.trainers import TrainerContract

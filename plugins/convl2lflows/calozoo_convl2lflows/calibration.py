@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from calozoo_convl2lflows.config import Calibration, ConvL2LConfig
-from calozoo_convl2lflows.data import Sample, gridded
-from calozoo_convl2lflows.files import Trained
 from calozoo_convl2lflows.generation import Pipeline
-from calozoo_convl2lflows.inward import fitted_powers
 from calozoo_convl2lflows.postprocess import fitted_spectrum
+from calozoo_convl2lflows.radial_offset import fitted_powers
+from calozoo_convl2lflows.training_data import Sample, gridded
+from calozoo_convl2lflows.weights_files import Trained
 from calozoo_core.random import stream
 
 __all__ = ["fitted"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from calozoo_convl2lflows.energies import FLOOR_MEV, PRIMARY_FEATURES
 from calozoo_convl2lflows.hurdle import log_deposit
+from calozoo_convl2lflows.layer_energies import FLOOR_MEV, PRIMARY_FEATURES
 
 __all__ = ["LayerContext"]
 

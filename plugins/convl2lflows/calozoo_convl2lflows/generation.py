@@ -8,19 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from calozoo_convl2lflows.cell_sampling import CellSampler, EnergySampler
 from calozoo_convl2lflows.cells import CellFlows
 from calozoo_convl2lflows.config import MafConfig
-from calozoo_convl2lflows.energies import LayerEnergies
-from calozoo_convl2lflows.files import Trained
 from calozoo_convl2lflows.grid import SubCells
+from calozoo_convl2lflows.layer_energies import LayerEnergies
 from calozoo_convl2lflows.maf import Maf
-from calozoo_convl2lflows.plain import Array
+from calozoo_convl2lflows.numpy_densities import Array
 from calozoo_convl2lflows.postprocess import calibrated
 from calozoo_convl2lflows.published import MafSampler, VoxelSampler
-from calozoo_convl2lflows.sampling import CellSampler, EnergySampler
-from calozoo_convl2lflows.splitting import SubCellSampler
+from calozoo_convl2lflows.subcell_sampling import SubCellSampler
 from calozoo_convl2lflows.subcells import SubCellFlow
-from calozoo_convl2lflows.voxels import VoxelFlows
+from calozoo_convl2lflows.voxel_flow import VoxelFlows
+from calozoo_convl2lflows.weights_files import Trained
 from calozoo_core.random import stream
 
 __all__ = ["Pipeline", "energy_sampler", "streams"]

@@ -8,18 +8,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from calozoo_convl2lflows.energies import primary_features
-from calozoo_convl2lflows.files import Trained, read, write
 from calozoo_convl2lflows.generation import Pipeline
 from calozoo_convl2lflows.grid import SubCells, positions
-from calozoo_convl2lflows.inward import inward
+from calozoo_convl2lflows.layer_energies import primary_features
+from calozoo_convl2lflows.radial_offset import inward
+from calozoo_convl2lflows.weights_files import Trained, read, write
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import WeightsError
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
-from calozoo_core.loading import check_device, only_float32, weights_folder
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
+from calozoo_core.weights.networks import check_device, only_float32, weights_folder
 
 __all__ = ["ConvL2LFlows"]
 

@@ -10,9 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from calozoo_convl2lflows.cells import CellFlows, cell_map
-from calozoo_convl2lflows.chain import EnergyChain, VoxelChain, primary_constants
+from calozoo_convl2lflows.checkpoint_metrics import (
+    cells_physics,
+    energy_physics,
+    subcells_physics,
+    voxels_physics,
+)
 from calozoo_convl2lflows.config import ConvL2LConfig, MafConfig
-from calozoo_convl2lflows.data import (
+from calozoo_convl2lflows.layer_energies import LayerEnergies
+from calozoo_convl2lflows.maf import Maf
+from calozoo_convl2lflows.subcells import SubCellFlow
+from calozoo_convl2lflows.training_data import (
     Gridded,
     Sample,
     cells_batch,
@@ -23,18 +31,10 @@ from calozoo_convl2lflows.data import (
     subcells_batch,
     voxels_batch,
 )
-from calozoo_convl2lflows.energies import LayerEnergies
-from calozoo_convl2lflows.maf import Maf
-from calozoo_convl2lflows.physics import (
-    cells_physics,
-    energy_physics,
-    subcells_physics,
-    voxels_physics,
-)
-from calozoo_convl2lflows.subcells import SubCellFlow
-from calozoo_convl2lflows.voxels import VoxelFlows
+from calozoo_convl2lflows.voxel_encoding import EnergyChain, VoxelChain, primary_constants
+from calozoo_convl2lflows.voxel_flow import VoxelFlows
 from calozoo_core.random import stream
-from calozoo_core.training import Batch, Goal
+from calozoo_core.training import Batch, StageConfig
 
 __all__ = ["Samples", "goal"]
 
@@ -76,7 +76,7 @@ class Samples(NamedTuple):
 
 def goal(
     stage: str, samples: Samples, config: ConvL2LConfig, seed: int, epochs: int, *, rough: bool
-) -> Goal:
+) -> StageConfig:
     """What a stage of the training is after.
 
     Arguments:
@@ -89,7 +89,7 @@ def goal(
     """
     make = {"energies": _energies, "cells": _cells, "subcells": _subcells, "voxels": _voxels}
     loss, physics, batch = make[stage](samples, config, seed, rough)
-    return Goal(
+    return StageConfig(
         loss=loss,
         physics=physics,
         batch=batch,

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calozoo_convl2lflows.chain import EnergyChain, VoxelChain, primary_constants
 from calozoo_convl2lflows.config import GridConfig, MafConfig, VoxelsConfig
 from calozoo_convl2lflows.grid import SubCells
 from calozoo_convl2lflows.maf import Maf
 from calozoo_convl2lflows.postprocess import renormalised
-from calozoo_convl2lflows.voxels import VoxelFlows
+from calozoo_convl2lflows.voxel_encoding import EnergyChain, VoxelChain, primary_constants
+from calozoo_convl2lflows.voxel_flow import VoxelFlows
 
 __all__ = ["MafSampler", "VoxelSampler"]
 

@@ -22,13 +22,13 @@ from torch import nn
 
 from calozoo_convl2lflows.cells import CellFlow, CellFlows, present
 from calozoo_convl2lflows.config import CellsConfig, ConvL2LConfig, VoxelsConfig, preset
-from calozoo_convl2lflows.data import Sample, measured
-from calozoo_convl2lflows.energies import primary_features
-from calozoo_convl2lflows.files import Trained, networks, read
 from calozoo_convl2lflows.generation import Pipeline
+from calozoo_convl2lflows.layer_energies import primary_features
 from calozoo_convl2lflows.objectives import Samples, goal
+from calozoo_convl2lflows.training_data import Sample, measured
+from calozoo_convl2lflows.weights_files import Trained, networks, read
 from calozoo_core.errors import CalozooError
-from calozoo_core.pages import table, write_block
+from calozoo_core.markdown import table, write_block
 from calozoo_core.training import read_sample, seeded
 
 __all__ = ["Variant", "convolutions", "likelihoods", "report", "seconds", "variants"]

@@ -11,9 +11,9 @@ from torch import nn
 
 from calozoo_convl2lflows.calibration import fitted
 from calozoo_convl2lflows.config import preset
-from calozoo_convl2lflows.data import Sample, measured
-from calozoo_convl2lflows.files import Trained, networks, write
 from calozoo_convl2lflows.objectives import Samples, goal
+from calozoo_convl2lflows.training_data import Sample, measured
+from calozoo_convl2lflows.weights_files import Trained, networks, write
 from calozoo_core.errors import InputError
 from calozoo_core.training import TrainingOptions, TrainingRun, read_sample, seeded
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.autograd.functional import jacobian
 
+from calozoo_convl2lflows.cell_sampling import CellSampler, EnergySampler
 from calozoo_convl2lflows.cells import FLOOR_MEV, CellFlow, CellFlows, cell_map
 from calozoo_convl2lflows.config import (
     CellsConfig,
@@ -22,17 +23,16 @@ from calozoo_convl2lflows.config import (
     VoxelsConfig,
 )
 from calozoo_convl2lflows.couplings import ActNorm, Coupling, Mixing, squeeze, unsqueeze
-from calozoo_convl2lflows.energies import FLOOR_MEV as LAYER_FLOOR_MEV
-from calozoo_convl2lflows.energies import LayerEnergies, primary_features
 from calozoo_convl2lflows.hurdle import Density
+from calozoo_convl2lflows.layer_energies import FLOOR_MEV as LAYER_FLOOR_MEV
+from calozoo_convl2lflows.layer_energies import LayerEnergies, primary_features
 from calozoo_convl2lflows.maf import Maf
-from calozoo_convl2lflows.plain import PlainDensity, logistic
-from calozoo_convl2lflows.sampling import CellSampler, EnergySampler
+from calozoo_convl2lflows.numpy_densities import PlainDensity, logistic
 from calozoo_convl2lflows.spline import n_parameters, spline
-from calozoo_convl2lflows.splitting import SubCellSampler
+from calozoo_convl2lflows.subcell_sampling import SubCellSampler
 from calozoo_convl2lflows.subcells import HitCells, SubCellFlow
 from calozoo_convl2lflows.unet import UNet
-from calozoo_convl2lflows.voxels import VoxelFlow, VoxelFlows
+from calozoo_convl2lflows.voxel_flow import VoxelFlow, VoxelFlows
 
 Shake = Callable[[nn.Module], nn.Module]
 

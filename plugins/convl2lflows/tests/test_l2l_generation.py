@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 
 from calozoo_convl2lflows import SPEC
 from calozoo_convl2lflows.config import Calibration, ConvL2LConfig, GridConfig, preset
-from calozoo_convl2lflows.energies import primary_features
-from calozoo_convl2lflows.files import Trained, write
 from calozoo_convl2lflows.generation import Pipeline, streams
+from calozoo_convl2lflows.layer_energies import primary_features
 from calozoo_convl2lflows.model import ConvL2LFlows
+from calozoo_convl2lflows.weights_files import Trained, write
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
 

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from calozoo_convl2lflows.chain import EnergyChain, VoxelChain
 from calozoo_convl2lflows.config import GridConfig, VoxelsConfig, preset
-from calozoo_convl2lflows.data import Sample, gridded, subcell_energies
 from calozoo_convl2lflows.grid import fill, positions
-from calozoo_convl2lflows.inward import fitted_powers, inward
 from calozoo_convl2lflows.postprocess import calibrated, fitted_spectrum, renormalised
+from calozoo_convl2lflows.radial_offset import fitted_powers, inward
+from calozoo_convl2lflows.training_data import Sample, gridded, subcell_energies
+from calozoo_convl2lflows.voxel_encoding import EnergyChain, VoxelChain
 from calozoo_core.detector import load_detector
 from calozoo_core.incident import Incident
 from calozoo_core.showers import Showers

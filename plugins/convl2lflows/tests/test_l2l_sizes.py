@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from calozoo_convl2lflows.config import preset
-from calozoo_convl2lflows.files import networks
-from calozoo_convl2lflows.voxels import VoxelFlows
+from calozoo_convl2lflows.voxel_flow import VoxelFlows
+from calozoo_convl2lflows.weights_files import networks
 
 
 def n_parameters(network: nn.Module) -> int:

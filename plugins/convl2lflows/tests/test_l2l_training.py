@@ -11,9 +11,9 @@ import torch
 
 from calozoo_convl2lflows import SPEC
 from calozoo_convl2lflows.config import preset
-from calozoo_convl2lflows.data import Sample, cells_batch, measured
 from calozoo_convl2lflows.model import ConvL2LFlows
 from calozoo_convl2lflows.training import train
+from calozoo_convl2lflows.training_data import Sample, cells_batch, measured
 from calozoo_core.errors import InputError
 from calozoo_core.showers import Showers
 from calozoo_core.testing.trainers import TrainerContract, write_sample

@@ -12,10 +12,10 @@ from calozoo_core.metrics import js_divergence
 from calozoo_core.observables import RADIUS_EDGES_MM
 from calozoo_core.training import read_sample
 from calozoo_gan3d.config import GridConfig, preset
-from calozoo_gan3d.data import Upright, upright
 from calozoo_gan3d.grid import fill
+from calozoo_gan3d.point_tables import fitted_tables
 from calozoo_gan3d.points import QUANTILES, SPLIT, scatter
-from calozoo_gan3d.tables import fitted_tables
+from calozoo_gan3d.training_data import Upright, upright
 
 __all__ = ["GRIDS", "Cost", "cost"]
 

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from calozoo_core.detector import load_detector
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
-from calozoo_core.loading import check_device, weights_folder
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
+from calozoo_core.weights.networks import check_device, weights_folder
 from calozoo_gan3d.conditions import conditions
-from calozoo_gan3d.files import Trained, read, write
 from calozoo_gan3d.grid import Voxels
 from calozoo_gan3d.networks import deposits
 from calozoo_gan3d.points import scatter
+from calozoo_gan3d.weights_files import Trained, read, write
 
 __all__ = ["Gan3d"]
 

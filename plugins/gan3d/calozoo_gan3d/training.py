@@ -10,21 +10,21 @@ from pydantic import Field
 
 from calozoo_core.showers import Showers
 from calozoo_core.training import (
-    Goal,
+    StageConfig,
     StagedTraining,
     TrainingOptions,
     TrainingRun,
     read_sample,
     seeded,
 )
-from calozoo_gan3d.adversary import Contest, Players
+from calozoo_gan3d.adversarial_step import Contest, Players
+from calozoo_gan3d.checkpoint_metrics import energy_physics, image_physics
 from calozoo_gan3d.config import preset
-from calozoo_gan3d.data import Sample, Upright, energy_batch, image_batch, roots, upright
-from calozoo_gan3d.energies import LayerEnergies, energy_loss
-from calozoo_gan3d.files import Trained, write
-from calozoo_gan3d.physics import energy_physics, image_physics
-from calozoo_gan3d.start import start_from_means
-from calozoo_gan3d.tables import fitted_tables
+from calozoo_gan3d.layer_energies import LayerEnergies, energy_loss
+from calozoo_gan3d.mean_images import start_from_means
+from calozoo_gan3d.point_tables import fitted_tables
+from calozoo_gan3d.training_data import Sample, Upright, energy_batch, image_batch, roots, upright
+from calozoo_gan3d.weights_files import Trained, write
 
 __all__ = ["Options", "train"]
 
@@ -131,7 +131,7 @@ class _Training(TrainingRun):
     def energies(self) -> None:
         """The layer energies, by the energy score."""
         net, seed = self._energies(), self.options.seed
-        goal = Goal(
+        goal = StageConfig(
             loss=energy_loss,
             physics=lambda network: energy_physics(network, self.validation),
             batch=lambda step: energy_batch(self.sample, net.latent, 512, seed, step),
@@ -145,7 +145,7 @@ class _Training(TrainingRun):
         """The images, by the contest."""
         net, players, options = self._energies(), self._players(), self.options
         start_from_means(players.generator, self.sample)
-        goal = Goal(
+        goal = StageConfig(
             loss=Contest(self.config, net.to(options.device), self.detector),
             physics=lambda network: image_physics(network.generator, net, self.validation),
             batch=lambda step: image_batch(

@@ -11,12 +11,12 @@ from calozoo_core.showers import Showers
 from calozoo_core.testing.trainers import made_up_showers
 from calozoo_gan3d import SPEC
 from calozoo_gan3d.config import Gan3dConfig, preset
-from calozoo_gan3d.data import Sample, upright
-from calozoo_gan3d.energies import LayerEnergies
-from calozoo_gan3d.files import Trained, write
+from calozoo_gan3d.layer_energies import LayerEnergies
 from calozoo_gan3d.model import Gan3d
 from calozoo_gan3d.networks import Generator
-from calozoo_gan3d.tables import fitted_tables
+from calozoo_gan3d.point_tables import fitted_tables
+from calozoo_gan3d.training_data import Sample, upright
+from calozoo_gan3d.weights_files import Trained, write
 
 
 @pytest.fixture(scope="session")

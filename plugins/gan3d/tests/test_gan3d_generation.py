@@ -11,8 +11,8 @@ from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
 from calozoo_gan3d import SPEC
 from calozoo_gan3d.config import preset
-from calozoo_gan3d.files import Trained, read
 from calozoo_gan3d.model import Gan3d
+from calozoo_gan3d.weights_files import Trained, read
 
 
 def test_it_can_be_asked_for_by_its_other_name() -> None:

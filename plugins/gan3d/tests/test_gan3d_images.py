@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from calozoo_core.incident import Incident
-from calozoo_gan3d.adversary import Contest, Players
+from calozoo_gan3d.adversarial_step import Contest, Players
 from calozoo_gan3d.conditions import conditions, mirrored
 from calozoo_gan3d.config import Gan3dConfig, GridConfig, preset
-from calozoo_gan3d.data import Sample, dense, energy_batch, image_batch
-from calozoo_gan3d.energies import LayerEnergies
 from calozoo_gan3d.grid import edges, fill, ring_index
+from calozoo_gan3d.layer_energies import LayerEnergies
+from calozoo_gan3d.mean_images import start_from_means
 from calozoo_gan3d.networks import deposits, image_of, positive
-from calozoo_gan3d.start import start_from_means
+from calozoo_gan3d.training_data import Sample, dense, energy_batch, image_batch
 
 GRID = GridConfig(layers=2, cells=8)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from calozoo_gan3d.config import LossConfig
-from calozoo_gan3d.energies import energy_score
+from calozoo_gan3d.layer_energies import energy_score
 from calozoo_gan3d.losses import (
     axis_angles,
     deposit_sum,

@@ -7,10 +7,10 @@ import pytest
 
 from calozoo_core.showers import Showers
 from calozoo_gan3d.config import Gan3dConfig
-from calozoo_gan3d.data import Sample, Upright, upright
 from calozoo_gan3d.grid import Voxels, edges, fill
+from calozoo_gan3d.point_tables import fitted_tables
 from calozoo_gan3d.points import PointTables, scatter
-from calozoo_gan3d.tables import fitted_tables
+from calozoo_gan3d.training_data import Sample, Upright, upright
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import math
 
 from calozoo_core.detector import Detector
 from calozoo_core.errors import DetectorError
-from calozoo_geant4.alveoli import Layers, Plate, alveolus
+from calozoo_geant4.slab_geometry import Layers, Plate, alveolus
 from calozoo_geant4.solids import Axes, Box, Part, Trapezoid, Volume
 
 __all__ = ["Stave"]

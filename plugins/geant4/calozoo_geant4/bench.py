@@ -22,9 +22,9 @@ import numpy as np
 
 from calozoo_core.errors import CalozooError
 from calozoo_core.incident import Incident
-from calozoo_core.pages import table, write_block
+from calozoo_core.markdown import table, write_block
 from calozoo_geant4 import ILD_SIECAL_REGULAR
-from calozoo_geant4.data import data_environment
+from calozoo_geant4.data_sets import data_environment
 from calozoo_geant4.generator import Geant4
 
 __all__ = ["report", "time_variants", "time_workers"]

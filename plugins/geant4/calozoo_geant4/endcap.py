@@ -6,8 +6,8 @@ import math
 from itertools import pairwise, takewhile
 
 from calozoo_core.detector import Detector
-from calozoo_core.shape import Endcap
-from calozoo_geant4.alveoli import Layers, Plate, alveolus
+from calozoo_core.detector_shape import Endcap
+from calozoo_geant4.slab_geometry import Layers, Plate, alveolus
 from calozoo_geant4.solids import AIR, Axes, Part, Prism, Volume
 
 __all__ = ["AXES", "parts"]

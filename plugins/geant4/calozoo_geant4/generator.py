@@ -17,7 +17,7 @@ from calozoo_core.incident import Incident
 from calozoo_core.placement import load_placement
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
-from calozoo_geant4.data import data_environment
+from calozoo_geant4.data_sets import data_environment
 from calozoo_geant4.layout import frame_of
 from calozoo_geant4.pool import Pool
 from calozoo_geant4.worker import Answer, Shot

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from calozoo_core.detector import Detector
-from calozoo_geant4.geant4 import g4
 from calozoo_geant4.layout import Layout
 from calozoo_geant4.materials import Materials
+from calozoo_geant4.pybind import g4
 from calozoo_geant4.solids import Box, Part, Prism, Solid, Trapezoid, Volume
 
 __all__ = ["Geometry"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from calozoo_core.detector import Detector, Material
 from calozoo_core.errors import DetectorError
-from calozoo_geant4.geant4 import g4
+from calozoo_geant4.pybind import g4
 from calozoo_geant4.solids import AIR
 
 __all__ = ["Materials"]

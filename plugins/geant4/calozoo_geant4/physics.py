@@ -8,7 +8,7 @@ from typing import Any
 
 from calozoo_core.detector import Detector
 from calozoo_core.errors import DetectorError
-from calozoo_geant4.geant4 import g4
+from calozoo_geant4.pybind import g4
 
 __all__ = ["physics_list"]
 

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 
 from calozoo_core.detector import Detector
 from calozoo_core.errors import CalozooError
-from calozoo_geant4.data import data_environment
+from calozoo_geant4.data_sets import data_environment
 from calozoo_geant4.worker import Answer, Setup, Shot
 
 __all__ = ["Pool"]

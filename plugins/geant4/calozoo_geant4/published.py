@@ -20,7 +20,7 @@ from calozoo_core.detector import load_detector
 from calozoo_core.errors import CalozooError
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile
-from calozoo_core.pages import table, write_block
+from calozoo_core.markdown import table, write_block
 from calozoo_core.random import stream
 from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers

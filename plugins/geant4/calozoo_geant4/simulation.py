@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector
-from calozoo_geant4.geant4 import g4
 from calozoo_geant4.geometry import Geometry
 from calozoo_geant4.layout import layout
 from calozoo_geant4.physics import physics_list
+from calozoo_geant4.pybind import g4
 
 __all__ = ["Simulation"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from calozoo_core.errors import CalozooError
 from calozoo_geant4 import ILD_SIECAL_REGULAR
-from calozoo_geant4.data import data_environment
+from calozoo_geant4.data_sets import data_environment
 from calozoo_geant4.generator import Geant4
 
 

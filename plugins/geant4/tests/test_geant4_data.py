@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from calozoo_core.errors import CalozooError
-from calozoo_geant4.data import data_environment
+from calozoo_geant4.data_sets import data_environment
 
 
 def _data_sets(folder: Path, *names: str) -> Path:

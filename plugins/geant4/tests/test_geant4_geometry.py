@@ -12,7 +12,7 @@ import pytest
 
 from calozoo_core.detector import Detector, load_detector, parse_detector
 from calozoo_core.errors import DetectorError
-from calozoo_geant4.data import data_environment
+from calozoo_geant4.data_sets import data_environment
 from calozoo_geant4.layout import Round, layout
 from calozoo_geant4.solids import Box, Part, Prism, Trapezoid, Volume, check_boxes
 

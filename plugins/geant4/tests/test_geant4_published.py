@@ -8,7 +8,7 @@ import pytest
 from calozoo_core.errors import InputError
 from calozoo_core.incident import Incident
 from calozoo_core.io import write_showers
-from calozoo_core.pages import write_block
+from calozoo_core.markdown import write_block
 from calozoo_core.showers import Showers
 from calozoo_geant4 import published
 from calozoo_geant4.published import Measured, compare_layers, compare_totals

@@ -11,7 +11,7 @@ from calozoo_core.incident import Incident
 from calozoo_core.representation import REPRESENTATIONS, Representation
 from calozoo_core.showers import Showers
 from calozoo_optimum.box import inside_box
-from calozoo_optimum.library import Library
+from calozoo_optimum.file_source import Library
 
 __all__ = ["Optimum"]
 

@@ -25,7 +25,7 @@ INCIDENT = Incident([0.5, 1.0, 2.0], [(0, 0, 1), (0.5, 0, 1), (0, -0.5, 1)])
 def _geant4() -> Iterator[Generator]:
     """Geant4 at energies that do not take minutes; one for all tests, so that it starts once."""
     package = pytest.importorskip("calozoo_geant4", reason="install calozoo-geant4")
-    from calozoo_geant4.data import data_environment
+    from calozoo_geant4.data_sets import data_environment
     from calozoo_geant4.generator import Geant4
 
     try:

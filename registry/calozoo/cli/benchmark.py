@@ -129,15 +129,15 @@ def benchmark(
       calozoo benchmark caloclouds3 --quick
       calozoo benchmark caloclouds3 optimum.x9 --showers 300 --workers 2 --out cards
     """
-    from calozoo.threads import use_threads
+    from calozoo.generation.threads import use_threads
 
     use_threads(1)  # before numpy is imported; times are taken in processes of their own
-    from calozoo.bench.asked import BenchmarkRequest
-    from calozoo.bench.benchmark import BUSY, Benchmark
-    from calozoo.bench.load import load_average
-    from calozoo.bench.notes import notes_by_model, with_notes
-    from calozoo.cards import write_card
-    from calozoo.files import is_shower_file
+    from calozoo.benchmark.benchmark import BUSY, Benchmark
+    from calozoo.benchmark.notes import notes_by_model, with_notes
+    from calozoo.benchmark.request import BenchmarkRequest
+    from calozoo.benchmark.system_load import load_average
+    from calozoo.cards.card import write_card
+    from calozoo.generation.file_names import is_shower_file
 
     default_showers, default_rounds = (QUICK_SHOWERS, QUICK_ROUNDS) if quick else (SHOWERS, ROUNDS)
     request = BenchmarkRequest(
@@ -181,7 +181,7 @@ def benchmark(
     if as_json:
         click.echo("[" + ",\n".join(one.as_json().rstrip() for one in measured) + "]")
     else:
+        from calozoo.cards.leaderboard import leaderboard
         from calozoo.cli.compare import board_text
-        from calozoo.leaderboard import leaderboard
 
         click.echo(board_text(leaderboard(measured)))

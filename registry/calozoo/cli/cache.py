@@ -16,8 +16,8 @@ from calozoo.cli.table import aligned
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from calozoo.cached import CachedRevision
-    from calozoo.cleaning import Leftover
+    from calozoo.hub.cache_removal import Leftover
+    from calozoo.hub.cached_revisions import CachedRevision
 
 __all__ = ["cache", "remove_revisions"]
 
@@ -49,8 +49,8 @@ def list_cache(as_json: bool) -> None:
       calozoo cache list
       calozoo cache list --json
     """
-    from calozoo.cache import default_cache
-    from calozoo.cached import find_repos, find_revisions
+    from calozoo.hub.cache import default_cache
+    from calozoo.hub.cached_revisions import find_repos, find_revisions
 
     place = default_cache()
     found = [revision for repo in find_repos(place) for revision in find_revisions(repo)]
@@ -103,11 +103,11 @@ def prune(dry_run: bool, yes: bool, as_json: bool) -> None:
       calozoo cache prune --dry-run
       calozoo cache prune --yes
     """
-    from calozoo import cleaning
-    from calozoo.cache import default_cache
+    from calozoo.hub import cache_removal
+    from calozoo.hub.cache import default_cache
     from calozoo_core.errors import CalozooError, HubError, InputError
 
-    leftovers = cleaning.find_leftovers(default_cache())
+    leftovers = cache_removal.find_leftovers(default_cache())
     if not as_json and leftovers:
         click.echo(aligned(list(map(_leftover_row, leftovers))))
     report: dict[str, Any] = {"leftovers": [one.as_dict() for one in leftovers], "freed": 0}
@@ -119,7 +119,7 @@ def prune(dry_run: bool, yes: bool, as_json: bool) -> None:
         if not yes and not click.confirm(f"Remove {_what(leftovers)}?", err=True):
             msg = "nothing was removed."
             raise CalozooError(msg)
-        report["freed"], busy = cleaning.prune(leftovers)
+        report["freed"], busy = cache_removal.prune(leftovers)
         spared = [cached.repo for cached in busy]
     if as_json:
         click.echo(json.dumps(report | {"removed": not dry_run, "spared": spared}, indent=2))
@@ -145,8 +145,8 @@ def remove_revisions(names: Collection[str], *, dry_run: bool, as_json: bool) ->
     Raises:
         CalozooError: If there are none of one of the names, or one is being pulled.
     """
-    from calozoo.cached import find_named
-    from calozoo.cleaning import remove
+    from calozoo.hub.cache_removal import remove
+    from calozoo.hub.cached_revisions import find_named
 
     found = list(dict.fromkeys(revision for name in names for revision in find_named(name)))
     rows, total = [revision.as_dict() for revision in found], _total(found)

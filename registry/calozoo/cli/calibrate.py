@@ -10,11 +10,11 @@ import click
 
 from calozoo.cli.completion import complete_models
 from calozoo.cli.evaluation_table import measured
-from calozoo.cli.stopping import stoppable
+from calozoo.cli.signals import stoppable
 from calozoo.cli.table import aligned
 
 if TYPE_CHECKING:
-    from calozoo_core.calibration import CalibrationRecord
+    from calozoo_core.weights.calibration import CalibrationRecord
 
 __all__ = ["calibrate"]
 
@@ -78,11 +78,11 @@ def calibrate(
       calozoo calibrate caloclouds3 --data g4.h5 --out calibrated
       calozoo generate --model caloclouds3 --weights calibrated --energy 50 --out showers.h5
     """
-    from calozoo import calibration
+    from calozoo.evaluation import calibrate
 
     with ExitStack() as running:
         stop_if_asked = running.enter_context(stoppable())
-        factors, record = calibration.calibrate(
+        factors, record = calibrate.calibrate(
             model,
             data,
             out,

@@ -33,9 +33,9 @@ def card(model: str, cards: Path | None, as_json: bool, as_path: bool) -> None:
       calozoo card caloclouds3
       calozoo card caloclouds3 --json
     """
-    from calozoo.bench.measurements import read_measurements
-    from calozoo.cards import CARD, MEASUREMENTS, find_card
-    from calozoo.cards import card as written
+    from calozoo.benchmark.measurements import read_measurements
+    from calozoo.cards.card import CARD, MEASUREMENTS, find_card
+    from calozoo.cards.card import card as written
 
     folder = find_card(model, cards)
     if as_path:

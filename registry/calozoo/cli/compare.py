@@ -13,7 +13,7 @@ import click
 from calozoo.cli.completion import complete_cards
 
 if TYPE_CHECKING:
-    from calozoo.leaderboard import Leaderboard
+    from calozoo.cards.leaderboard import Leaderboard
 
 __all__ = ["board_text", "compare"]
 
@@ -47,10 +47,10 @@ def compare(
       calozoo compare
       calozoo compare caloclouds3 optimum.x9 --html leaderboard.html
     """
-    from calozoo.bench.measurements import read_measurements
-    from calozoo.cards import MEASUREMENTS, find_card, read_cards
-    from calozoo.leaderboard import leaderboard
-    from calozoo.leaderboard_pages import as_html, as_markdown
+    from calozoo.benchmark.measurements import read_measurements
+    from calozoo.cards.card import MEASUREMENTS, find_card, read_cards
+    from calozoo.cards.leaderboard import leaderboard
+    from calozoo.cards.leaderboard_pages import as_html, as_markdown
 
     if models:
         folders = dict.fromkeys(find_card(model, cards) for model in models)

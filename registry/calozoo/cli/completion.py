@@ -66,8 +66,8 @@ def complete_cached(
     context: click.Context, parameter: click.Parameter, typed: str
 ) -> list[CompletionItem[str]]:
     """What is in the cache: models, and each of their revisions."""
-    from calozoo.cache import default_cache
-    from calozoo.cached import find_repos, find_revisions
+    from calozoo.hub.cache import default_cache
+    from calozoo.hub.cached_revisions import find_repos, find_revisions
 
     found = [revision for repo in find_repos(default_cache()) for revision in find_revisions(repo)]
     names = {one.name.partition("@")[0]: "all revisions" for one in found}
@@ -93,13 +93,13 @@ def complete_detectors(
 
 def _models() -> dict[str, str]:
     """Every model's name and summary; none if they cannot be read, for a shell cannot say so."""
-    from calozoo import plugins
-    from calozoo.index import read_index
+    from calozoo.models import discovery
+    from calozoo.models.index import read_index
 
-    logging.getLogger(plugins.__name__).setLevel(logging.CRITICAL)
+    logging.getLogger(discovery.__name__).setLevel(logging.CRITICAL)
     try:
         known = {entry.name: entry.summary for entry in read_index().values()}
-        return known | {name: one.spec.summary for name, one in plugins.registered().items()}
+        return known | {name: one.spec.summary for name, one in discovery.registered().items()}
     except CalozooError:
         return {}
 

@@ -10,12 +10,12 @@ import click
 
 from calozoo.cli.completion import complete_detectors
 from calozoo.cli.progress import progress_bar
-from calozoo.cli.stopping import stoppable
+from calozoo.cli.signals import stoppable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from calozoo.evaluation import Evaluation
+    from calozoo.evaluation.evaluate import Evaluation
 
 __all__ = ["evaluate"]
 
@@ -97,15 +97,15 @@ def evaluate(
       calozoo evaluate gen.h5 --reference g4.h5 --place ild_siecal
     """
     from calozoo.cli.evaluation_table import evaluation_text
-    from calozoo.evaluation import evaluate_files
-    from calozoo.reports import check_report, report_text, write_report
-    from calozoo.threads import cores
+    from calozoo.evaluation.evaluate import evaluate_files
+    from calozoo.evaluation.report import check_report, report_text, write_report
+    from calozoo.generation.threads import cores
 
     target = None if report in (None, "-") else Path(str(report))
     if target is not None:
         check_report(target, overwrite=overwrite)
     if plots is not None:
-        from calozoo.figures import check_folder
+        from calozoo.plotting import check_folder
 
         check_folder(plots)
     with ExitStack() as looking:
@@ -144,7 +144,7 @@ def evaluate(
 
 
 def _draw(evaluations: Sequence[Evaluation], folder: Path, suffix: str) -> int:
-    from calozoo.figures import draw
+    from calozoo.plotting import draw
 
     return len(draw(evaluations, folder, suffix))
 

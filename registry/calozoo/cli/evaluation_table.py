@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from calozoo.cli.table import aligned
 
 if TYPE_CHECKING:
-    from calozoo.evaluation import Report
-    from calozoo.evaluation_plan import Sample
-    from calozoo.published import PublishedFigure
-    from calozoo_core.metrics.figure import Figure
+    from calozoo.cards.literature import PublishedFigure
+    from calozoo.evaluation.evaluate import Report
+    from calozoo.evaluation.plan import Sample
+    from calozoo_core.metrics.result import MetricResult
 
 __all__ = ["evaluation_text", "measured"]
 
@@ -84,7 +84,7 @@ def _sample(what: str, sample: Sample) -> tuple[str, ...]:
     return what, sample.file, showers, f"by {made_by}"
 
 
-def _group(figure: Figure) -> str:
+def _group(figure: MetricResult) -> str:
     level, _, quantity = figure.name.partition(".")
     if level == "points":
         return "points"
@@ -98,7 +98,7 @@ def _group(figure: Figure) -> str:
 
 
 def _row(
-    figure: Figure, published: tuple[PublishedFigure, ...], footnotes: dict[str, str]
+    figure: MetricResult, published: tuple[PublishedFigure, ...], footnotes: dict[str, str]
 ) -> tuple[str, ...]:
     metric, unit, scale = METRICS[figure.metric]
     name = f"  {figure.name.partition('.')[2]}"

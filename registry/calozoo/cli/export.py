@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from calozoo.cli.progress import progress_bar, readable_size
-from calozoo.cli.stopping import stoppable
+from calozoo.cli.signals import stoppable
 
 if TYPE_CHECKING:
     from calozoo_core.io import Exported
@@ -76,7 +76,7 @@ def export(
       calozoo export showers.h5 library.h5 --to ddml
       calozoo export showers.h5 voxels.h5 --to calochallenge --voxels 16x9x4.65
     """
-    from calozoo.formats import export_file, format_of
+    from calozoo.export.formats import export_file, format_of
 
     with ExitStack() as bars, stoppable() as stop_if_asked:
         advance = [lambda n: None]

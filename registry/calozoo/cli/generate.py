@@ -9,10 +9,10 @@ import click
 
 from calozoo.cli.completion import complete_detectors, complete_models, complete_sources
 from calozoo.cli.progress import progress_bar, readable_size
-from calozoo.cli.stopping import stoppable
+from calozoo.cli.signals import stoppable
 
 if TYPE_CHECKING:
-    from calozoo.run import Written
+    from calozoo.generation.generate_file import Written
     from calozoo_core.generator import Generator
 
 __all__ = ["generate"]
@@ -170,15 +170,15 @@ def generate(
       calozoo generate --model caloclouds3 --energy 10:100 --dir cone:40 -n 5000 --out showers.h5
       calozoo generate --model caloclouds3 --energy 50 -n 100 --place ild_siecal --out hits.h5
     """
-    from calozoo import catalog
-    from calozoo.threads import use_threads
+    from calozoo.generation.threads import use_threads
+    from calozoo.models import names
 
     use_threads(threads)  # before numpy is imported: its linear algebra asks only then
-    from calozoo.placing import find_placement, find_placer
-    from calozoo.request import make_flights, make_source
-    from calozoo.run import check_output, check_request, generate_to_file
+    from calozoo.generation.generate_file import check_output, check_request, generate_to_file
+    from calozoo.generation.hit_placement import find_placement, find_placer
+    from calozoo.generation.request import make_flights, make_source
 
-    spec = catalog.find_model(catalog.split_revision(model)[0], offline=offline)
+    spec = names.find_model(names.split_revision(model)[0], offline=offline)
     particle = particle or spec.conditions.particles[0]
     made_for = detector or spec.detector
     placement = find_placement(spec.name, made_for, place, position, from_ip=from_ip)
@@ -206,7 +206,7 @@ def generate(
     check_request(spec, source, batch_size=batch_size, extrapolate=extrapolate)
     check_output(out, overwrite=overwrite)
     options = {"workers": workers, "source": fed_by, "detector": detector}
-    generator = catalog.load(
+    generator = names.load(
         model,
         device=device,
         precision=precision,
@@ -240,7 +240,7 @@ def generate(
 
 
 def _header(generator: Generator) -> str:
-    from calozoo.threads import threads_in_use
+    from calozoo.generation.threads import threads_in_use
 
     spec, threads = generator.spec, threads_in_use()
     cores = f"{threads} thread" if threads == 1 else f"{threads} threads"
@@ -275,7 +275,7 @@ def _readable_count(n: int) -> str:
 def _report(generator: Generator, written: Written, seed: int) -> str:
     import json
 
-    from calozoo.threads import threads_in_use
+    from calozoo.generation.threads import threads_in_use
 
     spec = generator.spec
     report = {

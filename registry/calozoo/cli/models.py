@@ -11,8 +11,8 @@ from calozoo.cli.completion import complete_models
 from calozoo.cli.table import aligned
 
 if TYPE_CHECKING:
-    from calozoo.index import IndexEntry
-    from calozoo.plugins import Registration
+    from calozoo.models.discovery import Registration
+    from calozoo.models.index import IndexEntry
     from calozoo_core.generator import ModelSpec
 
 __all__ = ["info", "list_models"]
@@ -35,12 +35,12 @@ def list_models(pattern: str | None, installed: bool, as_json: bool) -> None:
       calozoo list
       calozoo list 'calo*' --json
     """
-    from calozoo import catalog, plugins
+    from calozoo.models import discovery, names
     from calozoo_core.errors import ModelNameError
 
-    owners = plugins.registered()
-    here = [owners[spec.name] for spec in catalog.list_models(pattern)]
-    absent = [] if installed else catalog.list_absent(pattern)
+    owners = discovery.registered()
+    here = [owners[spec.name] for spec in names.list_models(pattern)]
+    absent = [] if installed else names.list_absent(pattern)
     if as_json:
         rows = [*map(_installed_json, here), *map(_absent_json, absent)]
         click.echo(json.dumps(rows, indent=2))
@@ -51,9 +51,9 @@ def list_models(pattern: str | None, installed: bool, as_json: bool) -> None:
         if pattern is None:
             msg = f"there is no {among}; type `pip install calozoo-toy`."
         raise ModelNameError(msg)
-    idle = {plugins.canonical(failure.distribution) for failure in plugins.failures()}
+    idle = {discovery.canonical(failure.distribution) for failure in discovery.failures()}
     table = [HEADINGS, *map(_installed_row, here)]
-    table += [_absent_row(one, plugins.canonical(one.distribution) in idle) for one in absent]
+    table += [_absent_row(one, discovery.canonical(one.distribution) in idle) for one in absent]
     click.echo(aligned(table))
 
 
@@ -68,10 +68,10 @@ def info(model: str, as_json: bool) -> None:
       calozoo info caloclouds3
       calozoo info caloclouds3.ild-photon-cells --json
     """
-    from calozoo import catalog
-    from calozoo.index import read_index
+    from calozoo.models import names
+    from calozoo.models.index import read_index
 
-    registration = catalog.find(catalog.split_revision(model)[0], offline=True)
+    registration = names.find(names.split_revision(model)[0], offline=True)
     weights = _weights(model)
     entry = read_index().get(registration.spec.name)
     if as_json:
@@ -132,11 +132,11 @@ def _description(registration: Registration) -> list[tuple[str, str]]:
 
 def _weights(model: str) -> dict[str, Any]:
     """What weights are on this machine, or why none are."""
-    from calozoo import catalog
+    from calozoo.models import names
     from calozoo_core.errors import CalozooError
 
     try:
-        found = catalog.pull(model, offline=True)
+        found = names.pull(model, offline=True)
     except CalozooError as error:
         return {"error": str(error)}
     return found.as_dict()

@@ -13,7 +13,7 @@ from calozoo.cli.table import aligned
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from calozoo.plugins import Plugin, PluginFailure, Registration
+    from calozoo.models.discovery import Plugin, PluginFailure, Registration
 
 __all__ = ["plugins"]
 
@@ -33,7 +33,7 @@ def plugins(as_json: bool) -> None:
       calozoo plugins
       calozoo plugins --json
     """
-    from calozoo import plugins as found
+    from calozoo.models import discovery as found
 
     # What is broken is this command's data, so it need not be said on stderr as well.
     logging.getLogger(found.__name__).setLevel(logging.ERROR)

@@ -13,7 +13,7 @@ from calozoo.cli.progress import readable_size
 from calozoo.cli.table import aligned
 
 if TYPE_CHECKING:
-    from calozoo.publishing import Publication
+    from calozoo.publishing.publish import Publication
 
 __all__ = ["publish"]
 
@@ -51,7 +51,7 @@ def publish(
     write to ORG: type `hf auth login`, or set HF_TOKEN. Sending the same files again changes
     nothing.
 
-    The entry goes to stdout; put it into registry/calozoo/index/ or a folder that CALOZOO_INDEX
+    The entry goes to stdout; put it into registry/calozoo/models/index/ or a folder that CALOZOO_INDEX
     names. Exit code 1 if the weights are not fit to be published, or the Hub does not take them.
 
     \b
@@ -60,18 +60,18 @@ def publish(
       calozoo publish run1 --repo my-lab/photons --tag v1.0 > caloclouds3.ild-photon.toml
       calozoo pull hub:my-lab/photons@v1.0
     """
-    from calozoo import publishing
+    from calozoo.publishing import publish
 
     def say(sentence: str) -> None:
         click.echo(sentence, err=True)
 
-    target = None if dry_run else publishing.open_repository(repo)
-    with publishing.prepare(folder, repo, model) as publication:
+    target = None if dry_run else publish.open_repository(repo)
+    with publish.prepare(folder, repo, model) as publication:
         # What a dry run has to say is what was asked for; else it is talk beside the entry.
         click.echo(_summary(publication), err=as_json or not dry_run)
         commit = None
         if target is not None:
-            commit = publishing.publish(publication, target, tag=tag, private=private, say=say)
+            commit = publish.publish(publication, target, tag=tag, private=private, say=say)
             say(f"{repo}  commit {commit}{f', {tag}' if tag else ''}")
         else:
             say(f"nothing was sent to {repo}")

@@ -12,7 +12,7 @@ from calozoo.cli.completion import complete_models
 from calozoo.cli.progress import readable_size
 
 if TYPE_CHECKING:
-    from calozoo.sources import Pulled
+    from calozoo.models.weights import Pulled
 
 __all__ = ["pull"]
 
@@ -44,9 +44,9 @@ def pull(model: str, offline: bool, folder: Path | None, as_json: bool) -> None:
       calozoo pull caloclouds3@v1.0 --dir weights
       calozoo pull hub:my-lab/photons@v1.0
     """
-    from calozoo import catalog
+    from calozoo.models import names
 
-    pulled = catalog.pull(model, offline=offline)
+    pulled = names.pull(model, offline=offline)
     if folder is not None:
         pulled = pulled.copy_to(folder)
     if as_json:

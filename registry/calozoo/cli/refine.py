@@ -10,7 +10,7 @@ import click
 
 from calozoo.cli.completion import complete_models
 from calozoo.cli.progress import progress_bar
-from calozoo.cli.stopping import stoppable
+from calozoo.cli.signals import stoppable
 
 if TYPE_CHECKING:
     from calozoo_core.refining import Mode
@@ -127,12 +127,12 @@ def refine(
       calozoo refine caloinn --reference ild_photons --out refined
       calozoo generate --model caloinn+refined --weights refined --energy 50 -n 100 --out f.h5
     """
-    from calozoo import refinement
     from calozoo.cli.refinement_table import refinement_markdown, refinement_text
+    from calozoo.refinement import refine
     from calozoo_core.refining import Recipe
 
     if plot is not None:
-        from calozoo.plots import check_picture
+        from calozoo.plotting.showers import check_picture
 
         check_picture(plot)
     recipe = Recipe(
@@ -154,7 +154,7 @@ def refine(
             advance[0](n)
             stop_if_asked()
 
-        report, judged = refinement.refine(
+        report, judged = refine.refine(
             model,
             reference,
             out,
@@ -170,7 +170,7 @@ def refine(
     else:
         click.echo(refinement_markdown(report) if markdown else refinement_text(report))
     if plot is not None:
-        from calozoo.refinement_plot import draw_tails
+        from calozoo.refinement.plot import draw_tails
 
         draw_tails(plot, judged, report)
     if not quiet:

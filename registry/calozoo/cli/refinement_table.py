@@ -9,8 +9,8 @@ from calozoo.cli.evaluation_table import measured
 from calozoo.cli.table import aligned
 
 if TYPE_CHECKING:
-    from calozoo.refinement_report import Level, RefinementReport
-    from calozoo_core.metrics.figure import Figure
+    from calozoo.refinement.report import Level, RefinementReport
+    from calozoo_core.metrics.result import MetricResult
 
 __all__ = ["refinement_markdown", "refinement_text"]
 
@@ -82,13 +82,13 @@ def _bulk_rows(report: RefinementReport) -> list[Row]:
     return rows
 
 
-def _divergence(figure: Figure) -> str:
+def _divergence(figure: MetricResult) -> str:
     if figure.value is None:
         return "-"
     return measured(1e4 * figure.value, 1e4 * (figure.error or 0))
 
 
-def _floor(figure: Figure) -> str:
+def _floor(figure: MetricResult) -> str:
     return "-" if figure.noise_floor is None else f"{1e4 * figure.noise_floor:.2g}"
 
 

@@ -26,8 +26,8 @@ def rm(models: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
       calozoo rm caloclouds3
       calozoo rm caloclouds3 3dgan --dry-run
     """
-    from calozoo.catalog import split_revision
     from calozoo.cli.cache import remove_revisions
+    from calozoo.models.names import split_revision
     from calozoo_core.errors import InputError
 
     for model in models:
@@ -42,8 +42,8 @@ def rm(models: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
 
 def _what_stays(model: str) -> str:
     """What is installed of a model beside its pulled weights; empty if nothing is."""
-    from calozoo.catalog import find
-    from calozoo.sources import bundled_folder
+    from calozoo.models.names import find
+    from calozoo.models.weights import bundled_folder
     from calozoo_core.errors import CalozooError
 
     try:

@@ -31,15 +31,15 @@ def search(words: tuple[str, ...], ask_hub: bool, as_json: bool) -> None:
       calozoo search 2511.01460
       calozoo search calorimeter --hub
     """
-    from calozoo.search import search as find
-    from calozoo.search import search_hub
+    from calozoo.models.search import search as find
+    from calozoo.models.search import search_hub
     from calozoo_core.errors import CalozooError
 
     text = " ".join(words)
     found = find(text)
     if ask_hub:
-        from calozoo.cache import default_cache
         from calozoo.hub import Hub
+        from calozoo.hub.cache import default_cache
 
         found += search_hub(text, Hub(default_cache()))
     if as_json:

@@ -12,7 +12,7 @@ from calozoo.cli.progress import readable_size
 from calozoo.cli.table import aligned
 
 if TYPE_CHECKING:
-    from calozoo.summary import Mean, Summary
+    from calozoo.generation.file_summary import Mean, Summary
 
 __all__ = ["show"]
 
@@ -43,10 +43,10 @@ def show(file: Path, picture: Path | None, event: int, as_json: bool) -> None:
       calozoo show showers.h5
       calozoo show showers.h5 --plot showers.png --event 3
     """
-    from calozoo.summary import summarise
+    from calozoo.generation.file_summary import summarise
 
     if picture is not None:
-        from calozoo.plots import plot_file
+        from calozoo.plotting.showers import plot_file
 
         plot_file(file, picture, event=event)
     summary = summarise(file)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from calozoo.doctor import cached, machine
+from calozoo.doctor import cache, machine
 from calozoo.doctor.finding import Finding, Status
 from calozoo.doctor.models import Zoo
-from calozoo.sources import is_offline
+from calozoo.models.weights import is_offline
 
 __all__ = ["Finding", "Status", "examine"]
 
@@ -37,9 +37,9 @@ def examine(*, limit: float, offline: bool = False) -> Iterator[Finding]:
         "threads": machine.check_threads,
         "plugin": zoo.check_plugins,
         "model": zoo.check_models,
-        "cache": cached.check_cache,
-        "pulled": cached.check_cached_files,
-        "leftovers": cached.check_leftovers,
+        "cache": cache.check_cache,
+        "pulled": cache.check_cached_files,
+        "leftovers": cache.check_leftovers,
         "hub": lambda: machine.check_hub(min(limit, HUB_LIMIT)),
     }
     if offline or is_offline():

@@ -12,10 +12,10 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from calozoo.doctor.bounded import Job, run_jobs
 from calozoo.doctor.finding import Finding
-from calozoo.plugins import canonical, installed
-from calozoo.threads import cores
+from calozoo.doctor.subprocess_check import Job, run_jobs
+from calozoo.generation.threads import cores
+from calozoo.models.discovery import canonical, installed
 from calozoo_core.errors import CalozooError
 
 __all__ = [
@@ -149,8 +149,8 @@ def look_at_torch() -> dict[str, Any]:
 
 def reach_hub() -> dict[str, str]:
     """The address of the Hub if it answers, or else what is wrong."""
-    from calozoo.cache import default_cache
     from calozoo.hub import Hub
+    from calozoo.hub.cache import default_cache
 
     try:
         return {"address": Hub(default_cache()).reach()}

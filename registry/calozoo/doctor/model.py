@@ -8,15 +8,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from calozoo import plugins
-from calozoo.bench.measurements import Measurements, read_measurements
-from calozoo.cache import CachedRepo, default_cache
-from calozoo.cards import MEASUREMENTS, own_cards
-from calozoo.catalog import find_factory
+from calozoo.benchmark.measurements import Measurements, read_measurements
+from calozoo.cards.card import MEASUREMENTS, own_cards
 from calozoo.doctor.finding import Finding
-from calozoo.index import read_index
-from calozoo.plugins import Registration
-from calozoo.sources import bundled_folder
+from calozoo.hub.cache import CachedRepo, default_cache
+from calozoo.models import discovery
+from calozoo.models.discovery import Registration
+from calozoo.models.index import read_index
+from calozoo.models.names import find_factory
+from calozoo.models.weights import bundled_folder
 from calozoo_core.errors import CalozooError
 from calozoo_core.generator import ModelSpec
 from calozoo_core.weights import TENSORS_FILE, sha256
@@ -31,7 +31,7 @@ def examine(number: int, name: str) -> list[dict[str, Any]]:
         number: Of its plugin's entry point, among the installed ones.
         name: The model's.
     """
-    registration = plugins.discover([plugins.installed()[number]], {}).models[name]
+    registration = discovery.discover([discovery.installed()[number]], {}).models[name]
     return [asdict(finding) for finding in _findings(registration)]
 
 
@@ -42,7 +42,7 @@ def _findings(registration: Registration) -> Iterator[Finding]:
             finding = check(registration)
         except Exception as error:
             reason = f"looking at it raised {type(error).__name__}: {' '.join(str(error).split())}"
-            advice = plugins.remedy(registration.distribution)
+            advice = discovery.remedy(registration.distribution)
             finding = Finding(name, registration.spec.name, "broken", reason, advice)
         if finding is not None:
             yield finding
@@ -54,7 +54,7 @@ def _check_code(registration: Registration) -> Finding:
     try:
         factory = find_factory(spec)
     except CalozooError as error:
-        advice = plugins.remedy(registration.distribution)
+        advice = discovery.remedy(registration.distribution)
         return Finding("model", spec.name, "broken", str(error).removesuffix("."), advice)
     try:
         factory.check_machine(spec)
@@ -69,7 +69,7 @@ def _check_weights(registration: Registration) -> Finding | None:
     if spec.weights is None:
         return None
     folder, is_pulled = _weights(registration)
-    mend = plugins.remedy(registration.distribution)
+    mend = discovery.remedy(registration.distribution)
     if folder is None:
         if entry is None or entry.revision is None:
             detail = "its plugin brings none, and none are published"

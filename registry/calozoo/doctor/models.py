@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from calozoo import plugins
-from calozoo.doctor.bounded import Job, run_jobs
 from calozoo.doctor.finding import Finding
-from calozoo.plugins import Plugin, Registration
+from calozoo.doctor.subprocess_check import Job, run_jobs
+from calozoo.models import discovery
+from calozoo.models.discovery import Plugin, Registration
 from calozoo_core.generator import ModelSpec
 
 __all__ = ["Zoo", "import_plugin"]
@@ -70,7 +70,7 @@ class Zoo:
                 yield Finding("plugin", visit.owner, "ok", detail)
         for claims in self._claims().values():
             if len(claims) > 1:
-                detail = str(plugins.conflict(claims)).removesuffix(".")
+                detail = str(discovery.conflict(claims)).removesuffix(".")
                 yield Finding("plugin", claims[0].spec.name, "broken", detail)
         yield from self._not_loaded()
 
@@ -84,7 +84,7 @@ class Zoo:
         found = []
         for (visit, name), answer in zip(pairs, run_jobs(jobs, self.limit), strict=True):
             if answer.trouble:
-                detail, advice = f"its code {answer.trouble}", plugins.remedy(visit.distribution)
+                detail, advice = f"its code {answer.trouble}", discovery.remedy(visit.distribution)
                 found.append(Finding("model", name, "broken", detail, advice))
             else:
                 found += [Finding(**one) for one in answer.value]
@@ -93,11 +93,11 @@ class Zoo:
     @cached_property
     def visits(self) -> list[Visit]:
         """Every plugin that `CALOZOO_LOAD_PLUGINS` does not leave out."""
-        wanted = plugins.chosen(os.environ)
+        wanted = discovery.chosen(os.environ)
         numbered = [
             (number, plugin)
             for number, plugin in enumerate(self._installed)
-            if wanted is None or plugins.canonical(plugin.distribution) in wanted
+            if wanted is None or discovery.canonical(plugin.distribution) in wanted
         ]
         jobs = [Job(f"{__name__}:import_plugin", {"number": number}) for number, _ in numbered]
         visits = []
@@ -106,7 +106,7 @@ class Zoo:
             if answer.trouble:
                 fault = (
                     f"importing {plugin.module} {answer.trouble}",
-                    plugins.remedy(visit.distribution),
+                    discovery.remedy(visit.distribution),
                 )
                 visits.append(replace(visit, faults=(fault,)))
                 continue
@@ -119,7 +119,7 @@ class Zoo:
     @cached_property
     def _installed(self) -> tuple[Plugin, ...]:
         """What is installed, with all of it left out."""
-        return plugins.discover(plugins.installed(), {"CALOZOO_LOAD_PLUGINS": ""}).plugins
+        return discovery.discover(discovery.installed(), {"CALOZOO_LOAD_PLUGINS": ""}).plugins
 
     def _claims(self) -> dict[str, list[Registration]]:
         claims = defaultdict(list)
@@ -130,8 +130,8 @@ class Zoo:
 
     def _not_loaded(self) -> Iterator[Finding]:
         """What `CALOZOO_LOAD_PLUGINS` leaves out, or names in vain; and that there is nothing."""
-        wanted = plugins.chosen(os.environ)
-        here = {plugins.canonical(plugin.distribution) for plugin in self._installed}
+        wanted = discovery.chosen(os.environ)
+        here = {discovery.canonical(plugin.distribution) for plugin in self._installed}
         for name in sorted(here - wanted) if wanted is not None else ():
             advice = f"add {name} to it, or type `unset CALOZOO_LOAD_PLUGINS`"
             yield Finding("plugin", name, "skipped", "CALOZOO_LOAD_PLUGINS leaves it out", advice)
@@ -149,7 +149,7 @@ def import_plugin(number: int) -> dict[str, Any]:
     Arguments:
         number: Of its entry point, among the installed ones.
     """
-    found = plugins.discover([plugins.installed()[number]], {})
+    found = discovery.discover([discovery.installed()[number]], {})
     return {
         "specs": [one.spec.model_dump(mode="json") for one in found.models.values()],
         "hooks": [hook for plugin in found.plugins for hook in plugin.hooks],

@@ -1,6 +1,6 @@
 """`python -m calozoo.doctor.worker JOBS`: looks at one thing after another, a line of JSON each.
 
-What is looked at may print, hang, or end this process; `calozoo.doctor.bounded` copes with that.
+What is looked at may print, hang, or end this process; `doctor.subprocess_check` copes with that.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from calozoo.hub.reading import MAX_TEXT_BYTES, Hub
-from calozoo.hub.talking import HubUnreachableError, NotOnHubError
-from calozoo.hub.writing import HubRepo, card_facts
+from calozoo.hub.download import MAX_TEXT_BYTES, Hub
+from calozoo.hub.errors import HubUnreachableError, NotOnHubError
+from calozoo.hub.upload import HubRepo, card_facts
 
 __all__ = ["MAX_TEXT_BYTES", "Hub", "HubRepo", "HubUnreachableError", "NotOnHubError", "card_facts"]

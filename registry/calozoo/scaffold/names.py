@@ -7,8 +7,8 @@ import importlib.util
 import re
 from dataclasses import dataclass
 
-from calozoo import catalog
-from calozoo.index import IndexEntry, read_index
+from calozoo.models import names as model_names
+from calozoo.models.index import IndexEntry, read_index
 from calozoo_core.detector import list_detectors
 from calozoo_core.errors import InputError
 from calozoo_core.generator import ModelSpec
@@ -88,7 +88,7 @@ def check_free(names: PluginNames) -> None:
     Raises:
         InputError: If a model, a distribution or a module is called so.
     """
-    models: list[ModelSpec | IndexEntry] = [*catalog.list_models(), *read_index().values()]
+    models: list[ModelSpec | IndexEntry] = [*model_names.list_models(), *read_index().values()]
     for known in models:
         if names.architecture in (known.name.partition(".")[0], *known.aliases):
             msg = f"{names.architecture!r} is the name of {known.name} already; choose another."

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calozoo_caloinn.codec import Codec
-from calozoo_caloinn.cylinder.dividing import Divider
-from calozoo_caloinn.cylinder.drawing import RingDrawer
-from calozoo_caloinn.cylinder.files import Trained, read, write
+from calozoo_caloinn.cylinder.ring_energies import RingDrawer
+from calozoo_caloinn.cylinder.ring_splitting import Divider
 from calozoo_caloinn.cylinder.sectors import arms
+from calozoo_caloinn.cylinder.weights_files import Trained, read, write
+from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
-from calozoo_core.loading import only_float32, only_on_cpu, weights_folder
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
+from calozoo_core.weights.networks import only_float32, only_on_cpu, weights_folder
 
 __all__ = ["CaloInnCylinder"]
 

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from calozoo_caloinn.codec import Codec
-from calozoo_caloinn.cylinder.drawing import RingDrawer
+from calozoo_caloinn.checkpoint_metrics import figures, score
+from calozoo_caloinn.cylinder.autoregressive import told_of_layer, told_of_rings
 from calozoo_caloinn.cylinder.networks import Networks
-from calozoo_caloinn.cylinder.sample import Sample
-from calozoo_caloinn.cylinder.walk import told_of_layer, told_of_rings
-from calozoo_caloinn.physics import figures, score
+from calozoo_caloinn.cylinder.ring_energies import RingDrawer
+from calozoo_caloinn.cylinder.training_voxels import Sample
+from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.random import stream
 from calozoo_core.training import Batch
 

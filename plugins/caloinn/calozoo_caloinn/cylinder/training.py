@@ -11,18 +11,18 @@ import torch
 from pydantic import Field
 
 from calozoo_caloinn.calibration import corrections
-from calozoo_caloinn.codec import Codec
 from calozoo_caloinn.cylinder.config import CylinderConfig, preset
-from calozoo_caloinn.cylinder.dividing import leaning
-from calozoo_caloinn.cylinder.drawing import RingDrawer
-from calozoo_caloinn.cylinder.files import Trained, write
 from calozoo_caloinn.cylinder.networks import Networks
-from calozoo_caloinn.cylinder.sample import Sample
+from calozoo_caloinn.cylinder.ring_energies import RingDrawer
+from calozoo_caloinn.cylinder.ring_splitting import leaning
 from calozoo_caloinn.cylinder.sectors import SectorTables, arms, fitted
 from calozoo_caloinn.cylinder.stages import STAGES, Stage
+from calozoo_caloinn.cylinder.training_voxels import Sample
+from calozoo_caloinn.cylinder.weights_files import Trained, write
 from calozoo_caloinn.inn import Inn
+from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.random import stream
-from calozoo_core.training import Goal, TrainingOptions, TrainingRun, read_sample, seeded
+from calozoo_core.training import StageConfig, TrainingOptions, TrainingRun, read_sample, seeded
 
 __all__ = ["Options", "train"]
 
@@ -109,7 +109,7 @@ class _Training(TrainingRun):
         size = getattr(options, f"{stage.name}_batch")
         network = getattr(stage.networks, stage.name)
         network.initialise(*stage.batch(INITIAL, options.seed, 2**40)[:2])
-        goal = Goal(
+        goal = StageConfig(
             loss=stage.loss,
             physics=stage.physics,
             batch=lambda step: stage.batch(size, options.seed, step),

@@ -1,0 +1,60 @@
+"""A measured figure: a number, its error, and what chance alone would give."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from calozoo_core.observables.binning import Binning
+
+__all__ = ["MetricResult"]
+
+
+class MetricResult(BaseModel):
+    """One number that says how far a sample is from the reference; ready for JSON.
+
+    Either it has a value, or it says in words why it has none.
+
+    Arguments:
+        name: The observable, as `level.quantity`.
+        metric: "js", "separation", "l1", "cfd", "fpd", "kpd" or "auc".
+        value: The number; 0 (of an AUC: 0.5) is best.
+        error: Its statistical error, of both samples.
+        noise_floor: The value to be expected between two reference samples of these sizes.
+        half_floor: The value between two halves of the reference, as measured.
+        n_generated: Generated showers in it.
+        n_reference: Reference showers in it.
+        n_entries: Entries of a norm over many.
+        unit: Of the value; "nat" for a Jensen-Shannon divergence with the natural logarithm.
+        binning: The bins it depends on.
+        source: Whose definition it is.
+        reason: Why there is no value.
+
+    Example:
+        >>> figure = MetricResult(name="cells.spectrum", metric="js", unit="nat", n_generated=0,
+        ...                 n_reference=900, reason="There are no generated showers.")
+        >>> MetricResult.model_validate_json(figure.model_dump_json()) == figure
+        True
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    metric: str
+    value: float | None = None
+    error: float | None = Field(default=None, ge=0)
+    noise_floor: float | None = None
+    half_floor: float | None = None
+    n_generated: int = Field(ge=0)
+    n_reference: int = Field(ge=0)
+    n_entries: int | None = None
+    unit: str = ""
+    binning: Binning | None = None
+    source: str = ""
+    reason: str | None = None
+
+    @model_validator(mode="after")
+    def _has_a_value_or_a_reason(self) -> MetricResult:
+        if (self.value is None) == (self.reason is None):
+            msg = "a figure has either a value or a reason why it has none"
+            raise ValueError(msg)
+        return self

@@ -1,0 +1,110 @@
+"""What the contract suite does to the weights of a model, to see whether it notices."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+
+from calozoo_core.weights import CONFIG_FILE, TENSORS_FILE, WEIGHT_FILES
+from calozoo_core.weights.safetensors_header import read_header
+
+__all__ = ["HARMS", "differing_files"]
+
+Harm = Callable[[Path, Path], Iterator[tuple[str, bool]]]
+"""Writes spoiled copies of a folder to another, one after the other; for each it says where the
+harm is, and whether a model must refuse it, or may also do well with it."""
+
+
+def differing_files(one: Path, other: Path) -> list[str]:
+    """Names of the weights files that are not the same in both folders, byte for byte."""
+    return [n for n in WEIGHT_FILES if (one / n).read_bytes() != (other / n).read_bytes()]
+
+
+def _with_unknown_fields(folder: Path, spoiled: Path) -> Iterator[tuple[str, bool]]:
+    """A field that no schema has, in each table of the configuration in turn."""
+    for place, table in _values(_copied(folder, spoiled), dict):
+        yield _changed(folder, spoiled, place, {**table, "no_such_field": 1}), True
+
+
+def _with_large_numbers(folder: Path, spoiled: Path) -> Iterator[tuple[str, bool]]:
+    """Each whole number of the configuration twice as large, and absurdly large."""
+    for place, number in _values(_copied(folder, spoiled), int):
+        for larger in (2 * number + 2, 10**12):
+            # It may be no size at all: a seed, the number of showers a factor was fitted on.
+            yield _changed(folder, spoiled, place, larger), False
+
+
+def _with_values_that_are_no_numbers(folder: Path, spoiled: Path) -> Iterator[tuple[str, bool]]:
+    """A tensor with NaN as its first element, and one with infinity as its last."""
+    _copied(folder, spoiled)
+    whole = (folder / TENSORS_FILE).read_bytes()
+    with (folder / TENSORS_FILE).open("rb") as file:
+        claims = read_header(file)
+        data = file.tell()
+    floats = [n for n, claim in claims.items() if claim.dtype == "float32" and claim.end]
+    for name, at, value in [
+        *((name, claims[name].begin, np.nan) for name in floats[:1]),
+        *((name, claims[name].end - 4, np.inf) for name in floats[-1:]),
+    ]:
+        spoilt = bytearray(whole)
+        spoilt[data + at : data + at + 4] = struct.pack("<f", value)
+        (spoiled / TENSORS_FILE).write_bytes(spoilt)
+        yield name, True
+
+
+def _cut_short(folder: Path, spoiled: Path) -> Iterator[tuple[str, bool]]:
+    """Each file without its end."""
+    for name in WEIGHT_FILES:
+        _copied(folder, spoiled)
+        (spoiled / name).write_bytes((folder / name).read_bytes()[:-9])
+        yield name, True
+
+
+HARMS: Final[Mapping[str, Harm]] = MappingProxyType(
+    {
+        "an unknown field": _with_unknown_fields,
+        "a larger number": _with_large_numbers,
+        "a value that is not finite": _with_values_that_are_no_numbers,
+        "its end missing": _cut_short,
+    }
+)
+
+
+def _copied(folder: Path, spoiled: Path) -> Any:
+    """Copy the weights, and read their configuration."""
+    spoiled.mkdir(exist_ok=True)
+    for name in WEIGHT_FILES:
+        shutil.copyfile(folder / name, spoiled / name)
+    return json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+
+
+def _values(config: Any, kind: type) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Every value of exactly this type in a configuration, with the keys that lead to it."""
+    if type(config) is kind:
+        yield (), config
+    if isinstance(config, dict):
+        inner: Iterable[tuple[str | int, Any]] = config.items()
+    else:
+        inner = enumerate(config) if isinstance(config, list) else ()
+    for key, value in inner:
+        yield from (((key, *rest), found) for rest, found in _values(value, kind))
+
+
+def _changed(folder: Path, spoiled: Path, place: tuple[str | int, ...], value: Any) -> str:
+    """Write the configuration with one value replaced, and say which."""
+    config = {"top": json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))}
+    table: Any = config
+    keys = ("top", *place)
+    for key in keys[:-1]:
+        table = table[key]
+    table[keys[-1]] = deepcopy(value)
+    (spoiled / CONFIG_FILE).write_text(json.dumps(config["top"]), encoding="utf-8")
+    return ".".join(map(str, keys[1:])) or "the top"

@@ -1,0 +1,23 @@
+"""Weights: config.json and model.safetensors, checked before they are used. Never pickle."""
+
+from calozoo_core.weights.files import (
+    CONFIG_FILE,
+    TENSORS_FILE,
+    WEIGHT_FILES,
+    read_config,
+    read_tensors,
+    sha256,
+    write_config,
+    write_weights,
+)
+
+__all__ = [
+    "CONFIG_FILE",
+    "TENSORS_FILE",
+    "WEIGHT_FILES",
+    "read_config",
+    "read_tensors",
+    "sha256",
+    "write_config",
+    "write_weights",
+]

@@ -1,0 +1,95 @@
+"""Training batches: the vectors of showers, with fresh noise in empty rings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from calozoo_caloinn.config import CaloInnConfig
+from calozoo_caloinn.networks import conditions
+from calozoo_caloinn.rings import RingPoints, ring_points
+from calozoo_caloinn.voxel_encoding import Codec
+from calozoo_core.random import stream
+from calozoo_core.refining import TailEnhancedSampler
+from calozoo_core.showers import Showers
+
+__all__ = ["Batch", "Sample", "batch", "vectors"]
+
+FloatArray = NDArray[np.float32]
+
+KEPT = 4000
+"""Showers whose points the template is fitted on; its rings are filled by all."""
+
+Batch = tuple[Tensor, ...]
+"""Layers' part, voxels' part, condition, what the voxels' network is told, and a seed a row."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Geant4 showers as rings.
+
+    Arguments:
+        rings: Energies and counts of all showers, points of some.
+        energy_gev: Incident energies, shape (n,).
+        condition: What the networks are told, shape (n, 4).
+        sampler: Draws showers of the tails more often; None draws all alike.
+    """
+
+    rings: RingPoints
+    energy_gev: FloatArray
+    condition: FloatArray
+    sampler: TailEnhancedSampler | None = None
+
+    @classmethod
+    def of(
+        cls, showers: Showers, config: CaloInnConfig, keep: int = KEPT, tails: float = 1.0
+    ) -> Sample:
+        """The showers, sorted into rings; those of the tails are drawn `tails` times as often."""
+        incident = showers.incident
+        return cls(
+            ring_points(showers, config.rings, keep),
+            incident.energy,
+            conditions(incident.energy, incident.direction),
+            TailEnhancedSampler.of(showers, boost=tails) if tails > 1 else None,
+        )
+
+    def __len__(self) -> int:
+        return len(self.energy_gev)
+
+    def drawn(self, random: np.random.Generator, n: int) -> NDArray[np.int64]:
+        """Rows of a batch, shape (n,)."""
+        if self.sampler is not None:
+            return self.sampler.draw(random, n)
+        return random.integers(len(self), size=n)
+
+
+def batch(sample: Sample, codec: Codec, size: int, seed: int, step: int) -> Batch:
+    """Vectors and conditions of some showers, the batch of one optimiser step.
+
+    Every other shower is mirrored at x' = 0. That is exact: the field lies along x' and is an axial
+    vector. Rings do not change, so it is the direction alone that is mirrored.
+    """
+    random = stream(seed, step, "batch")
+    rows = sample.drawn(random, size)
+    condition = sample.condition[rows]
+    condition[:, 1] *= random.choice(np.array([-1, 1], np.float32), size)
+    return vectors(sample, codec, rows, condition, random)
+
+
+def vectors(
+    sample: Sample,
+    codec: Codec,
+    rows: NDArray[np.int64] | slice,
+    condition: FloatArray,
+    random: np.random.Generator,
+) -> Batch:
+    """Vectors of some showers, under conditions that may be mirrored."""
+    filled = codec.filled(sample.rings.energies[rows], random)
+    layers, voxels = codec.encode(filled, sample.energy_gev[rows])
+    own = random.integers(2**62, size=len(layers))
+    arrays = (layers, voxels, condition, codec.told(layers, condition), own)
+    return tuple(torch.from_numpy(array) for array in arrays)

@@ -1,0 +1,171 @@
+"""One step of the contest: what the discriminator and what the generator should have done."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import relu
+
+from calozoo_core.detector import load_detector
+from calozoo_gan3d.config import Gan3dConfig
+from calozoo_gan3d.grid import edges, ring_index
+from calozoo_gan3d.layer_energies import LayerEnergies
+from calozoo_gan3d.losses import (
+    axis_angles,
+    deposit_sum,
+    percentage_error,
+    real_loss,
+    ring_sums,
+    sorted_distance,
+)
+from calozoo_gan3d.networks import MIP_MEV, Discriminator, Generator, deposits
+
+__all__ = ["Contest", "Players"]
+
+#: Steps between two looks at the slope of the discriminator, which is dear.
+PENALTY_EVERY = 16
+#: Layers whose sums are compared together.
+GROUP = 3
+
+
+class Players(nn.Module):
+    """Both networks, so that one optimiser has them.
+
+    Arguments:
+        config: Sizes.
+    """
+
+    def __init__(self, config: Gan3dConfig) -> None:
+        super().__init__()
+        self.generator = Generator(config.grid, config.generator)
+        power = config.loss.power
+        self.discriminator = Discriminator(config.grid, config.discriminator, power)
+
+
+class Contest:
+    """The sum of both losses, in which each network meets its own only.
+
+    The discriminator judges drawn images that do not lead back to the generator, and a copy of it
+    without slopes of its own judges those that do. So both are stepped at once.
+
+    Arguments:
+        config: Weights of the terms.
+        energies: Knows mean and spread of the layer energies.
+        detector: Name of the detector, whose depths the angles need.
+    """
+
+    def __init__(self, config: Gan3dConfig, energies: LayerEnergies, detector: str) -> None:
+        self.weights, self.energies = config.loss, energies
+        bounds = edges(config.grid)
+        self._middles = torch.from_numpy((bounds[1:] + bounds[:-1]) / 2).float()
+        self._depth = torch.from_numpy(load_detector(detector).layer_depth_mm).float()
+        self._rings = torch.from_numpy(ring_index(config.grid))
+        self._n_rings = config.grid.cells // 2
+
+    def __call__(self, players: nn.Module, _: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        """The loss of a batch."""
+        assert isinstance(players, Players)
+        truth, condition, incident, energy, latent, noise, labels, directions, step = batch
+        roots = self.energies.standardised(energy, incident)
+        with self._half():
+            t = players.generator(condition, roots, latent, noise)
+        drawn, before = deposits(t.float(), energy)
+        known = condition, roots, incident
+        penalised = int(step) % PENALTY_EVERY == 0
+        judged = self._discriminator(
+            players.discriminator, truth, drawn.detach(), known, labels, penalised=penalised
+        )
+        generated = self._generator(players.discriminator, truth, drawn, known)
+        weights = self.weights
+        raw = weights.deposit * percentage_error(before.sum(dim=1), deposit_sum(truth))
+        sums = weights.sums * self._sums(drawn, truth, incident, condition @ directions)
+        return judged + generated + raw + sums
+
+    def _discriminator(
+        self,
+        net: Discriminator,
+        truth: Tensor,
+        drawn: Tensor,
+        known: tuple[Tensor, Tensor, Tensor],
+        labels: Tensor,
+        *,
+        penalised: bool,
+    ) -> Tensor:
+        condition, roots, incident = known
+        view = torch.cat(net.views(truth, incident), dim=1).requires_grad_(penalised)
+        with self._half():
+            real, energy = net.judge(view, condition, roots)
+            fake, fake_energy = net(drawn, condition, roots, incident)
+        weights = self.weights
+        loss = weights.real * (real_loss(real, labels[0]) + real_loss(fake, labels[1]))
+        loss = loss + weights.energy * (
+            percentage_error(energy, incident) + percentage_error(fake_energy, incident)
+        )
+        if not penalised:
+            return loss
+        (slope,) = torch.autograd.grad(real.sum(), view, create_graph=True)
+        steepness = slope.flatten(1).square().sum(dim=1).mean()
+        return loss + weights.penalty * PENALTY_EVERY * steepness / 2
+
+    def _generator(
+        self,
+        net: Discriminator,
+        truth: Tensor,
+        drawn: Tensor,
+        known: tuple[Tensor, Tensor, Tensor],
+    ) -> Tensor:
+        frozen = {name: p.detach() for name, p in net.named_parameters()}
+        with self._half():
+            logit, energy = functional_call(net, frozen, (drawn, *known))
+        weights = self.weights
+        angles = [axis_angles(image, self._middles, self._depth) for image in (drawn, truth)]
+        return (
+            weights.real * real_loss(logit, torch.ones_like(logit))
+            + weights.energy * percentage_error(energy, known[2])
+            + weights.angle * sorted_distance(angles[0], angles[1])
+        )
+
+    def _half(self) -> torch.autocast:
+        """Networks, but no sums, in 16 bits: two thirds of the time."""
+        return torch.autocast(self._middles.device.type, torch.bfloat16)
+
+    def _sums(self, drawn: Tensor, truth: Tensor, incident: Tensor, turned: Tensor) -> Tensor:
+        """How far sums over parts of the image are from the simulated ones, given what is known.
+
+        A random mixture of the conditions is added to each sum, so that not only its distribution
+        counts, but how it goes with the conditions.
+        """
+        distances = []
+        for mine, theirs in zip(
+            self._features(drawn, incident), self._features(truth, incident), strict=True
+        ):
+            spread = theirs.std(dim=0) + 1e-3
+            shift = turned[:, : mine.shape[1]]
+            distances.append(sorted_distance(mine / spread + shift, theirs / spread + shift))
+        return torch.stack(distances).mean()
+
+    def _features(self, image: Tensor, incident: Tensor) -> list[Tensor]:
+        """Energy and hits of rings, of whole layers and of whole images, and barycentres."""
+        few, many = (1 - torch.exp(-image / (MIP_MEV * s)) for s in (0.1, 1.0))
+        scale = incident[:, None]
+        energy = ring_sums(image, self._rings) / scale
+        counts = [ring_sums(view, self._rings) / scale**0.7 for view in (few, many)]
+        views = [energy, *counts, ring_sums(image.square(), self._rings) / scale**2]
+        rings = [view.unflatten(1, (-1, self._n_rings)) for view in views]
+        weight = image.unflatten(1, (-1, GROUP)).sum(dim=2)
+        total = weight.sum(dim=(2, 3)) + 1e-3 * incident[:, None]
+        centre = [weight.sum(dim=d) @ self._middles for d in (2, 3)]
+        whole = image.sum(dim=(1, 2, 3))[:, None]
+        return [
+            torch.cat([_root(view.flatten(1)) for view in rings], dim=1),
+            torch.cat([_root(view.sum(dim=2)) for view in rings[1:]], dim=1),
+            torch.cat([_root(view.sum(dim=1)) for view in rings], dim=1),
+            torch.cat([_root(view.sum(dim=(1, 2))[:, None]) for view in rings[1:]], dim=1),
+            torch.cat([c / total for c in centre], dim=1),
+            torch.cat([c.sum(dim=1, keepdim=True) / whole for c in centre], dim=1),
+        ]
+
+
+def _root(values: Tensor) -> Tensor:
+    return (relu(values) + 1e-6).sqrt()

@@ -1,0 +1,12 @@
+"""The one importer of geant4_pybind, which asks on the terminal if it does not find its data."""
+
+from __future__ import annotations
+
+import os
+
+from calozoo_geant4.data_sets import data_environment
+
+os.environ |= data_environment()
+import geant4_pybind as g4  # type: ignore[import-not-found]
+
+__all__ = ["g4"]

@@ -1,0 +1,313 @@
+"""What a benchmark measures of a model: the shape of a card's measurements.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import mean
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from calozoo_core.errors import CalozooError
+from calozoo_core.generator import ModelSpec
+from calozoo_core.metrics.result import MetricResult
+
+__all__ = [
+    "EnergyRatios",
+    "EnergyTimes",
+    "Fidelity",
+    "Machine",
+    "Measurements",
+    "Memory",
+    "SampleFacts",
+    "Timing",
+    "read_measurements",
+]
+
+MAX_BYTES: Final = 4 << 20
+
+_STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Machine(BaseModel):
+    """Where the measurements were made, since a time means nothing without it."""
+
+    model_config = _STRICT
+
+    processor: str
+    cores: int
+    system: str
+    python: str
+    packages: dict[str, str]
+
+    @classmethod
+    def here(cls, *distributions: str) -> Machine:
+        """This machine, with the versions of these distributions and of what all models use."""
+        names = ("calozoo", "calozoo-core", *distributions, "torch", "numpy", "geant4_pybind")
+        return cls(
+            processor=_processor(),
+            cores=os.cpu_count() or 1,
+            system=f"{platform.system()} {platform.machine()}",
+            python=platform.python_version(),
+            packages={name: found for name in names if (found := _version(name)) is not None},
+        )
+
+
+class SampleFacts(BaseModel):
+    """What the showers were made for, and what they were compared with.
+
+    Arguments:
+        n_showers: How many of either.
+        energies_gev: Of the primaries; the lowest and the highest if they are not few.
+        theta_deg: Polar angles in the detector's frame; None if a file says.
+        phi_deg: Azimuths, likewise.
+        detector: Where the showers were placed.
+        threshold_mev: Cells with less were left out.
+        reference: Model, or file, of the reference for cells.
+        points_reference: The same for points; None if they were not compared.
+        seed: Decides the primaries and all showers.
+    """
+
+    model_config = _STRICT
+
+    n_showers: int
+    energies_gev: tuple[float, ...]
+    theta_deg: tuple[float, float] | None = None
+    phi_deg: tuple[float, float] | None = None
+    detector: str
+    threshold_mev: float
+    reference: str
+    points_reference: str | None = None
+    seed: int
+
+
+class EnergyRatios(BaseModel):
+    """Means at one energy, or in a range of energies, generated over reference.
+
+    Arguments:
+        low_gev: Lowest energy.
+        high_gev: Highest.
+        n_generated: Showers in it.
+        n_reference: Likewise.
+        visible_energy: Of cells, with its statistical error.
+        hits: Number of cells, likewise.
+        points: Number of points, likewise; None if they were not compared.
+    """
+
+    model_config = _STRICT
+
+    low_gev: float
+    high_gev: float
+    n_generated: int
+    n_reference: int
+    visible_energy: tuple[float, float]
+    hits: tuple[float, float]
+    points: tuple[float, float] | None = None
+
+
+class Fidelity(BaseModel):
+    """How good a model is, in one precision.
+
+    Arguments:
+        precision: Of its arithmetic.
+        extrapolated: Whether some primaries lie outside what it was trained on.
+        figures: Every figure, with error and noise floor.
+        ratios: Means by incident energy.
+    """
+
+    model_config = _STRICT
+
+    precision: str
+    extrapolated: bool = False
+    figures: tuple[MetricResult, ...]
+    ratios: tuple[EnergyRatios, ...]
+
+
+class EnergyTimes(BaseModel):
+    """What a shower of one energy costs, in milliseconds; each the median of all rounds.
+
+    Arguments:
+        energy_gev: Incident energy.
+        single_ms: Made alone.
+        batched_ms: In a batch.
+        single_placed_ms: Made alone and placed into the detector.
+        batched_placed_ms: Likewise in a batch.
+        geant4_ms: Full Geant4 for the same primaries; None if it was not timed.
+        speedups: Geant4's time over each of the four, as medians of the rounds' own ratios.
+    """
+
+    model_config = _STRICT
+
+    energy_gev: float
+    single_ms: float
+    batched_ms: float
+    single_placed_ms: float
+    batched_placed_ms: float
+    geant4_ms: float | None = None
+    speedups: tuple[float, float, float, float] | None = None
+
+
+class Timing(BaseModel):
+    """How fast a model is.
+
+    Arguments:
+        precision: Of its arithmetic.
+        threads: Threads it may use.
+        rounds: Each figure is the median of them.
+        batch_size: Showers of a batch.
+        geant4: Name of the Geant4 that was timed in turn with it, on one core.
+        load: Load average of the machine when it began.
+        energies: A row an energy.
+    """
+
+    model_config = _STRICT
+
+    precision: str
+    threads: int
+    rounds: int
+    batch_size: int
+    geant4: str | None = None
+    load: float
+    energies: tuple[EnergyTimes, ...] = Field(min_length=1)
+
+    @property
+    def speedup(self) -> float | None:
+        """Geant4's time over the model's, alone, not placed; mean over the energies."""
+        return self._mean(0)
+
+    @property
+    def batched_speedup(self) -> float | None:
+        """The same in batches."""
+        return self._mean(1)
+
+    @property
+    def placed_speedup(self) -> float | None:
+        """Alone, with placement: what the benchmark paper gives."""
+        return self._mean(2)
+
+    @property
+    def batched_placed_speedup(self) -> float | None:
+        """In batches, with placement."""
+        return self._mean(3)
+
+    def mean_ms(self, column: Callable[[EnergyTimes], float]) -> float:
+        """The mean over the energies of one of their columns."""
+        return mean(map(column, self.energies))
+
+    def _mean(self, column: int) -> float | None:
+        ratios = [row.speedups[column] for row in self.energies if row.speedups is not None]
+        return mean(ratios) if len(ratios) == len(self.energies) else None
+
+
+class Memory(BaseModel):
+    """Peak resident memory of one `calozoo generate`, in 10^6 bytes, and how long it takes.
+
+    Arguments:
+        n_showers: How many it made, of 10 to 100 GeV.
+        peak_mb: Peak resident set of the whole process.
+        interpreter_mb: The same of a Python that does nothing.
+        startup_s: Seconds from the command to a file with one shower.
+    """
+
+    model_config = _STRICT
+
+    n_showers: int
+    peak_mb: float
+    interpreter_mb: float
+    startup_s: float
+
+    @property
+    def generation_mb(self) -> float:
+        """What generating took above the interpreter."""
+        return self.peak_mb - self.interpreter_mb
+
+
+class Measurements(BaseModel):
+    """All that was measured of one model.
+
+    Arguments:
+        version: Of this format.
+        spec: What the model is.
+        precision: What it runs in if nothing is asked for.
+        parameters: How many it has; None if it has no weights.
+        weights_bytes: Size of model.safetensors, likewise.
+        weights_sha256: Of each weights file, by name; likewise, and of cards made before this was
+            written down.
+        machine: Where it was measured.
+        sample: For which primaries, against what.
+        fidelity: How good it is, one entry a precision; the default first.
+        timings: How fast it is; one thread in the default precision first. Empty if it is not a
+            fast model.
+        memory: How big it is while it runs; likewise None.
+        notes: What else a reader must know, in words.
+        pictures: Files beside the card that it shows.
+    """
+
+    model_config = _STRICT
+
+    version: Literal[2] = 2
+    spec: ModelSpec
+    precision: str
+    parameters: int | None = None
+    weights_bytes: int | None = None
+    weights_sha256: dict[str, str] | None = None
+    machine: Machine
+    sample: SampleFacts
+    fidelity: tuple[Fidelity, ...] = Field(min_length=1)
+    timings: tuple[Timing, ...] = ()
+    memory: Memory | None = None
+    notes: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
+
+    @property
+    def figures(self) -> dict[tuple[str, str], MetricResult]:
+        """The figures in the default precision, by observable and metric."""
+        return {(figure.name, figure.metric): figure for figure in self.fidelity[0].figures}
+
+    def as_json(self) -> str:
+        """The text of measurements.json."""
+        return json.dumps(self.model_dump(mode="json", exclude_none=True), indent=1) + "\n"
+
+
+def read_measurements(path: Path) -> Measurements:
+    """Measurements of a file.
+
+    Raises:
+        CalozooError: If it cannot be read, or is not of this format.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            msg = f"{path} is larger than {MAX_BYTES} bytes; measure the model again."
+            raise CalozooError(msg)
+        return Measurements.model_validate_json(content)
+    except OSError as error:
+        msg = f"{path} cannot be read ({error.strerror}); make it with `calozoo benchmark`."
+        raise CalozooError(msg) from error
+    except ValidationError as error:
+        where = repr(".".join(map(str, error.errors()[0]["loc"]))[:80])[1:-1] or "its text"
+        msg = f"{path} is not what `calozoo benchmark` writes ({where}); measure the model again."
+        raise CalozooError(msg) from error
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    if sys.platform == "linux":
+        lines: Iterable[str] = Path("/proc/cpuinfo").read_text().splitlines()
+        for line in lines:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

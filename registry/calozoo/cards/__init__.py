@@ -1,0 +1,1 @@
+"""Cards and the leaderboard: measurements as Markdown, beside the values of the literature."""

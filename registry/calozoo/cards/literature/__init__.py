@@ -1,0 +1,132 @@
+"""What papers print about the models they describe, to stand beside what is measured here."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["PublishedFigure", "published_figures"]
+
+_STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+Printed = tuple[float, Annotated[float, Field(ge=0)]]
+
+
+class PublishedFigure(BaseModel):
+    """One number from a paper.
+
+    Arguments:
+        paper: Its short title.
+        url: Where it is.
+        table: The table it is printed in.
+        sample: What was looked at.
+        model: Architecture, or name, of the model here that it describes.
+        name: The observable, as in `calozoo_core.metrics.result.MetricResult`.
+        metric: Likewise.
+        value: The number, without the factor it was printed with.
+        error: Its error.
+        note: What keeps it from being compared, if anything does.
+    """
+
+    model_config = _STRICT
+
+    paper: str
+    url: str
+    table: str
+    sample: str
+    model: str
+    name: str
+    metric: str
+    value: float
+    error: float
+    note: str | None = None
+
+
+class _Row(BaseModel):
+    """A row of a table: one figure of several models."""
+
+    model_config = _STRICT
+
+    name: str
+    metric: str
+    scale: float = Field(default=1, gt=0)
+    note: str | None = None
+    models: dict[str, Printed] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _other_keys_are_models(cls, row: dict[str, Any]) -> dict[str, Any]:
+        known = {"name", "metric", "scale", "note"}
+        return {k: v for k, v in row.items() if k in known} | {
+            "models": {k: v for k, v in row.items() if k not in known}
+        }
+
+
+class _Table(BaseModel):
+    model_config = _STRICT
+
+    table: str
+    sample: str
+    figures: tuple[_Row, ...] = Field(min_length=1)
+
+
+class _Paper(BaseModel):
+    model_config = _STRICT
+
+    paper: str
+    url: str
+    tables: tuple[_Table, ...] = Field(min_length=1)
+
+
+def published_figures(
+    model: str, name: str | None = None, metric: str | None = None
+) -> tuple[PublishedFigure, ...]:
+    """What papers print about a model.
+
+    Arguments:
+        model: Name of a model, with its tag: what is printed of its architecture is found too.
+        name: Only of this observable.
+        metric: Only of this metric.
+
+    Example:
+        >>> figure, = published_figures("optimum.x9", "cells.radial_energy_30")
+        >>> figure.paper, figure.table, round(figure.value, 9)
+        ('Full physics benchmark', 'Table I', 4.6e-05)
+    """
+    return tuple(
+        figure
+        for figure in _all()
+        if figure.model in (model, model.partition(".")[0])
+        and name in (None, figure.name)
+        and metric in (None, figure.metric)
+    )
+
+
+@cache
+def _all() -> tuple[PublishedFigure, ...]:
+    texts = sorted(
+        (f for f in files(__name__).iterdir() if f.name.endswith(".toml")), key=lambda f: f.name
+    )
+    papers = [_Paper.model_validate(tomllib.loads(f.read_text(encoding="utf-8"))) for f in texts]
+    return tuple(
+        PublishedFigure(
+            paper=paper.paper,
+            url=paper.url,
+            table=table.table,
+            sample=table.sample,
+            model=model,
+            name=row.name,
+            metric=row.metric,
+            value=value * row.scale,
+            error=error * row.scale,
+            note=row.note,
+        )
+        for paper in papers
+        for table in paper.tables
+        for row in table.figures
+        for model, (value, error) in row.models.items()
+    )

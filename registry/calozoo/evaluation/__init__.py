@@ -1,0 +1,1 @@
+"""Evaluation: generated showers against a reference, figure by figure, and calibration."""

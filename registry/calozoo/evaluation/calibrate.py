@@ -1,0 +1,317 @@
+"""A model's last correction: its number of points and its energy, made to agree with Geant4's."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calozoo.evaluation.accumulate import POINTS_AT_ONCE, SHOWERS_AT_ONCE
+from calozoo.models import names
+from calozoo_core.detector import load_detector
+from calozoo_core.errors import InputError, OutputExistsError
+from calozoo_core.generator import Generator
+from calozoo_core.incident import Incident
+from calozoo_core.io import ShowerFile
+from calozoo_core.observables import Deposits, merged_cells, placed_cells, points
+from calozoo_core.placement import Placement, load_placement
+from calozoo_core.showers import Showers
+from calozoo_core.weights import WEIGHT_FILES, sha256, write_config
+from calozoo_core.weights.calibration import CalibrationRecord, Ratio
+
+__all__ = ["FACTORS", "Contents", "Factors", "calibrate", "ratios"]
+
+FACTORS = ("n_points", "energy")
+
+FEWEST = 50
+"""Of fewer showers a mean says nothing."""
+
+WIDTH = 0.1
+"""Showers within a tenth of the energy count as of that energy."""
+
+MADE_AT_ONCE = 64
+
+CLOSE = 2e-4
+ROUNDS = 6
+
+FloatArray = NDArray[np.float64]
+Factors = dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What showers hold.
+
+    Arguments:
+        energy_gev: Incident energies, shape (n,).
+        n: Number of points or cells, shape (n,).
+        visible_mev: Sum of their energies, shape (n,).
+    """
+
+    energy_gev: FloatArray
+    n: FloatArray
+    visible_mev: FloatArray
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Contents]) -> Contents:
+        """Those of several batches."""
+        return cls(
+            np.concatenate([part.energy_gev for part in parts]),
+            np.concatenate([part.n for part in parts]),
+            np.concatenate([part.visible_mev for part in parts]),
+        )
+
+
+def ratios(generated: Contents, reference: Contents, energy_gev: float) -> dict[str, Ratio]:
+    """Number of deposits, and visible energy at one incident energy, generated over reference.
+
+    Both are of the same primaries, shower by shower, so that their spectrum adds no error.
+
+    Arguments:
+        generated: A model's.
+        reference: Geant4's.
+        energy_gev: Where the visible energy is taken.
+    """
+    there = near(reference.energy_gev, energy_gev)
+    return {
+        "n_points": _ratio(generated.n, reference.n),
+        "energy": _ratio(generated.visible_mev[there], reference.visible_mev[there]),
+    }
+
+
+def near(energies: FloatArray, energy_gev: float) -> NDArray[np.bool_]:
+    """Which showers are of about this energy, shape (n,)."""
+    close: NDArray[np.bool_] = np.abs(energies / energy_gev - 1) <= WIDTH
+    return close
+
+
+def _ratio(mine: FloatArray, truth: FloatArray) -> Ratio:
+    value = float(mine.sum() / truth.sum())
+    away = mine - value * truth
+    return Ratio(value=value, error=float(np.sqrt((away**2).sum()) / truth.sum()))
+
+
+def calibrate(
+    model: str,
+    data: Sequence[Path],
+    out: Path,
+    *,
+    folder: Path | None = None,
+    energy_gev: float = 50.0,
+    seed: int = 0,
+    overwrite: bool = False,
+    on_showers: Callable[[int], None] = lambda n: None,
+) -> tuple[Factors, CalibrationRecord]:
+    """Fit a model's factors on the number of points and on the energy, and write new weights.
+
+    The model generates showers for the primaries of the data, again and again with better factors,
+    until the mean number of points of all showers and the mean visible energy at one incident
+    energy are Geant4's. Points are compared where the data have the model's own; else cells above
+    half of what a muon leaves.
+
+    Arguments:
+        model: `architecture[.tag]`.
+        data: Shower files of Geant4.
+        out: Folder for the new weights.
+        folder: The weights to begin with; by default the model's own.
+        energy_gev: Where the visible energy is made to agree.
+        seed: Of the generated showers.
+        overwrite: Replace weights that are already there.
+        on_showers: Called with the number of showers of each batch.
+
+    Returns:
+        What the factors were multiplied by, and what they were fitted on.
+
+    Raises:
+        ModelNameError: If no model is called so.
+        InputError: If the model has no factors, or there are too few showers.
+        OutputExistsError: If the folder has weights and `overwrite` is not set.
+        ShowerFileError: If a file is missing or damaged.
+        DetectorError: If the data are of a detector that the model's showers do not fit into.
+        WeightsError: If weights cannot be read or written.
+    """
+    _check(data, out, energy_gev, overwrite=overwrite)
+    source = folder or names.pull(model).folder
+    start = generator = names.load(model, folder=source)
+    start.calibrated({})  # refuses at once if there is nothing to calibrate
+    assert source is not None  # what has a configuration has a folder
+    gauge = _gauge(generator, data)
+    reference = gauge.of_files(data, on_showers)
+    n_there = int(near(reference.energy_gev, energy_gev).sum())
+    if n_there < FEWEST:
+        msg = (
+            f"{n_there} showers within a tenth of {energy_gev:g} GeV are too few to calibrate on; "
+            f"give at least {FEWEST}, or another --energy."
+        )
+        raise InputError(msg)
+    fit = _Fit()
+    with tempfile.TemporaryDirectory() as scratch:
+        while True:
+            found = ratios(gauge.of_model(generator, data, seed, on_showers), reference, energy_gev)
+            if fit.is_done(found):
+                break
+            write_config(Path(scratch), start.calibrated(fit.factors), source)
+            generator = names.load(model, folder=Path(scratch))
+    record = CalibrationRecord(
+        files=tuple(path.name for path in data),
+        sha256=tuple(sha256(path) for path in data),
+        generators=gauge.generators,
+        n_showers=len(reference.n),
+        energy_gev=energy_gev,
+        n_at_energy=n_there,
+        seed=seed,
+        compared=gauge.compared,
+        readout=gauge.readout,
+        before=fit.history[0][1],
+        after=found,
+    )
+    write_config(out, start.calibrated(fit.factors, record), source)
+    return fit.factors, record
+
+
+class _Fit:
+    """Looks for the factors with which all ratios are 1, each by itself, as straight lines go."""
+
+    def __init__(self) -> None:
+        self.factors = dict.fromkeys(FACTORS, 1.0)
+        self.history: list[tuple[Factors, dict[str, Ratio]]] = []
+
+    def is_done(self, found: dict[str, Ratio]) -> bool:
+        """Take in the ratios found with the present factors; choose others if they are not 1."""
+        self.history.append((dict(self.factors), found))
+        if all(abs(ratio.value - 1) < CLOSE for ratio in found.values()):
+            return True
+        if len(self.history) == ROUNDS:
+            return True
+        for name in FACTORS:
+            self.factors[name] *= found[name].value ** (-1 / self._slope(name))
+        return False
+
+    def _slope(self, name: str) -> float:
+        """By how much the ratio follows its factor, both as logarithms; cells merge points."""
+        if len(self.history) < 2:
+            return 1.0
+        (before, old), (after, new) = self.history[-2:]
+        step = math.log(after[name] / before[name])
+        if abs(step) < 1e-6:
+            return 1.0
+        return min(max(math.log(new[name].value / old[name].value) / step, 0.2), 2.0)
+
+
+@dataclass(frozen=True)
+class _Gauge:
+    """What is counted and summed: points where both sides have the same ones, else cells."""
+
+    compared: Literal["points", "cells"]
+    placement: Placement | None
+    readout: str | None
+    generators: tuple[str, ...]
+
+    def of_files(self, paths: Sequence[Path], on_showers: Callable[[int], None]) -> Contents:
+        """Contents of the showers in some files."""
+        return self._of((showers, first) for first, showers in _batches(paths, on_showers))
+
+    def of_model(
+        self,
+        generator: Generator,
+        paths: Sequence[Path],
+        seed: int,
+        on_showers: Callable[[int], None],
+    ) -> Contents:
+        """Contents of the showers a model makes for the same primaries."""
+        return self._of(
+            (part, first)
+            for first, incident in _primaries(paths, on_showers)
+            for part in generator.batches(
+                incident, seed=seed, first=first, batch_size=len(incident), extrapolate=True
+            )
+        )
+
+    def _of(self, batches: Iterator[tuple[Showers, int]]) -> Contents:
+        return Contents.concatenate([self._contents(*batch) for batch in batches])
+
+    def _contents(self, showers: Showers, first: int) -> Contents:
+        found = self._deposits(showers, first)
+        return Contents(
+            showers.incident.energy.astype(np.float64),
+            found.occupancy.astype(np.float64),
+            found.visible_energy,
+        )
+
+    def _deposits(self, showers: Showers, first: int) -> Deposits:
+        detector = load_detector(showers.detector)
+        if self.compared == "points":
+            return points(showers, detector)
+        if self.placement is None:
+            return merged_cells(showers, detector, first=first)
+        return placed_cells(self.placement.place(showers), showers.incident, self.placement)
+
+
+def _check(data: Sequence[Path], out: Path, energy_gev: float, *, overwrite: bool) -> None:
+    if not data:
+        msg = "Give at least one file of Geant4 showers."
+        raise InputError(msg)
+    if not 0 < energy_gev < math.inf:
+        msg = f"The energy to calibrate at must be positive, in GeV, not {energy_gev:g}."
+        raise InputError(msg)
+    if not overwrite and any((out / name).exists() for name in WEIGHT_FILES):
+        msg = f"{out} already has weights in it. Add --overwrite to replace them."
+        raise OutputExistsError(msg)
+
+
+def _gauge(generator: Generator, paths: Sequence[Path]) -> _Gauge:
+    """How the showers of these files are compared with the model's."""
+    spec = generator.spec
+    kinds, generators = set(), []
+    for path in paths:
+        with ShowerFile(path) as file:
+            if file.particle not in spec.conditions.particles:
+                msg = (
+                    f"{path} holds showers of {file.particle}; {spec.name} makes those of "
+                    f"{', '.join(spec.conditions.particles)}."
+                )
+                raise InputError(msg)
+            kinds.add((file.representation, file.detector))
+            generators.append(file.generator)
+    if len(kinds) > 1:
+        msg = "The files hold showers of different kinds; calibrate on those of one at a time."
+        raise InputError(msg)
+    representation, detector = kinds.pop()
+    made_by = tuple(generators)
+    if (representation, detector) == (spec.representation, spec.detector):
+        return _Gauge("points", None, None, made_by)
+    if detector == spec.detector:
+        return _Gauge("cells", None, f"{detector} without gaps", made_by)
+    return _Gauge("cells", load_placement(detector), detector, made_by)
+
+
+def _batches(
+    paths: Sequence[Path], on_showers: Callable[[int], None]
+) -> Iterator[tuple[int, Showers]]:
+    """The showers of some files, each batch with the number of its first."""
+    first = 0
+    for path in paths:
+        with ShowerFile(path) as file:
+            for rows in file.runs(POINTS_AT_ONCE, SHOWERS_AT_ONCE):
+                yield first + rows.start, file[rows]
+                on_showers(rows.stop - rows.start)
+            first += len(file)
+
+
+def _primaries(
+    paths: Sequence[Path], on_showers: Callable[[int], None]
+) -> Iterator[tuple[int, Incident]]:
+    first = 0
+    for path in paths:
+        with ShowerFile(path) as file:
+            for start in range(0, len(file), MADE_AT_ONCE):
+                incident = file.incident(slice(start, start + MADE_AT_ONCE))
+                yield first + start, incident
+                on_showers(len(incident))
+            first += len(file)

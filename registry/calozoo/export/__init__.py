@@ -1,0 +1,1 @@
+"""Shower files in the formats of other programs."""

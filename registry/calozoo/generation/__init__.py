@@ -1,0 +1,1 @@
+"""Generation: from what a user asks for to a file of showers."""

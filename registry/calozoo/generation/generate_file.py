@@ -1,0 +1,165 @@
+"""From primaries to a file of showers, batch by batch."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from calozoo.generation.file_names import is_shower_file
+from calozoo.generation.hit_placement import Placer, Stopwatch
+from calozoo.generation.incident_sources import IncidentSource
+from calozoo_core.errors import ConditionsError, InputError, OutputExistsError, ShowerFileError
+from calozoo_core.generator import Generator, ModelSpec
+from calozoo_core.incident import Incident
+from calozoo_core.io import ShowerWriter
+
+__all__ = ["Written", "check_output", "check_request", "generate_to_file"]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a run left on disk, and how long it took.
+
+    Arguments:
+        path: The file.
+        n_showers: Showers in it.
+        n_points: Points of all of them.
+        n_bytes: Its size.
+        seconds: From the first primary to the whole file.
+        generation_seconds: What making the showers took of it; writing and placing is the rest.
+        placer: What put the showers into a detector, if they were.
+    """
+
+    path: Path
+    n_showers: int
+    n_points: int
+    n_bytes: int
+    seconds: float
+    generation_seconds: float
+    placer: Placer | None = None
+
+
+def generate_to_file(
+    generator: Generator,
+    source: Incident | IncidentSource,
+    out: Path,
+    *,
+    seed: int = 0,
+    overwrite: bool = False,
+    batch_size: int | None = None,
+    extrapolate: bool = False,
+    placer: Placer | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> Written:
+    """Generate showers into a native shower file; memory does not grow with their number.
+
+    Whatever can be known to fail fails before the first shower is made. A run that stops halfway,
+    for whatever reason, leaves the disk as it was.
+
+    Arguments:
+        generator: Makes the showers.
+        source: The primaries.
+        out: The file, `.h5` or `.hdf5`.
+        seed: Same seed, same showers; same batch size too, same bytes.
+        overwrite: Replace a file that is already there.
+        batch_size: Showers at a time; by default what the generator likes.
+        extrapolate: Go beyond the conditions the model was trained on.
+        placer: Puts the showers into a detector; their hits are written beside the points.
+        on_batch: Called with the number of showers of each batch that was written.
+
+    Raises:
+        ConditionsError: If a primary lies outside the conditions and `extrapolate` is not set.
+        OutputExistsError: If the file is there and `overwrite` is not set.
+        ShowerFileError: If the file cannot be written.
+        InputError: If the batch size is not positive.
+        DetectorError: If the showers do not fit into the detector they shall be put into.
+    """
+    check_request(generator.spec, source, batch_size=batch_size, extrapolate=extrapolate)
+    check_output(out, overwrite=overwrite)
+    size = generator.default_batch_size if batch_size is None else batch_size
+    name = generator.spec.name
+    start = perf_counter()
+    watch = Stopwatch()
+    with ShowerWriter(
+        out,
+        generator=name,
+        seed=seed,
+        overwrite=overwrite,
+        hits_detector=None if placer is None else placer.detector,
+        hits_threshold_mev=0.0 if placer is None else placer.threshold_mev,
+        provenance=generator.provenance,
+    ) as writer:
+        for first, incident in source.batches(size):
+            batches = generator.batches(
+                incident, seed=seed, first=first, batch_size=size, extrapolate=extrapolate
+            )
+            for showers in watch.timed(batches):
+                writer.append(showers, None if placer is None else placer.place(showers))
+                if on_batch is not None:
+                    on_batch(len(showers))
+    return Written(
+        out,
+        writer.n_showers,
+        writer.n_points,
+        out.stat().st_size,
+        perf_counter() - start,
+        watch.seconds,
+        placer,
+    )
+
+
+def check_request(
+    spec: ModelSpec,
+    source: Incident | IncidentSource,
+    *,
+    batch_size: int | None = None,
+    extrapolate: bool = False,
+) -> None:
+    """Refuse what the model cannot do, before it is loaded and before a shower is made.
+
+    Raises:
+        ConditionsError: If the particle is not one the model knows, or a primary may come out
+            outside its conditions and `extrapolate` is not set.
+        InputError: If the batch size is not positive.
+    """
+    if batch_size is not None and batch_size < 1:
+        msg = f"A batch holds at least one shower, not {batch_size}."
+        raise InputError(msg)
+    particles = spec.conditions.particles
+    if source.particle not in particles:
+        msg = f"{spec.name} makes showers of {', '.join(particles)}, not of {source.particle}."
+        raise ConditionsError(msg)
+    if not extrapolate:
+        outermost = source if isinstance(source, Incident) else source.extremes()
+        spec.conditions.check(outermost, spec.name)
+
+
+def check_output(out: Path, *, overwrite: bool = False) -> None:
+    """Refuse a file that could not be written, before the work is done.
+
+    Raises:
+        OutputExistsError: If the file is there and `overwrite` is not set.
+        ShowerFileError: If its name, its folder or the disk does not allow it.
+    """
+    try:
+        if out.is_dir():
+            msg = f"{out} is a folder; give the name of a file."
+            raise ShowerFileError(msg)
+        if not is_shower_file(out):
+            msg = f"Showers are written as HDF5; call the file {out.with_suffix('.h5')}."
+            raise ShowerFileError(msg)
+        if out.exists() and not overwrite:
+            msg = f"{out} is already there. Add --overwrite to replace it."
+            raise OutputExistsError(msg)
+        if not out.parent.is_dir():
+            msg = f"There is no folder {out.parent}; make it, or choose another --out."
+            raise ShowerFileError(msg)
+        # Trying is the only way to know: a disk can be read-only whatever the folder's mode says.
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        msg = f"{out} cannot be written: {str(error.strerror).lower()}; choose another --out."
+        raise ShowerFileError(msg) from error

@@ -1,0 +1,266 @@
+"""What a person writes for energies, directions and positions, read into draws."""
+
+from __future__ import annotations
+
+import math
+import reprlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from calozoo.generation.entry_points import Entries, Flights
+from calozoo.generation.file_names import is_shower_file
+from calozoo.generation.incident_sources import (
+    Cone,
+    Draw,
+    LogUniformEnergy,
+    Rows,
+    UniformEnergy,
+    unit_vectors,
+)
+from calozoo_core.errors import InputError
+from calozoo_core.incident import Incident
+from calozoo_core.placement import Placement
+
+__all__ = [
+    "default_n",
+    "parse_direction",
+    "parse_energy",
+    "parse_momentum",
+    "parse_position",
+]
+
+# No calorimeter sees energies or angles beyond these, and they stay what they are in 32 bits.
+MIN_ENERGY_GEV, MAX_ENERGY_GEV = 1e-12, 1e9
+MIN_COSINE = 1e-6
+
+ENERGY_FORMS = "a number of GeV, or 10:100, log:1:1000, 10,20,50 or @FILE (one a row, or .h5)"
+DIRECTION_FORMS = "THETA,PHI in degrees, X,Y,Z, cone:60 or @FILE (one X,Y,Z a row, or .h5)"
+
+POSITION_FORMS = "X,Y,Z in mm, random or @FILE (one X,Y,Z a row, or .h5)"
+MOMENTUM_FORMS = "THETA,PHI in degrees from the beam, X,Y,Z or @FILE (one X,Y,Z a row)"
+
+Value = TypeVar("Value", float, tuple[float, float, float])
+
+
+def parse_energy(text: str) -> Draw:
+    """Energies in GeV from `50`, `10:100`, `log:1:1000`, `10,20,50` or `@file`.
+
+    A file is a text with one energy a row, or a shower file, whose primaries are taken.
+
+    Raises:
+        InputError: If the text is none of these, or an energy is not positive.
+        ShowerFileError: If the shower file is missing or damaged.
+
+    Example:
+        >>> parse_energy("log:1:1000")
+        LogUniformEnergy(low=1.0, high=1000.0)
+    """
+    if text.startswith("@"):
+        file = text[1:]
+        if is_shower_file(file):
+            return Rows(_read_primaries(file).energy.astype(np.float64), file=file)
+        return _read_rows(file, _energy)
+    if ":" not in text:
+        return Rows(np.array([_energy(word) for word in text.split(",")]))
+    kind, *bounds = text.split(":") if text.startswith("log:") else ("", *text.split(":"))
+    if len(bounds) != 2:
+        raise InputError(_unreadable("energy", text, ENERGY_FORMS))
+    low, high = (_energy(bound) for bound in bounds)
+    if low > high:
+        msg = f"The energy range {text} is upside down; write {high:g} before {low:g}."
+        raise InputError(msg)
+    return LogUniformEnergy(low, high) if kind else UniformEnergy(low, high)
+
+
+def parse_direction(text: str) -> Draw:
+    """Directions from `theta,phi` in degrees, `x,y,z`, `cone:60` or `@file`.
+
+    Theta is measured from the calorimeter normal z', phi around it from x'. A file is a text with
+    one `x,y,z` a row, or a shower file, whose primaries are taken.
+
+    Raises:
+        InputError: If the text is none of these, or does not point into the calorimeter.
+        ShowerFileError: If the shower file is missing or damaged.
+
+    Example:
+        >>> parse_direction("0,0").take(seed=0, first=0, stop=1).tolist()
+        [[0.0, 0.0, 1.0]]
+    """
+    if text.startswith("@"):
+        file = text[1:]
+        if is_shower_file(file):
+            return Rows(_read_primaries(file).direction.astype(np.float64), file=file)
+        return _read_rows(file, _vector)
+    if text.startswith("cone:"):
+        return Cone(_theta(_number(text.removeprefix("cone:")), text))
+    if text.count(",") != 1:
+        return Rows(np.array([_vector(text)]))
+    theta, phi = (_number(word) for word in text.split(","))
+    if phi is None:
+        raise InputError(_unreadable("direction", text, DIRECTION_FORMS))
+    return Rows(unit_vectors(np.array([_theta(theta, text)]), np.array([phi])))
+
+
+def parse_position(text: str, placement: Placement) -> Draw:
+    """Global positions in mm from `x,y,z`, `random` or `@file`.
+
+    Random ones are where straight lines from the interaction point enter that the trigger takes.
+    A file is a text with one `x,y,z` a row, or a shower file with positions.
+
+    Raises:
+        InputError: If the text is none of these.
+        ShowerFileError: If the shower file is missing or damaged.
+    """
+    if text == "random":
+        return Entries(Flights(placement))
+    if not text.startswith("@"):
+        return Rows(np.array([_position(text)]))
+    file = text[1:]
+    if not is_shower_file(file):
+        return _read_rows(file, _position)
+    positions = _read_primaries(file).position
+    if positions is None:
+        msg = f"The showers of {file} have no positions; write --position {POSITION_FORMS}."
+        raise InputError(msg)
+    return Rows(positions, file=file)
+
+
+def parse_momentum(text: str) -> Draw:
+    """Directions in the detector's frame from `theta,phi` in degrees, `x,y,z` or `@file`.
+
+    Theta is measured from the beam, phi around it.
+
+    Raises:
+        InputError: If the text is none of these.
+
+    Example:
+        >>> parse_momentum("90,90").take(seed=0, first=0, stop=1).round(6).tolist()
+        [[0.0, 1.0, 0.0]]
+    """
+    if text.startswith("@"):
+        return _read_rows(text[1:], _momentum)
+    if text.count(",") != 1:
+        return Rows(np.array([_momentum(text)]))
+    theta, phi = (_number(word) for word in text.split(","))
+    if theta is None or phi is None or not 0 <= theta <= 180:
+        raise InputError(_unreadable("direction", text, MOMENTUM_FORMS))
+    return Rows(unit_vectors(np.array([theta]), np.array([phi])))
+
+
+def default_n(*draws: Draw | None) -> int:
+    """How many showers: the rows of a file, else the entries of a list, or one.
+
+    Raises:
+        InputError: If files have different numbers of rows.
+    """
+    rows = [draw for draw in draws if isinstance(draw, Rows)]
+    files = [draw for draw in rows if draw.file is not None]
+    counts = {len(draw.values) for draw in files}
+    if len(counts) > 1:
+        parts = " and ".join(f"{draw.file} {len(draw.values)}" for draw in files)
+        msg = f"The files have different numbers of rows, {parts}; say how many with -n."
+        raise InputError(msg)
+    return counts.pop() if counts else max([1, *(len(draw.values) for draw in rows)])
+
+
+def _read_primaries(path: str) -> Incident:
+    """The primaries of a shower file."""
+    from calozoo_core.io import ShowerFile
+
+    with ShowerFile(path) as file:
+        if not len(file):
+            msg = f"The file {path} holds no showers; name one that does."
+            raise InputError(msg)
+        return file.incident()
+
+
+def _read_rows(path: str, parse: Callable[[str, str], Value]) -> Rows:
+    """The rows of a text file, empty ones left out."""
+    try:
+        with Path(path).open(encoding="utf-8-sig") as file:
+            values = [
+                parse(line.strip(), f" in row {number} of {path}")
+                for number, line in enumerate(file, start=1)
+                if line.strip()
+            ]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = str(error.strerror).lower() if isinstance(error, OSError) else "it is not text"
+        msg = f"The file {path} cannot be read: {reason}."
+        raise InputError(msg) from error
+    if not values:
+        msg = f"The file {path} has no rows; write one value a row."
+        raise InputError(msg)
+    return Rows(np.array(values), file=path)
+
+
+def _energy(word: str, where: str = "") -> float:
+    value = _number(word)
+    if value is None:
+        raise InputError(_unreadable("energy", word, ENERGY_FORMS, where))
+    if not MIN_ENERGY_GEV <= value <= MAX_ENERGY_GEV:
+        msg = f"An energy must be positive and below {MAX_ENERGY_GEV:g} GeV, not {value:g}{where}."
+        raise InputError(msg)
+    return value
+
+
+def _vector(text: str, where: str = "") -> tuple[float, float, float]:
+    x, y, z = _three(text, "direction", DIRECTION_FORMS, where)
+    if x == y == z == 0:
+        msg = f"The direction {text}{where} is zero; write 0,0,1 for straight in."
+        raise InputError(msg)
+    if z <= MIN_COSINE * math.hypot(x, y, z):
+        msg = (
+            f"The direction {text}{where} does not point into the calorimeter; "
+            "write a z' that is positive."
+        )
+        raise InputError(msg)
+    largest = max(abs(x), abs(y), z)
+    return x / largest, y / largest, z / largest
+
+
+def _momentum(text: str, where: str = "") -> tuple[float, float, float]:
+    x, y, z = _three(text, "direction", MOMENTUM_FORMS, where)
+    largest = max(abs(x), abs(y), abs(z))
+    if not largest:
+        msg = f"The direction {text}{where} is zero; write 0,1,0 for straight up."
+        raise InputError(msg)
+    return x / largest, y / largest, z / largest
+
+
+def _position(text: str, where: str = "") -> tuple[float, float, float]:
+    return _three(text, "position", POSITION_FORMS, where)
+
+
+def _three(text: str, what: str, forms: str, where: str) -> tuple[float, float, float]:
+    numbers = [_number(word) for word in text.split(",")]
+    if len(numbers) != 3 or None in numbers:
+        raise InputError(_unreadable(what, text, forms, where))
+    x, y, z = (float(number) for number in numbers if number is not None)
+    return x, y, z
+
+
+def _theta(degrees: float | None, text: str) -> float:
+    if degrees is None:
+        raise InputError(_unreadable("direction", text, DIRECTION_FORMS))
+    if not 0 <= degrees < 90:
+        msg = (
+            f"The direction {text} does not point into the calorimeter; write a theta from 0, "
+            "straight in, to less than 90 degrees."
+        )
+        raise InputError(msg)
+    return degrees
+
+
+def _number(word: str) -> float | None:
+    try:
+        value = float(word)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _unreadable(what: str, text: str, forms: str, where: str = "") -> str:
+    return f"Cannot read the {what} {reprlib.repr(text)}{where}; write {forms}."

@@ -1,0 +1,135 @@
+"""A repository on the Hub, to be written to: files into a commit, a name for that commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calozoo import __version__
+from calozoo.hub.cache import is_intact
+from calozoo.hub.download import Hub
+from calozoo.hub.errors import LOG_IN, HubUnreachableError, NotOnHubError, plainly, upload_bars
+from calozoo_core.errors import CalozooError, HubError
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+__all__ = ["HubRepo", "card_facts"]
+
+
+@dataclass(frozen=True)
+class HubRepo:
+    """A repository on the Hub, there or still to be made.
+
+    Every method raises HubError, with one sentence, if the Hub cannot be reached or refuses.
+
+    Arguments:
+        hub: Where.
+        name: As `organisation/name`.
+    """
+
+    hub: Hub
+    name: str
+
+    def check_token(self) -> None:
+        """Make sure that there is a token, and that the Hub knows it."""
+        from huggingface_hub import get_token
+
+        if not get_token():
+            msg = f"publishing needs a token of the Hub; {LOG_IN}."
+            raise HubError(msg)
+        with self._plainly():
+            self._api().whoami()
+
+    def is_public(self) -> bool | None:
+        """Whether everybody can see it; None if it is not there."""
+        try:
+            with self._plainly():
+                return not self._api().model_info(self.name).private
+        except NotOnHubError:
+            return None
+
+    def refs(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The commits of its branches, and of its tags, by name."""
+        with self._plainly():
+            refs = self._api().list_repo_refs(self.name)
+        return (
+            {ref.name: ref.target_commit for ref in refs.branches},
+            {ref.name: ref.target_commit for ref in refs.tags},
+        )
+
+    def create(self, *, private: bool) -> None:
+        """Make the repository, unless it is there.
+
+        Arguments:
+            private: Only for those it is granted to; else as new ones of the account are.
+        """
+        with self._plainly():
+            self._api().create_repo(self.name, private=private or None, exist_ok=True)
+
+    def upload(self, files: Mapping[str, Path], message: str) -> str:
+        """Put these files on the main branch, beside those that are there, and give the commit.
+
+        Files that have not changed are not sent; if none has, the commit is the one there was.
+
+        Raises:
+            HubError: If what is there afterwards is not what was sent.
+        """
+        from huggingface_hub import CommitOperationAdd
+
+        sent = [CommitOperationAdd(name, str(path)) for name, path in files.items()]
+        with self._plainly(), upload_bars():
+            try:
+                made = self._api().create_commit(self.name, sent, commit_message=message)
+            except ValueError as error:
+                if "README.md" not in str(error):
+                    raise
+                why = _one_line(error).removeprefix("Invalid metadata in README.md. - ")
+                msg = f"the Hub refuses the front matter of README.md ({why})."
+                raise HubError(msg) from error
+        if not self.holds(made.oid, files):
+            msg = f"the files of {self.name} changed while they were sent; publish again."
+            raise HubUnreachableError(msg)
+        return made.oid
+
+    def holds(self, commit: str, files: Mapping[str, Path]) -> bool:
+        """Whether a commit has these files, byte for byte."""
+        there = self.hub.digests(self.name, commit)
+        return all(name in there and is_intact(path, there[name]) for name, path in files.items())
+
+    def tag(self, name: str, commit: str) -> None:
+        """Give a commit a name."""
+        with self._plainly():
+            self._api().create_tag(self.name, tag=name, revision=commit)
+
+    def _api(self) -> HfApi:
+        from huggingface_hub import HfApi
+
+        return HfApi(
+            endpoint=self.hub.endpoint, library_name="calozoo", library_version=__version__
+        )
+
+    def _plainly(self) -> AbstractContextManager[None]:
+        return plainly(self.name, endpoint=self.hub.endpoint, doing="published to")
+
+
+def card_facts(card: Path) -> dict[str, Any]:
+    """What the front matter of a card says; empty if it has none.
+
+    Raises:
+        CalozooError: If it is not YAML, or no table.
+    """
+    from huggingface_hub import metadata_load
+
+    try:
+        return metadata_load(card) or {}
+    except Exception as error:  # PyYAML's own errors, and those of huggingface_hub
+        msg = f"the front matter of {card} is not YAML ({_one_line(error)}); correct it."
+        raise CalozooError(msg) from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")

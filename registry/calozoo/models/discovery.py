@@ -1,0 +1,331 @@
+"""Finds the installed plugins, one by one, so that a broken one does not take the rest with it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+import pluggy
+from pydantic import ValidationError
+
+from calozoo.models.compatibility import check_distribution, check_spec
+from calozoo.models.guarded_import import quarantine, seconds_allowed
+from calozoo_core import hookspecs
+from calozoo_core.errors import PluginError
+from calozoo_core.generator import ModelSpec
+
+__all__ = [
+    "GROUP",
+    "Discovery",
+    "Plugin",
+    "PluginFailure",
+    "Registration",
+    "canonical",
+    "chosen",
+    "conflict",
+    "discover",
+    "failures",
+    "forget",
+    "installed",
+    "load_plugins",
+    "looked_at",
+    "refused",
+    "registered",
+    "remedy",
+]
+
+logger = logging.getLogger(__name__)
+
+GROUP = "calozoo"
+"""The entry point group a plugin names its module in."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A model, and the installed distribution it came with."""
+
+    spec: ModelSpec
+    distribution: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """An entry point of an installed distribution.
+
+    Arguments:
+        entry_point: Its name.
+        module: What it names.
+        distribution: The distribution it came with.
+        version: Of that.
+        hooks: Those it implements, as far as it could be loaded.
+        is_left_out: Whether `CALOZOO_LOAD_PLUGINS` leaves it out.
+    """
+
+    entry_point: str
+    module: str
+    distribution: str
+    version: str
+    hooks: tuple[str, ...] = ()
+    is_left_out: bool = False
+
+
+@dataclass(frozen=True)
+class PluginFailure:
+    """A plugin, or a model of one, that cannot be used, and why.
+
+    Arguments:
+        entry_point: Name of its entry point; empty if there is none.
+        distribution: The distribution it came with.
+        version: Of that distribution; empty if it is not installed.
+        error: What was raised.
+    """
+
+    entry_point: str
+    distribution: str
+    version: str
+    error: BaseException
+
+    @property
+    def reason(self) -> str:
+        """What went wrong, in one line."""
+        return _one_line(self.error)
+
+    @property
+    def advice(self) -> str:
+        """What to type; empty where the reason says it."""
+        return "" if isinstance(self.error, PluginError) else remedy(self.distribution)
+
+    def __str__(self) -> str:
+        return f"plugin {self.distribution} {self.version} is not used: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What a look at the installed distributions found.
+
+    Arguments:
+        models: By name, in the order they were registered.
+        conflicts: Names that more than one distribution claims; none of them wins.
+        refused: Names of models written for another version of the contract, and why not.
+        failures: What could not be loaded, and what was claimed twice.
+        plugins: All that was looked at, loaded or not.
+    """
+
+    models: Mapping[str, Registration]
+    conflicts: Mapping[str, tuple[Registration, ...]]
+    refused: Mapping[str, PluginError]
+    failures: tuple[PluginFailure, ...]
+    plugins: tuple[Plugin, ...]
+
+
+def load_plugins() -> None:
+    """Look for plugins, once in a process; later calls do nothing.
+
+    The environment variable `CALOZOO_LOAD_PLUGINS` names the distributions to load, separated by
+    commas; empty loads none, unset loads all. `CALOZOO_STRICT_PLUGINS=1` raises what a broken
+    plugin raises instead of noting it.
+    """
+    _discovered()
+
+
+def registered() -> dict[str, Registration]:
+    """The models of the installed plugins by name, in the order they were registered."""
+    return dict(_discovered().models)
+
+
+def failures() -> list[PluginFailure]:
+    """The plugins that could not be loaded, and why."""
+    return list(_discovered().failures)
+
+
+def looked_at() -> list[Plugin]:
+    """The entry points of the installed plugins, loaded or not."""
+    return list(_discovered().plugins)
+
+
+def refused() -> dict[str, PluginError]:
+    """The names that are here and cannot be had, each with the error to raise for it.
+
+    Several distributions claim them, or they were written for another version of the contract.
+    """
+    found = _discovered()
+    contested = {name: conflict(claims) for name, claims in found.conflicts.items()}
+    return {**found.refused, **contested}
+
+
+def forget() -> None:
+    """Let the next call look again, after a distribution came or went in this process."""
+    _discovered.cache_clear()
+
+
+@cache
+def _discovered() -> Discovery:
+    found = discover(installed(), os.environ)
+    for failure in found.failures:
+        logger.warning("calozoo: %s", failure)
+    return found
+
+
+def installed() -> list[EntryPoint]:
+    """The entry points of all installed plugins; nothing is imported for that."""
+    # Sorted, since the order of folders on a disk would else decide which of two is named first.
+    return sorted(entry_points(group=GROUP), key=lambda entry: canonical(_origin(entry)[0]))
+
+
+def discover(entries: Iterable[EntryPoint], environ: Mapping[str, str]) -> Discovery:
+    """Load entry points one by one and ask each plugin for its models.
+
+    Arguments:
+        entries: The entry points, each of an installed distribution.
+        environ: Holds `CALOZOO_LOAD_PLUGINS`, `CALOZOO_STRICT_PLUGINS` and
+            `CALOZOO_PLUGIN_SECONDS`, as the process's environment does.
+
+    Raises:
+        InputError: If `CALOZOO_PLUGIN_SECONDS` is not a number of seconds.
+    """
+    wanted = chosen(environ)
+    strict = environ.get("CALOZOO_STRICT_PLUGINS") == "1"
+    seconds = seconds_allowed(environ)
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    claims: dict[str, list[Registration]] = {}
+    refused: dict[str, PluginError] = {}
+    failed = []
+    looked = []
+    for entry in entries:
+        distribution, version = _origin(entry)
+        plugin = Plugin(entry.name, entry.value, distribution, version)
+        looked.append(plugin)
+        if wanted is not None and canonical(distribution) not in wanted:
+            looked[-1] = replace(plugin, is_left_out=True)
+            continue
+        try:
+            if version and entry.dist is not None:
+                check_distribution(entry.dist)
+            register = _registrar(claims, refused, distribution, version)
+            looked[-1] = replace(plugin, hooks=_load(manager, entry, register, seconds))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if strict:
+                raise
+            failed.append(PluginFailure(entry.name, distribution, version, error))
+    here = {canonical(plugin.distribution) for plugin in looked}
+    for name in sorted((wanted or set()) - here):
+        absent = PluginError("CALOZOO_LOAD_PLUGINS names it, and no such plugin is installed.")
+        if strict:
+            raise absent
+        failed.append(PluginFailure("", name, "", absent))
+    conflicts = {name: tuple(both) for name, both in claims.items() if len(both) > 1}
+    for both in conflicts.values():
+        if strict:
+            raise conflict(both)
+        failed += [PluginFailure("", r.distribution, r.version, conflict(both)) for r in both]
+    models = {name: both[0] for name, both in claims.items() if len(both) == 1}
+    return Discovery(models, conflicts, refused, tuple(failed), tuple(looked))
+
+
+def canonical(distribution: str) -> str:
+    """A distribution's name as every spelling of it is compared: lower case, single dashes."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def conflict(claims: Iterable[Registration]) -> PluginError:
+    """What to say of a model that several distributions claim."""
+    claims = tuple(claims)
+    owners = " and ".join(f"{claim.distribution} {claim.version}" for claim in claims)
+    msg = f"{claims[0].spec.name} is claimed by {owners}; uninstall one of them."
+    return PluginError(msg)
+
+
+def remedy(distribution: str) -> str:
+    """What to type where a plugin is broken."""
+    return f"type `pip install --upgrade {distribution}`, or `pip uninstall {distribution}`"
+
+
+def chosen(environ: Mapping[str, str]) -> set[str] | None:
+    """The distributions that `CALOZOO_LOAD_PLUGINS` names, canonically; None where it is unset."""
+    variable = environ.get("CALOZOO_LOAD_PLUGINS")
+    if variable is None:
+        return None
+    return {canonical(name.strip()) for name in variable.split(",") if name.strip()}
+
+
+def _origin(entry: EntryPoint) -> tuple[str, str]:
+    """Name and version of the distribution an entry point belongs to, damaged metadata or not."""
+    try:
+        metadata = entry.dist.metadata if entry.dist is not None else None
+    # A half-removed installation: the library and its backport, which takes over once anything
+    # imports it, have an error each for that.
+    except (TypeError, OSError):
+        metadata = None
+    if metadata is None or "Name" not in metadata or "Version" not in metadata:
+        return entry.name, ""
+    return metadata["Name"], metadata["Version"]
+
+
+def _load(
+    manager: pluggy.PluginManager,
+    entry: EntryPoint,
+    register: Callable[[ModelSpec], None],
+    seconds: float,
+) -> tuple[str, ...]:
+    """Import one plugin and call its hook, away from all others; returns the hooks it has."""
+    with quarantine(seconds):
+        plugin = entry.load()
+    name = f"{entry.value}#{len(manager.get_plugins())}"
+    try:
+        manager.register(plugin, name=name)
+        manager.check_pending()
+    except pluggy.PluginValidationError:
+        if manager.has_plugin(name):
+            manager.unregister(name=name)
+        raise
+    others = [other for other in manager.get_plugins() if other is not plugin]
+    with quarantine(seconds):
+        manager.subset_hook_caller("register_models", others)(register=register)
+    return tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or ()))
+
+
+def _registrar(
+    claims: dict[str, list[Registration]],
+    refused: dict[str, PluginError],
+    distribution: str,
+    version: str,
+) -> Callable[[ModelSpec], None]:
+    """What this distribution's plugin calls once a model."""
+
+    def register(spec: ModelSpec) -> None:
+        if not isinstance(spec, ModelSpec):
+            msg = f"it registers a {type(spec).__name__} where a ModelSpec belongs."
+            raise PluginError(msg)
+        try:
+            check_spec(spec, distribution)
+        except PluginError as error:
+            refused[spec.name] = error
+            raise
+        claimed = claims.setdefault(spec.name, [])
+        if any(canonical(other.distribution) == canonical(distribution) for other in claimed):
+            msg = f"it registers {spec.name} twice."
+            raise PluginError(msg)
+        claimed.append(Registration(spec, distribution, version))
+
+    return register
+
+
+def _one_line(error: BaseException) -> str:
+    """An exception as people read it: our own sentences bare, others with their type."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return f"its {error.title} is not valid: {place}: {first['msg']}"
+    text = " ".join(str(error).split())
+    if isinstance(error, PluginError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,271 @@
+"""One observable of all samples: histograms above, their ratios to Geant4 below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calozoo.plotting.style import BAND, FILL, OUTLINE, Curve
+from calozoo_core.observables import (
+    BLOCKS,
+    Histogram,
+    ObservableAccumulator,
+    energy_windows,
+    response_curve,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Panel", "draw_curve", "draw_histogram"]
+
+FloatArray = NDArray[np.float64]
+
+RATIO_REACHES = (0.1, 0.2, 0.5)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """How a histogram is drawn.
+
+    Arguments:
+        name: Of the observable.
+        x: Label of the axis; None for the observable's own.
+        y: Label of the contents.
+        log: Whether contents are drawn on a logarithmic axis.
+        per: What contents are divided by: a shower, or a shower and the width of the bin, or the
+            sum of them all.
+        rebin: Bins of the observable that go into one here.
+        zoom: Whether the axis ends where the reference has hardly anything left.
+    """
+
+    name: str
+    y: str
+    x: str | None = None
+    log: bool = False
+    per: Literal["shower", "width", "sum"] = "shower"
+    rebin: int = 1
+    zoom: bool = False
+
+
+class _Drawn(NamedTuple):
+    """Contents and their errors, shape (bins,)."""
+
+    values: FloatArray
+    errors: FloatArray
+
+
+def draw_histogram(
+    axes: Axes, ratio: Axes, panel: Panel, reference: ObservableAccumulator, models: Sequence[Curve]
+) -> None:
+    """Draw an observable of the reference and of the models.
+
+    Arguments:
+        axes: For the histograms.
+        ratio: For their ratios; shares the horizontal axis.
+        panel: How it is drawn.
+        reference: Geant4's sample.
+        models: The others.
+    """
+    import mplhep
+
+    truth = reference.histogram(panel.name)
+    binning = truth.observable.binning
+    edges = binning.edges[:: panel.rebin]
+    grey = _contents(truth, edges, panel)
+    mplhep.histplot(
+        grey.values, edges, ax=axes, histtype="fill", color=FILL, label="Geant4", zorder=0
+    )
+    mplhep.histplot(
+        grey.values, edges, ax=axes, histtype="step", color=OUTLINE, lw=0.7, yerr=False, zorder=1
+    )
+    _band(axes, edges, grey.values, grey.errors)
+    _band(ratio, edges, np.ones_like(grey.values), _over(grey.errors, grey.values))
+    found, heights = [], [grey.values]
+    for model in models:
+        mine = _contents(model.tally.histogram(panel.name), edges, panel)
+        mplhep.histplot(
+            mine.values,
+            edges,
+            ax=axes,
+            histtype="step",
+            yerr=mine.errors,
+            color=model.colour,
+            lw=1.1,
+            label=model.label,
+            zorder=3,
+        )
+        found.append(_draw_ratio(ratio, edges, mine, grey, model.colour))
+        # A model far off may leave the picture, so that the others can be seen in it.
+        heights.append(np.minimum(mine.values, 2 * grey.values.max(initial=0)))
+    if binning.spacing == "log":
+        axes.set_xscale("log")
+    axes.set_xlim(_ends(edges, grey.values) if panel.zoom else (edges[0], edges[-1]))
+    _set_height(axes, heights, panel.log)
+    axes.set_ylabel(panel.y)
+    _finish_ratio(ratio, found)
+    ratio.set_xlabel(panel.x or truth.observable.label)
+
+
+def draw_curve(
+    axes: Axes,
+    ratio: Axes,
+    quantity: Literal["linearity", "resolution"],
+    reference: ObservableAccumulator,
+    models: Sequence[Curve],
+) -> None:
+    """Draw the linearity or the resolution over incident energy.
+
+    Arguments:
+        axes: For the curves.
+        ratio: For their ratios; shares the horizontal axis.
+        quantity: Which of the two.
+        reference: Geant4's sample.
+        models: The others.
+    """
+    windows = energy_windows(reference.responses.energy_gev)
+    truth = _points(reference, windows, quantity)
+    scale = 100 if quantity == "resolution" else 1
+    grey: dict[str, Any] = {
+        "color": OUTLINE,
+        "marker": "s",
+        "ms": 4,
+        "mfc": FILL,
+        "lw": 0.8,
+        "label": "Geant4",
+    }
+    energy, value, error = (np.array(column) for column in _columns(truth))
+    axes.errorbar(energy, scale * value, scale * error, **grey)
+    ratio.fill_between(
+        energy, 1 - _over(error, value), 1 + _over(error, value), color=BAND, alpha=0.6, lw=0
+    )
+    found = []
+    for model in models:
+        mine = _points(model.tally, windows, quantity)
+        both = [e for e in mine if e in truth]
+        there, values, errors = (np.array(c) for c in _columns({e: mine[e] for e in both}))
+        line: dict[str, Any] = {"color": model.colour, "marker": "o", "ms": 2.8, "lw": 1.0}
+        axes.errorbar(there, scale * values, scale * errors, label=model.label, **line)
+        known = np.array([truth[e][0] for e in both])
+        ratio.errorbar(there, _over(values, known), _over(errors, known), **line)
+        found.append((_over(values, known), _over(errors, known)))
+    units = {
+        "linearity": r"$\mu_{90}$ / $E$ [MeV/GeV]",
+        "resolution": r"$\sigma_{90}/\mu_{90}$ [%]",
+    }
+    axes.set_ylabel(units[quantity])
+    _finish_ratio(ratio, found)
+    ratio.set_xlabel("incident energy [GeV]")
+    if not truth:
+        _say_nothing(axes, "too few showers at each energy")
+
+
+def _points(
+    tally: ObservableAccumulator, windows: Sequence[Any], quantity: str
+) -> dict[float, tuple[float, float]]:
+    found = response_curve(tally.responses, windows, BLOCKS)
+    return {
+        point.window.centre_gev: (getattr(point, quantity), getattr(point, f"{quantity}_error"))
+        for point in found
+    }
+
+
+def _columns(points: dict[float, tuple[float, float]]) -> tuple[list[float], ...]:
+    return list(points), [v for v, _ in points.values()], [e for _, e in points.values()]
+
+
+def _contents(histogram: Histogram, edges: FloatArray, panel: Panel) -> _Drawn:
+    """Contents of these edges, with errors from the scatter between blocks of showers."""
+    inner = histogram.blocks[:, 1:-1]
+    bins = len(edges) - 1
+    blocks = inner[:, : bins * panel.rebin].reshape(len(inner), bins, panel.rebin).sum(axis=2)
+    norm = blocks.sum(axis=1) if panel.per == "sum" else histogram.showers
+    total = max(norm.sum(), 1e-300)
+    mean = blocks.sum(axis=0) / total
+    filled = norm > 0
+    away = blocks[filled] - norm[filled, None] * mean
+    factor = filled.sum() / max(filled.sum() - 1, 1)
+    error = np.sqrt(factor * (away**2).sum(axis=0)) / total
+    width = np.diff(edges) if panel.per == "width" else 1.0
+    return _Drawn(mean / width, error / width)
+
+
+def _draw_ratio(
+    axes: Axes, edges: FloatArray, mine: _Drawn, truth: _Drawn, colour: str
+) -> tuple[FloatArray, FloatArray]:
+    there = (truth.values > 0) & (mine.values > 0)
+    middle = _middles(edges)
+    value = _over(mine.values, truth.values)[there]
+    error = _over(mine.errors, truth.values)[there]
+    half = np.abs(np.array([middle - edges[:-1], edges[1:] - middle]))[:, there]
+    axes.errorbar(middle[there], value, error, half, fmt="none", ecolor=colour, elinewidth=0.9)
+    known = np.hypot(error, value * _over(truth.errors, truth.values)[there])
+    return value, known
+
+
+def _middles(edges: FloatArray) -> FloatArray:
+    is_log = len(edges) > 2 and not np.allclose(np.diff(edges), edges[1] - edges[0])
+    middle: FloatArray = np.sqrt(edges[:-1] * edges[1:]) if is_log else (edges[:-1] + edges[1:]) / 2
+    return middle
+
+
+def _over(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Quotients; 0 where there is nothing to divide by."""
+    quotient: FloatArray = np.divide(one, other, out=np.zeros_like(other), where=other > 0)
+    return quotient
+
+
+def _band(axes: Axes, edges: FloatArray, values: FloatArray, errors: FloatArray) -> None:
+    axes.stairs(
+        values + errors,
+        edges,
+        baseline=np.maximum(values - errors, 0),
+        fill=True,
+        color=BAND,
+        alpha=0.6,
+        lw=0,
+        zorder=2,
+    )
+
+
+def _ends(edges: FloatArray, values: FloatArray) -> tuple[float, float]:
+    """Where the axis begins and ends, with a tenth of a percent of the contents beyond either."""
+    if not values.sum() > 0:
+        return float(edges[0]), float(edges[-1])
+    share = np.cumsum(values) / values.sum()
+    first = int(np.searchsorted(share, 1e-3))
+    last = int(np.searchsorted(share, 1 - 1e-3))
+    return float(edges[max(first - 2, 0)]), float(edges[min(last + 3, len(edges) - 1)])
+
+
+def _set_height(axes: Axes, drawn: Sequence[FloatArray], log: bool) -> None:
+    """Room for all that is drawn, the reference first, and for a legend above it."""
+    truth = drawn[0][drawn[0] > 0]
+    filled = np.concatenate([truth, *drawn[1:]])
+    if len(truth) == 0:
+        axes.set_ylim(0, 1)
+        _say_nothing(axes, "nothing to draw")
+    elif log:
+        axes.set_yscale("log")
+        axes.set_ylim(truth.min() / 2, filled.max() * 8)
+    else:
+        axes.set_ylim(0, 1.35 * filled.max())
+
+
+def _say_nothing(axes: Axes, why: str) -> None:
+    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color="0.4")
+
+
+def _finish_ratio(axes: Axes, found: Sequence[tuple[FloatArray, FloatArray]]) -> None:
+    """As narrow a range as holds nearly all ratios that are well known."""
+    known = [value[error < 0.25] for value, error in found]
+    away = np.abs(np.concatenate([np.zeros(0), *known]) - 1)
+    typical = float(np.quantile(away, 0.95)) if len(away) else 0.0
+    reach = next((r for r in RATIO_REACHES if typical < 0.9 * r), 0.95)
+    axes.axhline(1, color="0.35", lw=0.6, zorder=0)
+    axes.set_ylim(1 - reach, 1 + reach)
+    axes.set_ylabel("ratio")

@@ -1,0 +1,269 @@
+"""The picture of a shower file: one shower as a point cloud, and what all of them add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from calozoo.plotting.hits import PlacedShower, draw_layer, draw_side
+from calozoo_core.detector import Detector, load_detector
+from calozoo_core.errors import CalozooError, InputError, ShowerFileError
+from calozoo_core.io import ShowerFile
+from calozoo_core.observables import (
+    ENERGY_EDGES_MEV,
+    RADIUS_EDGES_MM,
+    Profiles,
+    axis_offsets,
+    profiles,
+)
+from calozoo_core.placement import load_placement
+from calozoo_core.showers import Showers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+__all__ = ["PICTURE_SUFFIXES", "check_picture", "plot_file", "save_picture"]
+
+PICTURE_SUFFIXES = (".png", ".pdf", ".svg")
+
+# Readable across the two columns of a paper.
+STYLE: Any = {
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.linewidth": 0.6,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+    "legend.frameon": False,
+    "savefig.dpi": 200,
+}
+SIZE_INCHES = (7.2, 4.8)
+HITS_INCHES = 3.3
+COLOUR, FILL = "#1f4e79", "#dbe5f0"
+POINT_ENERGY_MEV = (0.03, 30.0)
+HALF_WIDTH_MM = 60.0
+
+
+def plot_file(path: Path, picture: Path, *, event: int = 0) -> None:
+    """Draw a shower file.
+
+    Above, one shower as a point cloud: seen from the side, and along its axis. Below, of all
+    showers: the mean energy in each layer, the energy around the axis, and the energies of points.
+    If the file has hits, those of the shower are drawn between the two: in the detector as it
+    stands, and cell by cell in the layer with the most energy.
+
+    Arguments:
+        path: The shower file; read batch by batch.
+        picture: `.png`, `.pdf` or `.svg`; replaced if it is there.
+        event: The shower to draw, from 0.
+
+    Raises:
+        CalozooError: If matplotlib is not installed, or the picture cannot be written.
+        InputError: If there is no such shower, or the picture's suffix is none of these.
+        ShowerFileError: If the shower file is missing or damaged.
+        DetectorError: If its detector is not known.
+    """
+    check_picture(picture)
+    with ShowerFile(path) as file:
+        if not 0 <= event < len(file):
+            msg = f"{path} has showers 0 to {len(file) - 1}; there is no shower {event}."
+            raise InputError(msg)
+        detector = load_detector(file.detector)
+        shower = file[event : event + 1]
+        placed = _placed(file, event, shower)
+        sums = profiles(file.batches(), detector)
+    save_picture(picture, lambda: _draw(shower, event, sums, detector, placed))
+
+
+def _placed(file: ShowerFile, event: int, shower: Showers) -> PlacedShower | None:
+    position = shower.incident.position
+    if file.hits_detector is None or position is None:
+        return None
+    return PlacedShower(
+        hits=file.hits(slice(event, event + 1)),
+        placement=load_placement(file.hits_detector),
+        position=position[0],
+        direction=shower.incident.direction[0].astype(np.float64),
+    )
+
+
+def check_picture(picture: Path) -> None:
+    """Refuse a picture that could not be drawn, before the showers are read.
+
+    Raises:
+        CalozooError: If matplotlib is not installed.
+        InputError: If the suffix is none of `.png`, `.pdf` and `.svg`, or there is no such folder.
+    """
+    if picture.suffix not in PICTURE_SUFFIXES:
+        msg = f"A picture is {', '.join(PICTURE_SUFFIXES)}; {picture} is none of these."
+        raise InputError(msg)
+    if not picture.parent.is_dir():
+        msg = f"There is no folder {picture.parent}; make it, or draw elsewhere."
+        raise InputError(msg)
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        msg = "Drawing needs matplotlib; `pip install 'calozoo[plot]'` brings it."
+        raise CalozooError(msg) from error
+
+
+def save_picture(picture: Path, draw: Callable[[], Figure]) -> None:
+    """Draw into a part file, and give it its name when it is whole.
+
+    Raises:
+        ShowerFileError: If it cannot be written.
+    """
+    from matplotlib import rc_context
+
+    part = picture.with_name(picture.name + ".part")
+    try:
+        with rc_context(STYLE):
+            draw().savefig(part, format=picture.suffix[1:])
+        part.replace(picture)
+    except OSError as error:
+        msg = f"{picture} cannot be written: {str(error.strerror).lower()}."
+        raise ShowerFileError(msg) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _draw(
+    shower: Showers,
+    event: int,
+    sums: Profiles,
+    detector: Detector,
+    placed: PlacedShower | None,
+) -> Figure:
+    from matplotlib.figure import Figure
+
+    width, height = SIZE_INCHES
+    if placed is None:
+        figure = Figure(figsize=(width, height), layout="constrained")
+        above, below = _stacked(figure, (1.15, 1))
+    else:
+        figure = Figure(figsize=(width, height + HITS_INCHES), layout="constrained")
+        above, between, below = _stacked(figure, (1.15, 2 * HITS_INCHES / height, 1))
+        _draw_hits(between, placed)
+    side, front = above.subplots(1, 2, width_ratios=(2.1, 1))
+    layers, radii, energies = below.subplots(1, 3)
+    points = _draw_side(side, shower, detector)
+    _draw_front(front, shower, detector)
+    bar = above.colorbar(points, ax=front, extend="both", pad=0.02)
+    bar.set_label("point energy [MeV]")
+    incident = shower.incident
+    side.set_title(
+        f"shower {event}: {incident.particle}, {incident.energy[0]:.3g} GeV, "
+        rf"$\theta'$ = {incident.theta[0]:.1f}°",
+        loc="left",
+        fontsize=8,
+    )
+    n = len(sums.n_points)
+    layers.set_title(f"mean of {n} showers" if n > 1 else "1 shower", loc="left", fontsize=8)
+    _draw_layers(layers, sums)
+    _draw_radii(radii, sums)
+    _draw_energies(energies, sums)
+    return figure
+
+
+def _stacked(figure: Figure, heights: Sequence[float]) -> list[SubFigure]:
+    rows = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    return [figure.add_subfigure(rows[i]) for i in range(len(heights))]
+
+
+def _draw_hits(figure: SubFigure, placed: PlacedShower) -> None:
+    side, layer = figure.subplots(1, 2)
+    cells = draw_side(side, placed)
+    draw_layer(layer, placed)
+    bar = figure.colorbar(cells, ax=layer, extend="both", pad=0.02)
+    bar.set_label("energy in a cell [MeV]")
+
+
+def _draw_side(axes: Axes, shower: Showers, detector: Detector) -> Any:
+    """The shower from the side, with the primary's path; returns what the colour bar explains."""
+    depth = detector.layer_depth_mm
+    points = _cloud(axes, depth[shower.layer], shower.x, shower.energy)
+    p_x, _, p_z = (float(p) for p in shower.incident.direction[0])
+    end = detector.depth_mm
+    axes.plot([0, end], [0, end * p_x / p_z], color="0.4", lw=0.7, ls="--", zorder=0)
+    axes.set_xlim(0, end)
+    low, high = np.percentile(shower.x, [1, 99]) if len(shower.x) else (0.0, 0.0)
+    axes.set_ylim(min(-HALF_WIDTH_MM, low), max(HALF_WIDTH_MM, high))
+    axes.set_xlabel("depth behind the calorimeter face [mm]")
+    axes.set_ylabel(r"$x'$ [mm]")
+    return points
+
+
+def _draw_front(axes: Axes, shower: Showers, detector: Detector) -> None:
+    dx, dy = axis_offsets(shower, detector)
+    _cloud(axes, shower.x - dx, shower.y - dy, shower.energy)
+    axes.set_xlim(-HALF_WIDTH_MM, HALF_WIDTH_MM)
+    axes.set_ylim(-HALF_WIDTH_MM, HALF_WIDTH_MM)
+    axes.set_aspect("equal")
+    axes.set_xlabel(r"$x'$ from the axis [mm]")
+    axes.set_ylabel(r"$y'$ from the axis [mm]")
+
+
+def _cloud(axes: Axes, across: Any, up: Any, energy: Any) -> Any:
+    from matplotlib.colors import LogNorm
+
+    order = np.argsort(energy)
+    return axes.scatter(
+        np.asarray(across)[order],
+        np.asarray(up)[order],
+        c=energy[order],
+        norm=LogNorm(*POINT_ENERGY_MEV),
+        cmap="inferno_r",
+        s=np.clip(4 * np.sqrt(energy[order]), 0.8, 12),
+        linewidths=0,
+        rasterized=True,
+    )
+
+
+def _draw_layers(axes: Axes, sums: Profiles) -> None:
+    edges = np.arange(len(sums.layer_energy) + 1) - 0.5
+    _steps(axes, sums.layer_energy / len(sums.n_points), edges)
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("layer")
+    axes.set_ylabel("mean energy [MeV]")
+
+
+def _draw_radii(axes: Axes, sums: Profiles) -> None:
+    widths = np.diff(RADIUS_EDGES_MM)
+    energy = sums.radius_energy / widths / len(sums.n_points)
+    _steps(axes, energy, RADIUS_EDGES_MM)
+    axes.set_xlim(RADIUS_EDGES_MM[0], RADIUS_EDGES_MM[-1])
+    _logarithmic(axes, energy)
+    axes.set_xlabel("distance to the axis [mm]")
+    axes.set_ylabel("mean energy [MeV/mm]")
+
+
+def _draw_energies(axes: Axes, sums: Profiles) -> None:
+    count = sums.energy_count / len(sums.n_points)
+    _steps(axes, count, ENERGY_EDGES_MEV)
+    axes.set_xscale("log")
+    axes.set_xlim(ENERGY_EDGES_MEV[0], ENERGY_EDGES_MEV[-1])
+    _logarithmic(axes, count)
+    axes.set_xlabel("point energy [MeV]")
+    axes.set_ylabel("mean points per bin")
+
+
+def _steps(axes: Axes, values: Any, edges: Any) -> None:
+    axes.stairs(values, edges, fill=True, color=FILL)
+    axes.stairs(values, edges, color=COLOUR, lw=0.9)
+
+
+def _logarithmic(axes: Axes, values: Any) -> None:
+    """A logarithmic axis from below the smallest content that is not zero."""
+    filled = values[values > 0]
+    axes.set_ylim((filled.min() / 2, filled.max() * 2) if len(filled) else (0.1, 10))
+    axes.set_yscale("log")

@@ -1,0 +1,1 @@
+"""Publishing: weights are validated, get a card, and go to the Hub."""

@@ -1,0 +1,217 @@
+"""From a folder with weights to a commit on the Hub, and the index entry that pins it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from calozoo.cards.card import MEASUREMENTS
+from calozoo.hub import Hub, HubRepo
+from calozoo.hub.cache import CARD_FILE, default_cache
+from calozoo.models import names
+from calozoo.models.discovery import Registration
+from calozoo.models.hub_models import REPO_NAME, find_registration
+from calozoo.models.index import IndexEntry
+from calozoo.models.weights import bundled_folder, is_offline
+from calozoo.publishing.hub_card import make_card
+from calozoo.publishing.weights_validation import check_weights
+from calozoo_core.errors import HubError, InputError, WeightsError
+from calozoo_core.generator import REFINED
+from calozoo_core.weights import WEIGHT_FILES, sha256
+
+__all__ = ["Publication", "open_repository", "prepare", "publish"]
+
+RECORDS: Final = (MEASUREMENTS, "training.json", "*.csv", "*.png")
+"""What goes along with the weights, where it is there: how they were measured and trained."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What is to be published, checked.
+
+    Arguments:
+        registration: The model that the weights are for.
+        repo: Where they go, as `organisation/name`.
+        files: What goes there, by name.
+        left_out: What else is in the folder, and stays there.
+    """
+
+    registration: Registration
+    repo: str
+    files: Mapping[str, Path]
+    left_out: tuple[str, ...]
+
+    def entry(self, commit: str | None = None) -> IndexEntry:
+        """What the index has to know to pull these weights.
+
+        Arguments:
+            commit: Where they are; None if they are nowhere yet.
+        """
+        spec = self.registration.spec
+        hashes = {name: sha256(self.files[name]) for name in WEIGHT_FILES}
+        bundled = bundled_folder(spec)
+        is_bundled = bundled is not None and all(
+            sha256(bundled / name) == digest for name, digest in hashes.items()
+        )
+        return IndexEntry(
+            name=spec.name,
+            aliases=spec.aliases,
+            summary=spec.summary,
+            distribution=self.registration.distribution,
+            version=self.registration.version if is_bundled else None,
+            repo=self.repo,
+            revision=commit,
+            sha256=hashes,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: what goes where."""
+        return {
+            "model": self.registration.spec.name,
+            "repo": self.repo,
+            "files": [
+                {"name": name, "size": path.stat().st_size, "sha256": sha256(path)}
+                for name, path in self.files.items()
+            ],
+            "left_out": list(self.left_out),
+        }
+
+
+@contextmanager
+def prepare(folder: Path, repo: str, model: str | None = None) -> Iterator[Publication]:
+    """Choose and check what of a folder is to be published; nothing is sent.
+
+    The weights are loaded, and must make showers that can be. Only what calozoo knows goes along,
+    so nothing that is not JSON, safetensors, a table or a picture ever does.
+
+    Arguments:
+        folder: Holds `config.json` and `model.safetensors`, and perhaps a card, measurements and
+            the record of a training. A card that is missing is made.
+        repo: Where they are to go, as `organisation/name`.
+        model: What they are the weights of; None for what the card or the configuration says.
+
+    Raises:
+        InputError: If the repository's name is none, or the model needs no weights.
+        ModelNameError: If no installed plugin brings the model.
+        WeightsError: If they are damaged, do not fit, or make showers that cannot be.
+        CalozooError: If the card names no licence or nothing to cite.
+    """
+    _check_repo(repo)
+    for name in WEIGHT_FILES:
+        if not (folder / name).is_file():
+            msg = f"{folder} has no {name}; name a folder that `calozoo train` has written."
+            raise WeightsError(msg)
+    registration = find_registration(folder) if model is None else names.find(model)
+    spec = registration.spec
+    if spec.weights is None and not spec.name.endswith(REFINED):
+        msg = f"{spec.name} needs no weights, so there is nothing to publish."
+        raise InputError(msg)
+    card = make_card(folder, registration, repo)
+    check_weights(spec, folder)
+    records = sorted(path for pattern in RECORDS for path in folder.glob(pattern))
+    with TemporaryDirectory() as scratch:
+        files = {name: folder / name for name in WEIGHT_FILES}
+        files[CARD_FILE] = Path(scratch, CARD_FILE)
+        files[CARD_FILE].write_text(card, encoding="utf-8")
+        files |= {path.name: path for path in records if path.is_file()}
+        left_out = sorted(path.name for path in folder.iterdir() if path.name not in files)
+        yield Publication(registration, repo, files, tuple(left_out))
+
+
+def open_repository(repo: str, endpoint: str | None = None) -> HubRepo:
+    """A repository to publish to, and a token for it that the Hub knows.
+
+    Arguments:
+        repo: As `organisation/name`.
+        endpoint: Address of the Hub; by default that of huggingface_hub.
+
+    Raises:
+        InputError: If the repository's name is none.
+        HubError: If there is no such token, or the Hub cannot be reached.
+    """
+    _check_repo(repo)
+    if is_offline():
+        msg = "HF_HUB_OFFLINE forbids to publish anything; unset it, or add --dry-run."
+        raise HubError(msg)
+    opened = HubRepo(Hub(default_cache(), endpoint), repo)
+    opened.check_token()
+    return opened
+
+
+def publish(
+    publication: Publication,
+    target: HubRepo,
+    *,
+    tag: str | None = None,
+    private: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> str:
+    """Send weights to the Hub, compare what is there afterwards, and give the commit.
+
+    Where the tag names a commit with just these files, or the main branch has them, nothing is
+    sent, and that commit is given.
+
+    Arguments:
+        publication: What to send.
+        target: Where to; it is made if it is not there.
+        tag: Name for the commit.
+        private: Only for those it is granted to.
+        say: Told what is done next.
+
+    Raises:
+        InputError: If the tag cannot be one.
+        HubError: If the tag is taken, the repository is public though `private` is set, the Hub
+            refuses or cannot be reached, or other files are there than were sent.
+    """
+    if tag is not None and not re.fullmatch(r"\w[\w.+-]*", tag):
+        msg = f"'{tag}' cannot be a tag; write one like v1.0."
+        raise InputError(msg)
+    is_public = target.is_public()
+    if is_public and private:
+        msg = f"{target.name} is there already, and public; leave out --private."
+        raise HubError(msg)
+    if is_public is not None and tag is not None:
+        there = _tagged(publication, target, tag)
+        if there is not None:
+            say(f"{target.name}@{tag} is just this already")
+            return there
+    if is_public is None:
+        say(f"making {'private ' if private else ''}{target.name}")
+        target.create(private=private)
+    size = sum(path.stat().st_size for path in publication.files.values())
+    say(f"sending {len(publication.files)} files, {size / 1e6:.2f} MB")
+    name = publication.registration.spec.name
+    commit = target.upload(publication.files, f"Weights of {name}{f', {tag}' if tag else ''}")
+    if tag is not None:
+        target.tag(tag, commit)
+    return commit
+
+
+def _check_repo(repo: str) -> None:
+    if not REPO_NAME.fullmatch(repo):
+        msg = f"'{repo}' is no repository of the Hub; write it as ORG/NAME."
+        raise InputError(msg)
+
+
+def _tagged(publication: Publication, target: HubRepo, tag: str) -> str | None:
+    """The commit that has this tag, if that is one of these files; None if none has.
+
+    Raises:
+        HubError: If another commit has it, or a branch is called so.
+    """
+    branches, tags = target.refs()
+    if tag in branches:
+        msg = f"{tag} is a branch of {target.name}; choose another --tag."
+        raise HubError(msg)
+    if tag in tags and not target.holds(tags[tag], publication.files):
+        msg = (
+            f"{target.name} has a tag {tag} already, on other files than these (commit "
+            f"{tags[tag][:12]}); choose another --tag."
+        )
+        raise HubError(msg)
+    return tags.get(tag)

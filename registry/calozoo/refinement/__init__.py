@@ -1,0 +1,1 @@
+"""Tail correction: fitting, validation, report and picture."""

@@ -1,0 +1,1 @@
+"""Training: new weights for a model, from showers or from its authors' files."""

@@ -1,0 +1,157 @@
+"""New weights for a model: trained on showers, or converted from its authors' files."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from calozoo.models import names
+from calozoo.models.discovery import Registration
+from calozoo_core.errors import CalozooError, InputError, OutputExistsError, PluginError
+from calozoo_core.weights import WEIGHT_FILES
+
+__all__ = ["convert_files", "parse_options", "train_model"]
+
+
+def train_model(model: str, data: Path, out: Path, options: Mapping[str, Any]) -> None:
+    """Train a model.
+
+    Arguments:
+        model: `architecture[.tag]`.
+        data: Folder with the showers, as the model's trainer wants them.
+        out: Folder for weights, checkpoints and logs; a training that was stopped goes on there.
+        options: The trainer's own.
+
+    Raises:
+        ModelNameError: If no model is called so.
+        InputError: If the model is not trained, there is no such data, or an option is unknown.
+        CalozooError: If something that only training needs is not installed.
+        PluginError: If the trainer cannot be imported.
+    """
+    registration = names.find(model)
+    spec = registration.spec
+    if spec.trainer is None:
+        msg = (
+            f"{spec.name} has nothing to train; `calozoo generate --model {spec.name}` just works."
+        )
+        raise InputError(msg)
+    if not data.is_dir():
+        msg = f"There is no folder {data} with showers to train on; give another --data."
+        raise InputError(msg)
+    with _needs_extra(registration, "train"):
+        train = _resolved(registration, spec.trainer)
+        _check_options(train, options)
+        train(data, out, **options)
+
+
+def convert_files(model: str, source: Path, out: Path, *, overwrite: bool = False) -> None:
+    """Turn the files of a model's authors into weights that calozoo loads.
+
+    Arguments:
+        model: `architecture[.tag]`.
+        source: Their file or folder.
+        out: Folder for `config.json` and `model.safetensors`.
+        overwrite: Replace weights that are already there.
+
+    Raises:
+        ModelNameError: If no model is called so.
+        InputError: If the model has no converter, or there is no such file.
+        OutputExistsError: If the folder has weights and `overwrite` is not set.
+        WeightsError: If the files are not the authors'.
+        PluginError: If the converter cannot be imported.
+    """
+    registration = names.find(model)
+    spec = registration.spec
+    if spec.converter is None:
+        msg = f"{spec.name} reads no other files than its own, so there is nothing to convert."
+        raise InputError(msg)
+    if not source.exists():
+        msg = f"There is no file or folder {source} to convert."
+        raise InputError(msg)
+    if not overwrite and any((out / name).exists() for name in WEIGHT_FILES):
+        msg = f"{out} already has weights in it. Add --overwrite to replace them."
+        raise OutputExistsError(msg)
+    with _needs_extra(registration, "train"):
+        convert = _resolved(registration, spec.converter)
+        convert(source, out)
+
+
+def parse_options(words: Sequence[str]) -> dict[str, Any]:
+    """Options from `name=value`; a value that reads as JSON is that, any other is a text.
+
+    Raises:
+        InputError: If a word has no `=`, no name, or a name that came before.
+
+    Example:
+        >>> parse_options(["epochs=20", "rate=1e-3", "device=cpu"])
+        {'epochs': 20, 'rate': 0.001, 'device': 'cpu'}
+    """
+    options: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or not name.isidentifier():
+            msg = f"Cannot read the option {word!r}; write name=value."
+            raise InputError(msg)
+        if name in options:
+            msg = f"The option {name} is given twice; give it once."
+            raise InputError(msg)
+        options[name] = _value(value)
+    return options
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _check_options(train: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Refuse options that the trainer's signature does not have; `**options` has them all."""
+    parameters = list(inspect.signature(train).parameters.values())[2:]
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    known = [parameter.name for parameter in parameters]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        msg = f"There is no option {unknown[0]}; the options are {', '.join(known) or 'none'}."
+        raise InputError(msg)
+
+
+def _resolved(registration: Registration, path: str) -> Callable[..., Any]:
+    try:
+        function = pkgutil.resolve_name(path)
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and _package(error.name or "") != _package(path):
+            raise  # a package that only training needs
+        reason = " ".join(str(error).split())
+        msg = f"{registration.spec.name} is broken, since importing {path} failed: {reason}."
+        raise PluginError(msg) from error
+    if not callable(function):
+        msg = f"{registration.spec.name} is broken, since {path} is no function."
+        raise PluginError(msg)
+    result: Callable[..., Any] = function
+    return result
+
+
+@contextmanager
+def _needs_extra(registration: Registration, extra: str) -> Iterator[None]:
+    """Says what to install if a package that only some need is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        msg = (
+            f"This needs {_package(error.name or str(error))}, which is not installed; "
+            f"`pip install '{registration.distribution}[{extra}]'` brings it."
+        )
+        raise CalozooError(msg) from error
+
+
+def _package(path: str) -> str:
+    return path.partition(":")[0].partition(".")[0]

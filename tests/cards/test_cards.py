@@ -1,0 +1,352 @@
+"""Cards and leaderboards hold nothing but measurements, and the Hub can read them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from pydantic import ValidationError
+
+from calozoo.benchmark.measurements import (
+    EnergyRatios,
+    EnergyTimes,
+    Fidelity,
+    Machine,
+    Measurements,
+    Memory,
+    SampleFacts,
+    Timing,
+    read_measurements,
+)
+from calozoo.cards.card import card, find_card, own_cards, read_cards, write_card
+from calozoo.cards.leaderboard import Entry, Row, leaderboard
+from calozoo.cards.leaderboard_pages import as_html, as_markdown
+from calozoo.cli.card import readable
+from calozoo.cli.compare import board_text
+from calozoo_core.errors import CalozooError, InputError
+from calozoo_core.generator import Conditions, ModelSpec
+from calozoo_core.metrics.result import MetricResult
+
+ROOT = Path(__file__).parents[2]
+CARDS = sorted(own_cards().glob("*/measurements.json"))
+
+
+def spec(name: str) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        summary="A model: with a colon, and 'quotes'.",
+        factory="nowhere:Nothing",
+        representation="x25",
+        detector="ild_siecal_regular",
+        conditions=Conditions(energy_gev=(1, 127), theta_deg=(0, 60)),
+        license="Apache-2.0",
+        papers=("https://arxiv.org/abs/2511.01460",),
+    )
+
+
+def figure(name: str, value: float | None, metric: str = "js") -> MetricResult:
+    return MetricResult(
+        name=name,
+        metric=metric,
+        value=value,
+        error=None if value is None else value / 10,
+        noise_floor=None if value is None else 2e-5,
+        n_generated=100,
+        n_reference=100,
+        reason="Too few." if value is None else None,
+    )
+
+
+def measurements(name: str = "caloclouds3.test", value: float = 4e-4, ms: float = 2.0):
+    figures = (
+        figure("cells.layer_energy", value),
+        figure("cells.radial_energy_30", 2 * value),
+        figure("cells.linearity", value, "l1"),
+        figure("cells.resolution", None, "l1"),
+        figure("points.spectrum", value),
+    )
+    row = EnergyTimes(
+        energy_gev=10,
+        single_ms=ms,
+        batched_ms=ms / 4,
+        single_placed_ms=2 * ms,
+        batched_placed_ms=ms / 2,
+        geant4_ms=150,
+        speedups=(150 / ms, 600 / ms, 75 / ms, 300 / ms),
+    )
+    ratios = EnergyRatios(
+        low_gev=10,
+        high_gev=10,
+        n_generated=100,
+        n_reference=100,
+        visible_energy=(1.01, 0.02),
+        hits=(0.99, 0.01),
+    )
+    return Measurements(
+        spec=spec(name),
+        precision="float32",
+        parameters=1234,
+        weights_bytes=5000,
+        machine=Machine.here(),
+        sample=SampleFacts(
+            n_showers=100,
+            energies_gev=(10, 20),
+            theta_deg=(43, 137),
+            phi_deg=(79, 109),
+            detector="ild_siecal",
+            threshold_mev=0.1,
+            reference="geant4.ild-siecal",
+            points_reference="geant4.ild-siecal-regular",
+            seed=0,
+        ),
+        fidelity=(Fidelity(precision="float32", figures=figures, ratios=(ratios,)),),
+        timings=(
+            Timing(
+                precision="float32",
+                threads=1,
+                rounds=3,
+                batch_size=64,
+                geant4="geant4.ild-siecal-regular",
+                load=0.1,
+                energies=(row,),
+            ),
+        ),
+        memory=Memory(n_showers=100, peak_mb=300, interpreter_mb=10, startup_s=2.5),
+        notes=("A note.",),
+    )
+
+
+# The cards that are there
+
+
+@pytest.mark.parametrize("path", CARDS, ids=lambda path: path.parent.name)
+def test_no_number_in_a_card_is_typed(path):
+    measured = read_measurements(path)
+    assert measured.as_json() == path.read_text()
+    assert card(measured) == (path.parent / "README.md").read_text()
+    assert measured.spec.name == path.parent.name
+
+
+def test_there_are_cards():
+    assert CARDS
+
+
+def test_no_number_in_the_leaderboard_is_typed():
+    board = leaderboard(read_cards())
+    assert as_markdown(board) == (ROOT / "docs" / "leaderboard.md").read_text()
+    assert as_html(board) == (ROOT / "docs" / "leaderboard.html").read_text()
+
+
+# What the Hub reads
+
+
+@pytest.mark.parametrize("path", CARDS, ids=lambda path: path.parent.name)
+def test_hub_reads_every_card(path):
+    check_front_matter(read_measurements(path))
+
+
+def test_hub_reads_licence_tags_and_every_result():
+    check_front_matter(measurements())
+
+
+def check_front_matter(measured: Measurements) -> None:
+    from huggingface_hub import ModelCard
+
+    data = ModelCard(card(measured)).data
+    assert data.license == measured.spec.license.lower()
+    assert data.library_name == "calozoo"
+    assert measured.spec.architecture in data.tags
+    assert data.model_name == measured.spec.name
+    results = {result.metric_name: result for result in data.eval_results}
+    for wanted in measured.fidelity[0].figures:
+        found = results.get(f"Jensen-Shannon divergence of {wanted.name}, nat")
+        if wanted.metric == "js" and wanted.value is not None:
+            assert found is not None
+            assert found.metric_value == wanted.value
+            assert measured.sample.detector in found.dataset_type
+    types = {result.metric_type: result.metric_value for result in data.eval_results}
+    if measured.timings:
+        timing = measured.timings[0]
+        assert types.get("speed-up-single-placed") == timing.placed_speedup
+        assert types["milliseconds-batched"] == timing.mean_ms(lambda row: row.batched_ms)
+    if measured.memory is not None:
+        assert types["peak-memory"] == measured.memory.peak_mb
+    # What the Hub needs of a result, and would refuse a card without.
+    assert all(r.task_type and r.dataset_type and r.dataset_name for r in data.eval_results)
+
+
+# The page
+
+
+def test_card_names_the_papers_own_figure_beside_ours():
+    text = card(measurements())
+    assert (
+        "| longitudinal energy profile | 1e-4 nat | 4.00 ± 0.40 | 0.2 | 0.050 ± 0.011 [1]" in text
+    )
+    assert "[1] <https://arxiv.org/abs/2511.17293>, Full physics benchmark, Table I" in text
+    assert "0.09 ± 0.04 (no unit printed)" in text
+    assert "reports 129.29x" in text
+
+
+def test_card_says_why_a_figure_is_missing():
+    text = card(measurements())
+    assert "| energy resolution | % | - | - |" in text
+    assert "Not given: Too few." in text
+
+
+def test_card_warns_of_primaries_outside_the_training():
+    measured = measurements()
+    outside = measured.fidelity[0].model_copy(update={"extrapolated": True})
+    text = card(measured.model_copy(update={"fidelity": (outside,)}))
+    assert "outside what the model was trained on" in text
+    assert "outside what" not in card(measured)
+
+
+def test_terminal_sees_columns_and_no_front_matter():
+    text = readable(card(measurements()))
+    assert text.startswith("\x1b[1mcaloclouds3.test\x1b[0m")
+    assert "|" not in text
+    assert "model-index" not in text
+
+
+def test_card_and_measurements_are_read_back(tmp_path):
+    folder = write_card(tmp_path, measurements())
+    assert read_measurements(folder / "measurements.json") == measurements()
+    assert find_card("caloclouds3", tmp_path) == folder
+    assert [one.spec.name for one in read_cards(tmp_path)] == ["caloclouds3.test"]
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "measurements.json"]
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"surprise": 1}, "surprise"),
+        ({"version": 1}, "version"),
+        ({"precision": None}, "precision"),
+        ({"fidelity": []}, "fidelity"),
+        ({"memory": {"n_showers": 1}}, "memory"),
+    ],
+)
+def test_measurements_that_are_not_ours_are_refused(change, where, tmp_path):
+    broken = tmp_path / "measurements.json"
+    broken.write_text(json.dumps(json.loads(measurements().as_json()) | change))
+    with pytest.raises(CalozooError, match=rf"\({where}"):
+        read_measurements(broken)
+
+
+def test_numbers_that_are_none_are_refused():
+    with pytest.raises(ValidationError):
+        Memory(n_showers=1, peak_mb=float("nan"), interpreter_mb=1, startup_s=1)
+
+
+# The leaderboard
+
+
+def test_best_and_worst_are_marked():
+    entries = (Entry("1", 1.0), Entry("3", 3.0), Entry("-", None), Entry("2", 2.0))
+    row = Row("a figure", entries)
+    assert row.marks == ("best", "worst", "", "")
+    assert replace(row, better="high").marks == ("worst", "best", "", "")
+    assert replace(row, better=None).marks == ("", "", "", "")
+
+
+@pytest.mark.parametrize("values", [(2.0, 2.0), (2.0, None), (None, None)])
+def test_nothing_is_marked_where_nothing_differs(values):
+    assert set(Row("r", tuple(Entry("x", value) for value in values)).marks) == {""}
+
+
+def test_leaderboard_ranks_models_row_by_row():
+    good, fast = measurements("good.one", 1e-4, ms=8.0), measurements("fast.one", 9e-4, ms=1.0)
+    board = leaderboard([good, fast])
+    assert board.models == ("good.one", "fast.one")
+    rows = {row.label: row for table in board.tables.values() for row in table}
+    assert rows["longitudinal energy profile [1e-4 nat]"].marks == ("best", "worst")
+    assert rows["a shower alone [ms]"].marks == ("worst", "best")
+    assert rows["times faster than Geant4, alone"].marks == ("worst", "best")
+    assert rows["parameters"].marks == ("", "")
+    assert "energy resolution [%]" not in rows  # nobody has it
+    text = as_markdown(board)
+    assert (
+        "| longitudinal energy profile [1e-4 nat] | **1.00 ± 0.10** | *9.00 ± 0.90* | 0.2 |" in text
+    )
+    plain = board_text(board)
+    assert "1.00 ± 0.10*" in plain
+    assert "9.00 ± 0.90!" in plain
+
+
+def test_first_rows_are_those_of_the_papers_table():
+    board = leaderboard([measurements()])
+    labels = [row.label for row in board.tables["How good: cells of placed showers"]]
+    assert labels[0].startswith("radial energy profile, 0-30 mm")
+    assert labels[1].startswith("longitudinal energy profile")
+    assert any(row.label.startswith("Full physics benchmark, Table I") for row in board.papers)
+
+
+def test_models_measured_differently_are_said_to_be():
+    one, other = measurements("one.a"), measurements("other.b")
+    assert not [note for note in leaderboard([one, other]).notes if "different" in note]
+    fewer = other.model_copy(update={"sample": other.sample.model_copy(update={"n_showers": 50})})
+    notes = "\n".join(leaderboard([one, fewer]).notes)
+    assert "one.a: 100 photons" in notes
+    assert "other.b: 50 photons" in notes
+    assert "different samples" in notes
+
+
+def test_no_cards_are_no_leaderboard():
+    with pytest.raises(InputError, match="calozoo benchmark MODEL"):
+        leaderboard([])
+
+
+def test_html_is_well_formed_and_marks_alike():
+    one, other = measurements("one.a", 1e-4), measurements("other.b", 9e-4)
+    text = as_html(leaderboard([one, other]))
+    page = ElementTree.fromstring(text.removeprefix("<!DOCTYPE html>\n"))
+    marked = {cell.get("class"): cell.text for cell in page.iter("td") if cell.get("class")}
+    assert set(marked) == {"best", "worst", "floor"}
+    assert [head.text for head in page.iter("th")][1:3] == ["one.a", "other.b"]
+
+
+def test_html_is_safe_from_what_names_hold():
+    measured = measurements()
+    odd = measured.model_copy(
+        update={"sample": measured.sample.model_copy(update={"reference": "<script>&.h5"})}
+    )
+    assert "&lt;script&gt;&amp;.h5" in as_html(leaderboard([odd]))
+
+
+# The commands
+
+
+def test_commands_read_cards_of_a_folder(calozoo, tmp_path):
+    write_card(tmp_path / "cards", measurements("one.a", 1e-4))
+    write_card(tmp_path / "cards", measurements("other.b", 9e-4))
+    shown = calozoo("compare", "--cards", "cards", "--markdown", "--html", "board.html")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith("# Leaderboard")
+    assert (tmp_path / "board.html").read_text().startswith("<!DOCTYPE html>")
+    one = calozoo("compare", "other.b", "--cards", "cards", "--json")
+    assert json.loads(one.stdout)["models"] == ["other.b"]
+    printed = calozoo("card", "one", "--cards", "cards")
+    assert printed.stdout == card(measurements("one.a", 1e-4))
+    path = calozoo("card", "one", "--cards", "cards", "--path").stdout.strip()
+    assert path == "cards/one.a/README.md"
+    as_json = calozoo("card", "one", "--cards", "cards", "--json").stdout
+    assert as_json == measurements("one.a", 1e-4).as_json()
+
+
+@pytest.mark.parametrize("command", ["card", "compare"])
+def test_model_without_a_card_is_told_how_to_get_one(command, calozoo, tmp_path):
+    (tmp_path / "cards").mkdir()
+    run = calozoo(command, "toy", "--cards", "cards")
+    assert run.returncode == 1
+    assert "`calozoo benchmark toy --out cards` makes one" in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_misspelt_card_is_guessed(calozoo, tmp_path):
+    write_card(tmp_path / "cards", measurements())
+    run = calozoo("card", "calocluds3", "--cards", "cards")
+    assert "Did you mean caloclouds3?" in run.stderr

@@ -1,0 +1,454 @@
+"""What was pulled can be listed and removed, and nothing else is, whoever uses the cache beside."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from zoo_models import PLUGIN, hashes, weights
+
+from calozoo.hub import Hub as Client
+from calozoo.hub import cache_removal
+from calozoo.hub.cache import CachedRepo
+from calozoo.hub.cached_revisions import find_named, find_repos, find_revisions
+from calozoo.models import discovery
+from calozoo.models import index as index_module
+from calozoo_core.errors import CalozooError, HubError, ModelNameError
+from conftest import clean_environment
+
+REPO = "some-lab/cc.ild"
+FOREIGN = "google/weights"
+LABELLED = b"---\nlibrary_name: calozoo\ncalozoo:\n  model: cc.ild\n---\n# A card\n"
+
+
+@dataclass
+class Shelf:
+    """A cache that is filled from a Hub on loopback.
+
+    Arguments:
+        folder: Of the test; the command line looks for the cache in it.
+        hub: The Hub.
+    """
+
+    folder: Path
+    hub: object
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / "huggingface" / "hub"
+
+    @property
+    def cached(self) -> CachedRepo:
+        return CachedRepo(self.cache, REPO)
+
+    def pull(self, files: Mapping[str, bytes], tag: str | None = None, repo: str = REPO) -> str:
+        """Publish these, and fetch them into the cache."""
+        commit = self.hub.publish(repo, files, tag=tag)
+        Client(self.cache, self.hub.url).fetch(repo, commit, {})
+        if tag is not None:
+            CachedRepo(self.cache, repo).remember(tag, commit)
+        return commit
+
+    def everything(self) -> set[Path]:
+        """All files and links there are, but for locks, which the operating system may keep."""
+        found = (path for path in self.cache.rglob("*") if not path.is_dir() or path.is_symlink())
+        return {path for path in found if path.suffix not in (".lock", ".TAG")}
+
+    def blobs(self) -> set[bytes]:
+        return {path.read_bytes() for path in (self.cached.folder / "blobs").iterdir()}
+
+
+@pytest.fixture
+def known(tmp_path, monkeypatch):
+    """An index of one model, in the folder that is returned."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    write_entry(folder, None, {})
+    monkeypatch.setenv("CALOZOO_INDEX", str(folder))
+    index_module.forget()
+    yield folder
+    monkeypatch.undo()
+    index_module.forget()
+
+
+@pytest.fixture
+def shelf(tmp_path, hub, known, monkeypatch) -> Shelf:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "huggingface" / "hub"))
+    return Shelf(tmp_path, hub)
+
+
+def write_entry(folder: Path, commit: str | None, files: Mapping[str, bytes]) -> None:
+    lines = [
+        'name = "cc.ild"',
+        'summary = "A test."',
+        'distribution = "zoo-cc"',
+        f'repo = "{REPO}"',
+    ]
+    if commit is not None:
+        table = [f'"{name}" = "{digest}"' for name, digest in hashes(dict(files)).items()]
+        lines += [f'revision = "{commit}"', "[sha256]", *table]
+    (folder / "cc.ild.toml").write_text("\n".join(lines))
+    index_module.forget()
+
+
+def remove(name: str) -> int:
+    return cache_removal.remove(find_named(name))
+
+
+def test_list_says_what_was_pulled_how_large_it_is_and_when_it_was_used(shelf, known, typed):
+    files = weights()
+    commit = shelf.pull(files, tag="v1.0")
+    write_entry(known, commit, files)
+
+    _, shown, told = typed("cache", "list")
+    report = json.loads(typed("cache", "list", "--json")[1])
+
+    heading, row = shown.splitlines()
+    assert heading.split() == ["MODEL", "REVISION", "SIZE", "LAST", "USED", "STATE"]
+    assert row.split()[:4] == ["cc.ild", f"{commit[:12]},", "v1.0", "5.0"]
+    assert row.endswith("  pinned")
+    assert told == f"1 revision, 5.0 kB in {shelf.cache}\n"
+    assert report["bytes"] == sum(map(len, files.values()))
+    (about,) = report["revisions"]
+    assert (about["revision"], about["refs"]) == (commit, ["v1.0"])
+    assert (about["whole"], about["pinned"]) == (True, True)
+    assert about["used"] is not None
+
+
+def test_an_empty_cache_is_said_and_is_no_error(shelf, typed):
+    code, shown, told = typed("cache", "list")
+
+    assert (code, shown) == (0, "")
+    assert told.startswith("nothing of calozoo's is in ")
+    assert json.loads(typed("cache", "list", "--json")[1])["revisions"] == []
+
+
+def test_what_two_revisions_share_counts_once_and_stays_for_the_other(shelf):
+    first = weights()
+    old = shelf.pull(first, tag="v1")
+    new = shelf.pull(first | {"config.json": b'{"seed": 9}'}, tag="v2")
+
+    freed = remove(f"{REPO}@{old}")
+
+    assert freed == len(first["config.json"])
+    assert not shelf.cached.snapshot(old).exists()
+    assert shelf.cached.has(new)
+    assert not list(shelf.cached.damaged(new, {}))
+    assert [one.commit for one in find_revisions(shelf.cached)] == [new]
+
+
+def test_a_removed_model_leaves_nothing_behind(shelf):
+    shelf.pull(weights(), tag="v1")
+
+    remove("cc.ild")
+
+    assert not shelf.cached.folder.exists()
+    assert not shelf.everything()
+    assert not cache_removal.find_leftovers(shelf.cache)
+
+
+@pytest.mark.parametrize("revision", ["v1", "{commit}", "{prefix}"])
+def test_a_revision_is_named_by_its_tag_or_the_beginning_of_its_commit(shelf, revision):
+    commit = shelf.pull(weights(), tag="v1")
+    shelf.pull(weights(seed=2), tag="v2")
+
+    (found,) = find_named(f"cc.ild@{revision.format(commit=commit, prefix=commit[:7])}")
+
+    assert found.commit == commit
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "sentence"),
+    [
+        ("cc.ild@v9", CalozooError, "nothing of cc.ild@v9 is in the cache; `calozoo cache list`"),
+        ("no-such-model", ModelNameError, "no model is called 'no-such-model'"),
+        (FOREIGN, CalozooError, f"nothing of {FOREIGN} is in the cache"),
+        ("../..", CalozooError, "nothing of ../.. is in the cache"),
+    ],
+)
+def test_what_is_not_there_or_not_ours_is_refused(shelf, name, error, sentence):
+    shelf.pull(weights(), tag="v1")
+    shelf.pull(weights(seed=3), repo=FOREIGN)
+
+    with pytest.raises(error, match="^" + sentence.replace(".", r"\.")):
+        find_named(name)
+
+
+@pytest.mark.parametrize(
+    ("files", "is_ours"),
+    [
+        ({"README.md": LABELLED}, True),
+        ({"config.json": b'{"architecture": "cc"}'}, True),
+        ({"config.json": b'{"architecture": "vit_base_patch16_224"}'}, False),
+        ({"config.json": b"[1]"}, False),
+    ],
+)
+def test_a_repository_of_no_index_is_ours_if_it_says_so(shelf, files, is_ours):
+    shelf.pull(weights() | files, repo="my-lab/photons")
+
+    assert [one.repo for one in find_repos(shelf.cache)] == ["my-lab/photons"] * is_ours
+
+
+def test_other_programs_models_are_left_alone_whatever_state_they_are_in(shelf):
+    shelf.pull(weights(seed=3), repo=FOREIGN)
+    foreign = CachedRepo(shelf.cache, FOREIGN)
+    (foreign.folder / "blobs" / "0123.incomplete").write_bytes(b"half")
+    before = shelf.everything()
+    shelf.pull(weights(), tag="v1")
+
+    cache_removal.prune(cache_removal.find_leftovers(shelf.cache))
+    remove("cc.ild")
+
+    assert shelf.everything() == before
+
+
+def test_no_link_is_followed_out_of_the_cache(shelf, tmp_path):
+    commit = shelf.pull(weights(), tag="v1")
+    outside = tmp_path / "outside"
+    (outside / "inner").mkdir(parents=True)
+    (outside / "precious").write_text("mine")
+    folder = shelf.cached.folder
+    (shelf.cached.snapshot(commit) / "link").symlink_to(outside)
+    (shelf.cached.snapshot(commit) / "up").symlink_to("../..")
+    (folder / "snapshots" / ("a" * 40)).symlink_to(outside)
+    (folder / "blobs" / "elsewhere").symlink_to(outside / "precious")
+    (folder / ".removed-x").symlink_to(outside)
+    shutil.rmtree(folder / "trees", ignore_errors=True)
+    (folder / "trees").symlink_to(outside)
+
+    cache_removal.prune(cache_removal.find_leftovers(shelf.cache))
+    remove("cc.ild")
+
+    assert (outside / "precious").read_text() == "mine"
+    assert (outside / "inner").is_dir()
+    assert not shelf.cached.has(commit)
+
+
+def test_a_repository_that_is_a_link_is_left_alone(shelf, tmp_path):
+    commit = shelf.pull(weights(), tag="v1")
+    elsewhere = tmp_path / "elsewhere"
+    shelf.cached.folder.rename(elsewhere)
+    shelf.cached.folder.symlink_to(elsewhere)
+
+    assert find_repos(shelf.cache) == []
+    cache_removal.prune(cache_removal.find_leftovers(shelf.cache))
+
+    assert (elsewhere / "snapshots" / commit / "model.safetensors").is_file()
+
+
+def test_a_removal_that_is_killed_leaves_no_half_revision(shelf, monkeypatch):
+    commit = shelf.pull(weights(), tag="v1")
+
+    def killed(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            remove("cc.ild")
+
+    assert not shelf.cached.snapshot(commit).exists()
+    assert {one.what for one in cache_removal.find_leftovers(shelf.cache)} == {
+        "half-removed revision"
+    }
+    cache_removal.prune(cache_removal.find_leftovers(shelf.cache))
+    assert not shelf.everything()
+
+
+def test_leftovers_are_found_and_pruned_and_what_is_needed_stays(shelf, known):
+    files = weights()
+    pinned = shelf.pull(files)
+    write_entry(known, pinned, files)
+    tagged = shelf.pull(weights(seed=2), tag="v2")
+    idle = shelf.pull(weights(seed=3))
+    half = shelf.pull(weights(seed=4), tag="v4")
+    (shelf.cached.snapshot(half) / "model.safetensors").unlink()
+    folder = shelf.cached.folder
+    (folder / "blobs" / f"{'b' * 64}.1234.incomplete").write_bytes(b"half a file")
+    (folder / "blobs" / ("c" * 64)).write_bytes(b"nobody's")
+    (folder / "refs" / "v3.part").write_text("dead")
+    (folder / ".removed-1").mkdir()
+    (folder / ".removed-1" / "config.json").write_text("{}")
+    (folder / ".no_exist" / ("d" * 40)).mkdir(parents=True)
+    (shelf.cached.locks / f"{'e' * 64}.lock").touch()
+
+    found = cache_removal.find_leftovers(shelf.cache)
+    freed, spared = cache_removal.prune(found)
+
+    assert sorted({one.what for one in found}) == [
+        "broken-off download",
+        "file no revision uses",
+        "half-pulled revision",
+        "half-removed revision",
+        "half-written note",
+        "lock left behind",
+        "note on a removed revision",
+        "revision nothing refers to",
+    ]
+    assert {one.path.name for one in found} >= {idle, half}
+    assert (freed > 2 * 5000, spared) == (True, [])
+    assert {one.commit for one in find_revisions(shelf.cached)} == {pinned, tagged}
+    assert cache_removal.find_leftovers(shelf.cache) == []
+    assert weights(seed=2)["model.safetensors"] in shelf.blobs()
+
+
+def test_after_a_pull_there_is_nothing_to_prune(shelf):
+    shelf.pull(weights(), tag="v1")
+
+    assert cache_removal.find_leftovers(shelf.cache) == []
+
+
+def test_what_another_process_pulls_is_neither_removed_nor_pruned(shelf):
+    commit = shelf.pull(weights())
+    code = f"""
+import sys
+from pathlib import Path
+from calozoo.hub.cache import CachedRepo
+with CachedRepo(Path({str(shelf.cache)!r}), {REPO!r}).locked():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    pulling = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with pulling:
+        assert pulling.stdout.readline() == b"held\n"
+        with pytest.raises(HubError, match="is being pulled or removed; try again when"):
+            remove("cc.ild")
+        freed, spared = cache_removal.prune(cache_removal.find_leftovers(shelf.cache))
+        pulling.stdin.close()
+
+    assert (freed, spared) == (0, [shelf.cached])
+    assert shelf.cached.has(commit)
+    assert cache_removal.prune(cache_removal.find_leftovers(shelf.cache))[0] > 5000
+
+
+def test_a_blob_that_another_client_of_the_hub_fetches_is_not_deleted(shelf):
+    commit = shelf.pull(weights(), tag="v1")
+    blob = (shelf.cached.snapshot(commit) / "model.safetensors").resolve()
+
+    with shelf.cached.lock(blob.name) as is_held:
+        assert is_held
+        remove("cc.ild")
+
+    assert blob.is_file()
+    assert [one.path for one in cache_removal.find_leftovers(shelf.cache)] == [blob]
+
+
+def test_pulls_and_removals_at_the_same_time_end_in_whole_revisions_or_none(shelf):
+    commit = shelf.pull(weights(), tag="v1")
+    code = f"""
+from pathlib import Path
+from calozoo.hub import Hub
+from calozoo_core.errors import HubError
+for _ in range(8):
+    try:
+        Hub(Path({str(shelf.cache)!r}), {shelf.hub.url!r}).fetch({REPO!r}, {commit!r}, {{}})
+    except HubError as error:
+        assert "did not arrive whole" in str(error), error
+"""
+    pulls = subprocess.Popen([sys.executable, "-c", code])
+    removed = 0
+    while pulls.poll() is None:
+        for revision in find_revisions(shelf.cached):
+            cache_removal.remove([revision])
+            removed += 1
+        cache_removal.prune(cache_removal.find_leftovers(shelf.cache))
+
+    assert pulls.returncode == 0
+    assert removed
+    Client(shelf.cache, shelf.hub.url).fetch(REPO, commit, {})
+    assert shelf.cached.has(commit)
+    assert not list(shelf.cached.damaged(commit, {}))
+
+
+def test_rm_removes_all_revisions_and_says_that_the_plugin_stays(shelf, site, typed):
+    site.install("zoo-cc", "1.0", "zoo_plugin", PLUGIN)
+    shelf.pull(weights(), tag="v1")
+    shelf.pull(weights(seed=2), tag="v2")
+
+    tried = typed("rm", "cc", "--dry-run")
+    assert len(find_revisions(shelf.cached)) == 2
+    done = typed("rm", "cc")
+    again = typed("rm", "cc")
+
+    stays = "the plugin zoo-cc 1.0 stays installed; `pip uninstall zoo-cc` removes it\n"
+    assert tried == (0, done[1], f"would free up to 10.0 kB\n{stays}")
+    assert done == (0, tried[1], f"10.0 kB freed\n{stays}")
+    assert len(done[1].splitlines()) == 2
+    assert again[0] == 1
+    assert again[2].startswith("calozoo: nothing of cc is in the cache")
+    assert not shelf.everything()
+
+
+def test_rm_takes_no_revision_but_says_which_command_does(typed):
+    code, _, told = typed("rm", "toy@v1")
+
+    assert code == 2
+    assert "type `calozoo cache rm toy@v1` for this one" in told
+
+
+def test_cache_rm_reports_in_json(shelf, typed):
+    commit = shelf.pull(weights(), tag="v1")
+
+    code, shown, _ = typed("cache", "rm", "cc.ild@v1", "--json")
+
+    report = json.loads(shown)
+    assert (code, report["removed"]) == (0, True)
+    assert [one["revision"] for one in report["revisions"]] == [commit]
+    assert report["freed"] > 5000
+
+
+def test_prune_without_a_terminal_needs_a_yes(shelf, typed, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    shelf.pull(weights())
+    before = shelf.everything()
+
+    looked = typed("cache", "prune", "--dry-run")
+    refused = typed("cache", "prune")
+    assert shelf.everything() == before
+    done = typed("cache", "prune", "--yes", "--json")
+
+    assert [looked[0], refused[0], done[0]] == [0, 2, 0]
+    assert "revision nothing refers to" in looked[1]
+    assert refused[2].startswith("calozoo: Nobody can be asked here; add --yes")
+    assert json.loads(done[1])["freed"] > 5000
+    assert not shelf.everything()
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])
+def test_prune_asks_on_a_terminal_and_takes_a_no(shelf, known, tmp_path, answer, code):
+    shelf.pull(weights())
+    before = shelf.everything()
+    keyboard, terminal = pty.openpty()
+    os.write(keyboard, f"{answer}\n".encode())
+    done = subprocess.run(
+        [sys.executable, "-m", "calozoo", "cache", "prune"],
+        stdin=terminal,
+        env=clean_environment(tmp_path) | {"CALOZOO_INDEX": str(known)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    os.close(keyboard)
+    os.close(terminal)
+
+    assert done.returncode == code
+    assert "Remove 1 leftover, 5.0 kB?" in done.stderr
+    assert (shelf.everything() == before) == (answer == "n")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_plugins():
+    discovery.forget()
+    yield
+    discovery.forget()
