@@ -32,7 +32,7 @@ from click.testing import CliRunner
 
 from calozoo import Generator, Incident, ModelSpec, Showers, list_models, load
 from calozoo.cli import cli
-from calozoo.refinement_report import read_report
+from calozoo.refinement.report import read_report
 from calozoo_core.comparison import compare, compare_features
 from calozoo_core.io import (
     ShowerFile,
@@ -44,7 +44,7 @@ from calozoo_core.io import (
     root,
     write_showers,
 )
-from calozoo_core.observables import Tally
+from calozoo_core.observables import ObservableAccumulator
 from calozoo_core.placement import Hits, load_placement
 from calozoo_core.voxels import CylinderVoxels
 
@@ -58,10 +58,10 @@ __all__ = [
     "Hits",
     "Incident",
     "ModelSpec",
+    "ObservableAccumulator",
     "ShowerFile",
     "ShowerWriter",
     "Showers",
-    "Tally",
     "calochallenge",
     "check_text",
     "check_values",

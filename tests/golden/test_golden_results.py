@@ -9,7 +9,7 @@ import pytest
 from golden_data import (
     GOLDEN,
     Incident,
-    Tally,
+    ObservableAccumulator,
     check_text,
     check_values,
     compare,
@@ -25,11 +25,13 @@ CARDS = GOLDEN / "cards"
 
 
 @cache
-def tally(seed: int, n: int, energy: tuple[float, ...], detector: str | None = None) -> Tally:
+def tally(
+    seed: int, n: int, energy: tuple[float, ...], detector: str | None = None
+) -> ObservableAccumulator:
     """Observables of toy showers: straight in, or placed into a detector from the origin."""
     toy, energies = load("toy"), np.tile(energy, n // len(energy))
     placement = None if detector is None else load_placement(detector)
-    summed = Tally("ild_siecal_regular", placement=placement)
+    summed = ObservableAccumulator("ild_siecal_regular", placement=placement)
     if placement is None:
         summed.add(toy.generate(energy=energies, seed=seed))
         return summed

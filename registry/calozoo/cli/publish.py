@@ -51,8 +51,8 @@ def publish(
     write to ORG: type `hf auth login`, or set HF_TOKEN. Sending the same files again changes
     nothing.
 
-    The entry goes to stdout; put it into registry/calozoo/models/index/ or a folder that CALOZOO_INDEX
-    names. Exit code 1 if the weights are not fit to be published, or the Hub does not take them.
+    The entry goes to stdout; put it into a folder that CALOZOO_INDEX names, or propose it for
+    calozoo's own index. Exit code 1 if the weights are not fit to be published, or the Hub does not take them.
 
     \b
     Examples:
