@@ -52,7 +52,8 @@ def publish(
     nothing.
 
     The entry goes to stdout; put it into a folder that CALOZOO_INDEX names, or propose it for
-    calozoo's own index. Exit code 1 if the weights are not fit to be published, or the Hub does not take them.
+    calozoo's own index. Exit code 1 if the weights are not fit to be published, or the Hub does not
+    take them.
 
     \b
     Examples:
