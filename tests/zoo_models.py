@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from calozoo.models import names
+from calozoo import api
 from calozoo.models.discovery import Registration
 from calozoo.models.index import IndexEntry
 from calozoo.models.weights import Pulled, pull
@@ -129,7 +129,7 @@ def read(pulled: Pulled) -> dict[str, bytes]:
 
 def trained(folder: Path) -> Path:
     """A folder as a training leaves it: the plugin's own weights, one blank longer."""
-    shutil.copytree(names.pull(TRAINED, offline=True).folder, folder)
+    shutil.copytree(api.pull(TRAINED, offline=True).folder, folder)
     config = folder / "config.json"
     config.write_text(config.read_text() + " ")
     (folder / "checkpoints").mkdir()

@@ -17,8 +17,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from calozoo.api import find_model, load, pull
     from calozoo.evaluation.evaluate import Evaluation, evaluate
-    from calozoo.models.names import find_model, list_models, load, pull
+    from calozoo.models.names import list_models
     from calozoo_core.detector import list_detectors, load_detector
     from calozoo_core.errors import CalozooError
     from calozoo_core.generator import Conditions, Generator, ModelSpec
@@ -56,12 +57,12 @@ _HOMES = {
     "ModelSpec": "calozoo_core.generator",
     "Showers": "calozoo_core.showers",
     "evaluate": "calozoo.evaluation.evaluate",
-    "find_model": "calozoo.models.names",
+    "find_model": "calozoo.api",
     "list_detectors": "calozoo_core.detector",
     "list_models": "calozoo.models.names",
-    "load": "calozoo.models.names",
+    "load": "calozoo.api",
     "load_detector": "calozoo_core.detector",
-    "pull": "calozoo.models.names",
+    "pull": "calozoo.api",
     "read_showers": "calozoo_core.io",
     "write_showers": "calozoo_core.io",
 }
@@ -91,7 +92,7 @@ def generate(
     Raises:
         CalozooError: What `load` and `Generator.generate` raise.
     """
-    from calozoo.models.names import load
+    from calozoo.api import load
 
     return load(model, device=device).generate(
         energy=energy, direction=direction, n=n, seed=seed, extrapolate=extrapolate

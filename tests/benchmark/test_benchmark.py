@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calozoo import api
 from calozoo.benchmark.benchmark import Benchmark
 from calozoo.benchmark.fidelity import CellSums, FileReference, PointSums, measure_fidelity
 from calozoo.benchmark.measurements import read_measurements
@@ -26,7 +27,6 @@ from calozoo.benchmark.speed import (
     _Watch,
     measure_speed,
 )
-from calozoo.models import names
 from calozoo_core.errors import CalozooError, ConditionsError, InputError
 from calozoo_core.generator import Conditions, Generator
 from calozoo_core.io import ShowerWriter, write_showers
@@ -35,7 +35,7 @@ from calozoo_core.placement import Placement, load_placement
 
 @pytest.fixture(scope="module")
 def toy() -> Generator:
-    return names.load("toy", offline=True)
+    return api.load("toy", offline=True)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_model_that_is_off_is_seen_to_be(toy, barrel, tmp_path):
 def test_primaries_outside_the_conditions_are_refused_or_said(toy, barrel, reference):
     file = FileReference(reference, barrel)
     truth = sums(file.batches(), barrel)
-    narrow = names.load("toy", offline=True)
+    narrow = api.load("toy", offline=True)
     narrow.spec = toy.spec.model_copy(update={"conditions": Conditions(energy_gev=(20, 90))})
     with pytest.raises(ConditionsError):
         measure_fidelity(narrow, file.incident, truth)
@@ -188,8 +188,8 @@ def test_a_generation_that_fails_is_no_measurement():
 
 
 def test_parameters_are_what_was_trained(toy):
-    caloclouds3 = names.load("caloclouds3", offline=True)
-    folder = names.pull("caloclouds3", offline=True).folder
+    caloclouds3 = api.load("caloclouds3", offline=True)
+    folder = api.pull("caloclouds3", offline=True).folder
     trained = count_parameters(caloclouds3, folder)
     held = count_parameters(toy, folder)  # knows no torch: counted in the file, constants and all
     assert trained is not None

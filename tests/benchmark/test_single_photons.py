@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from calozoo import api
 from calozoo.benchmark.replay_generator import Shelf
 from calozoo.benchmark.simulation_cache import SHARD, Library
 from calozoo.benchmark.single_photons import PHI_DEG, THETA_DEG, single_photons
-from calozoo.models import names
 from calozoo_core.errors import InputError
 from calozoo_core.generator import Generator
 from calozoo_core.placement import Placement, load_placement
@@ -17,7 +17,7 @@ from calozoo_core.placement import Placement, load_placement
 
 @pytest.fixture(scope="module")
 def toy() -> Generator:
-    return names.load("toy", offline=True)
+    return api.load("toy", offline=True)
 
 
 @pytest.fixture(scope="module")

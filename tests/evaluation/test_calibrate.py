@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import calozoo
+from calozoo import api
 from calozoo.cli import main
 from calozoo.evaluation.calibrate import Contents, calibrate, ratios
-from calozoo.models import names
 from calozoo_core.errors import InputError, OutputExistsError
 from calozoo_core.io import ShowerFile, ShowerWriter, write_showers
 from calozoo_core.representation import Representation
@@ -42,7 +42,7 @@ def geant4(tmp_path_factory):
 def misscaled(tmp_path_factory):
     """CaloClouds3 with a tenth too many points and a tenth too much energy."""
     folder = tmp_path_factory.mktemp("weights")
-    ours = names.pull("caloclouds3").folder
+    ours = api.pull("caloclouds3").folder
     shutil.copy(ours / "model.safetensors", folder)
     config = json.loads((ours / "config.json").read_text())
     for name in ("n_points", "energy"):

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calozoo import api
 from calozoo.generation.generate_file import check_output, generate_to_file
 from calozoo.generation.request import make_source
-from calozoo.models import names
 from calozoo_core.errors import (
     ConditionsError,
     InputError,
@@ -102,7 +102,7 @@ def test_each_batch_is_asked_for_by_its_place_in_the_sample(tmp_path):
 
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])
 def test_the_batch_size_does_not_change_the_showers(tmp_path, batch_size):
-    toy = names.load("toy")
+    toy = api.load("toy")
     source = make_source("10:20", "cone:60", 20, seed=5)
     for name, size in (("a.h5", 20), ("b.h5", batch_size)):
         generate_to_file(toy, source, tmp_path / name, seed=5, batch_size=size)
@@ -113,7 +113,7 @@ def test_the_batch_size_does_not_change_the_showers(tmp_path, batch_size):
 
 
 def test_the_file_and_python_give_the_same_showers(tmp_path):
-    toy = names.load("toy")
+    toy = api.load("toy")
     generate_to_file(toy, make_source("20", "30,0", 5), tmp_path / "s.h5", seed=7)
     angle = np.radians(30)
     showers = toy.generate(energy=20, direction=(np.sin(angle), 0, np.cos(angle)), n=5, seed=7)

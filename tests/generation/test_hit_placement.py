@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calozoo import api
 from calozoo.benchmark.placement_cost import measure_placement
 from calozoo.cli import main
 from calozoo.generation.generate_file import check_request
 from calozoo.generation.hit_placement import Placer, find_placement, find_placer
 from calozoo.generation.request import make_flights, make_source
-from calozoo.models import names
 from calozoo_core.errors import ConditionsError, InputError
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile, read_hits, read_showers
@@ -262,7 +262,7 @@ def test_a_detector_that_is_none_or_another_is_refused(capsys, place, words):
 
 
 def test_angles_from_the_interaction_point_are_checked_before_a_model_is_loaded():
-    toy = names.find_model("toy")
+    toy = api.find_model("toy")
     conditions = toy.conditions.model_copy(update={"theta_deg": (0.0, 20.0)})
     spec = toy.model_copy(update={"conditions": conditions})
     steep = make_flights("20", "50,90", placement=ILD)
@@ -282,7 +282,7 @@ def test_the_extremes_of_flights_are_those_of_all_of_them():
 
 
 def test_showers_without_positions_are_not_placed():
-    showers = names.load("toy").generate(Incident([20], (0, 0, 1)))
+    showers = api.load("toy").generate(Incident([20], (0, 0, 1)))
     with pytest.raises(InputError, match="where these showers enter"):
         Placer(ILD).place(showers)
 
@@ -301,7 +301,7 @@ def test_a_model_of_a_shaped_detector_takes_positions_without_hits():
 
 
 def test_what_placing_costs_is_measured_beside_generating():
-    costs = measure_placement(names.load("toy"), ILD, repeats=2, energies_gev=(5, 20))
+    costs = measure_placement(api.load("toy"), ILD, repeats=2, energies_gev=(5, 20))
     assert [cost.energy_gev for cost in costs] == [5, 20]
     assert all(min(cost) > 0 for cost in costs)
 

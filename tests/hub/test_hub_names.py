@@ -7,8 +7,8 @@ import json
 import pytest
 from zoo_models import PLUGIN, weights
 
+from calozoo import api
 from calozoo.models import discovery
-from calozoo.models import names as model_names
 from calozoo.models.card_metadata import CardLabel, labelled, read_label
 from calozoo_core.errors import HubError, InputError, ModelNameError, WeightsError
 
@@ -33,7 +33,7 @@ def files(config: dict[str, object], card: bytes | None = None) -> dict[str, byt
 
 
 def pull(hub, cache, name=f"hub:{REPO}", **options):
-    return model_names.pull(name, endpoint=hub.url, cache_dir=cache, **options)
+    return api.pull(name, endpoint=hub.url, cache_dir=cache, **options)
 
 
 def test_a_repository_is_pulled_for_the_model_that_its_card_names(hub, cache):
@@ -136,12 +136,12 @@ def test_weights_that_do_not_say_what_they_are_for_are_refused(hub, cache, confi
 @pytest.mark.parametrize("name", ["hub:", "hub:photons", "hub:a/b@", "hub:a/b/c", "hub:../b@v1"])
 def test_a_name_that_is_no_repository_is_refused(cache, name):
     with pytest.raises(InputError, match=r"is no repository of the Hub; write hub:ORG/NAME or"):
-        model_names.pull(name)
+        api.pull(name)
 
 
 def test_a_repository_and_a_folder_are_not_both_weights(cache, tmp_path):
     with pytest.raises(InputError, match=f"not both: leave out 'hub:{REPO}'"):
-        model_names.load(f"hub:{REPO}", folder=tmp_path)
+        api.load(f"hub:{REPO}", folder=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from importlib.metadata import version
 
 import pytest
 
-from calozoo.models import discovery, names
+from calozoo import api
+from calozoo.models import discovery
 from calozoo.models.compatibility import check_distribution
 from calozoo.models.discovery import discover
 from calozoo_core.errors import PluginError
@@ -145,7 +146,7 @@ def test_asking_for_a_model_of_another_contract_says_what_to_upgrade(
     choose("zoo-future")
 
     with pytest.raises(PluginError) as caught:
-        names.load("zoo.future")
+        api.load("zoo.future")
 
     assert str(caught.value) == (
         f"zoo.future was written for plugin API {plugin_api}, and this calozoo speaks "
@@ -158,7 +159,7 @@ def test_asking_for_a_model_whose_plugin_is_for_another_core_says_what_to_upgrad
     choose("calozoo-toy")
 
     with pytest.raises(PluginError) as caught:
-        names.load("toy")
+        api.load("toy")
 
     assert str(caught.value) == (
         f"toy.ild-photon cannot be loaded, since plugin calozoo-toy 0.3 is not used: {TOO_NEW}"

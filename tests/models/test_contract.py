@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from calozoo.models import names
+from calozoo import api
 from calozoo.models.discovery import failures, registered
 from calozoo_core.testing import ModelContract
 
@@ -27,4 +27,4 @@ def test_the_models_of_this_repository_are_registered():
 class TestEveryModel(ModelContract):
     @pytest.fixture(params=MODELS)
     def load(self, request):
-        return partial(names.load, request.param, offline=True)
+        return partial(api.load, request.param, offline=True)

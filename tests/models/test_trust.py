@@ -204,13 +204,13 @@ def watch(event, arguments):
     if event in {"exec", "compile", "os.system", "os.exec", "os.posix_spawn", "subprocess.Popen"}:
         raise SystemExit(f"the index caused {event}")
 
-from calozoo.models import discovery as plugins, index, names as catalog
+from calozoo.models import discovery as plugins, index, names
 plugins.load_plugins()
-index.read_index(); index.forget(); catalog.list_absent()  # whatever is imported for that, now is
+index.read_index(); index.forget(); names.list_absent()  # whatever is imported for that, now is
 import os
 os.environ["CALOZOO_INDEX"] = sys.argv[1]
 sys.addaudithook(watch)
-entries = {entry.name: entry for entry in catalog.list_absent()}
+entries = {entry.name: entry for entry in names.list_absent()}
 print(entries["evil.one"].summary)
 """
 
@@ -332,15 +332,15 @@ LARGEST = {
 LOAD = """
 import os, resource, sys
 from pathlib import Path
-from calozoo.models import names as catalog
+from calozoo import api
 from calozoo_core.errors import CalozooError
 
-catalog.load(sys.argv[1], offline=True).generate(energy=10)  # so that all is imported
+api.load(sys.argv[1], offline=True).generate(energy=10)  # so that all is imported
 in_use = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 resource.setrlimit(resource.RLIMIT_AS, (in_use + (1 << 29),) * 2)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    catalog.load(sys.argv[1], offline=True, folder=Path(sys.argv[2]))
+    api.load(sys.argv[1], offline=True, folder=Path(sys.argv[2]))
 except CalozooError as error:
     print(f"{type(error).__name__}: {error}")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
@@ -376,7 +376,7 @@ def test_the_largest_network_a_configuration_may_ask_for_is_refused_unbuilt(mode
 def test_every_guard_that_the_documentation_names_has_its_test():
     page = (ROOT / "docs" / "security.md").read_text()
     named = set(re.findall(r"`(test_\w+)`", page))
-    files = [*ROOT.glob("tests/*.py"), *ROOT.glob("core/**/*.py")]
+    files = [*ROOT.glob("tests/**/*.py"), *ROOT.glob("core/**/*.py")]
     written = {name for file in files for name in re.findall(r"def (test_\w+)", file.read_text())}
     assert len(named) > 20
     assert named <= written, named - written

@@ -10,9 +10,9 @@ import pytest
 from hub_server import READER, WRITER
 from zoo_models import TRAINED, TRAINED_REPO
 
+from calozoo import api
 from calozoo.cli import main
 from calozoo.models import index
-from calozoo.models import names as model_names
 from calozoo.publishing.publish import Publication, publish
 from calozoo_core.errors import HubError, InputError
 from calozoo_core.io import read_showers
@@ -39,8 +39,8 @@ def test_what_is_published_comes_back_byte_for_byte(
     monkeypatch.setenv("CALOZOO_INDEX", str(folder))
     index.forget()
 
-    direct = model_names.pull(f"hub:{REPO}@v1.0", endpoint=hub.url, cache_dir=tmp_path / "one")
-    by_name = model_names.pull(MODEL, endpoint=hub.url, cache_dir=tmp_path / "two")
+    direct = api.pull(f"hub:{REPO}@v1.0", endpoint=hub.url, cache_dir=tmp_path / "one")
+    by_name = api.pull(MODEL, endpoint=hub.url, cache_dir=tmp_path / "two")
 
     sent = content(publication)
     assert on_the_hub(hub, commit) == sent
@@ -80,7 +80,7 @@ def test_what_was_pulled_generates_offline_by_the_name_of_its_repository(
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith(f"calozoo: main of {REPO} is {commit};")
     folder = publication.files["config.json"].parent
-    ours = model_names.load(MODEL, folder=folder).generate(energy=50, n=2, seed=3)
+    ours = api.load(MODEL, folder=folder).generate(energy=50, n=2, seed=3)
     assert np.array_equal(read_showers(tmp_path / "a.h5").energy, ours.energy)
 
 
@@ -179,11 +179,11 @@ def test_a_private_repository_is_seen_with_its_token_only(
     commit = publish(publication, target, private=True)
     options = {"endpoint": hub.url, "cache_dir": tmp_path / "cache"}
 
-    assert model_names.pull(f"hub:{REPO}", **options).commit == commit
+    assert api.pull(f"hub:{REPO}", **options).commit == commit
     assert publish(publication, target, private=True) == commit
     log_in(READER)
     with pytest.raises(HubError, match="if it is a private one, set HF_TOKEN"):
-        model_names.pull(f"hub:{REPO}", **options)
+        api.pull(f"hub:{REPO}", **options)
 
 
 def test_a_public_repository_does_not_become_private(hub, target, publication):

@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 import pytest
 
+from calozoo import api
 from calozoo.cli import main
-from calozoo.models import names
 from calozoo.refinement.report import read_report
 from calozoo_core.errors import InputError, ModelNameError, WeightsError
 from calozoo_core.incident import Incident
@@ -29,7 +29,7 @@ def toy_file(path: Path, n: int = N, **changes) -> Path:
     theta, phi = rng.uniform(0, 0.5, n), rng.uniform(0, 6.28, n)
     direction = [np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)]
     incident = Incident(rng.uniform(1, 6, n), np.stack(direction, axis=1))
-    showers = names.load("toy").generate(incident, seed=77)
+    showers = api.load("toy").generate(incident, seed=77)
     for name, value in ({"energy": showers.energy * 1.1} | changes).items():
         object.__setattr__(showers, name, value)
     write_showers(path, showers, generator="geant4", seed=77)
@@ -63,7 +63,7 @@ def with_mode(folder: Path, target: Path, **changes) -> Path:
 def refined(request, folder, tmp_path_factory):
     changes = {"mode": request.param, "steps": 3}
     other = with_mode(folder, tmp_path_factory.mktemp("mode"), **changes)
-    return names.load("toy+refined", folder=other)
+    return api.load("toy+refined", folder=other)
 
 
 def test_a_refined_model_is_written_with_its_report_and_its_picture(folder):
@@ -108,7 +108,7 @@ def test_shower_depends_on_its_number_and_not_on_its_company(refined):
 def test_a_model_without_its_own_way_makes_scattered_showers_too(reference):
     from calozoo_core.generator import Generator
 
-    toy = names.load("toy")
+    toy = api.load("toy")
     incident = Incident(np.linspace(1, 6, 8), (0, 0, 1))
     numbers = np.array([5, 6, 1])
     one = Generator.sample_numbers(toy, incident[numbers], 4, numbers)
@@ -117,7 +117,7 @@ def test_a_model_without_its_own_way_makes_scattered_showers_too(reference):
 
 
 def test_weights_of_showers_are_one_on_average(folder, tmp_path):
-    weighted = names.load(
+    weighted = api.load(
         "toy+refined", folder=with_mode(folder, tmp_path, mode="weights", power=1.0)
     )
     incident = Incident(np.random.default_rng(3).uniform(1, 5.9, 400), (0, 0, 1))
@@ -146,7 +146,7 @@ def test_info_says_what_a_refined_model_corrects(capsys):
 
 
 def test_what_is_saved_is_what_was_read(folder, tmp_path):
-    names.load("toy+refined", folder=folder).save(tmp_path)
+    api.load("toy+refined", folder=folder).save(tmp_path)
     for name in ("config.json", "model.safetensors"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
@@ -158,7 +158,7 @@ class TestRefinedToy(ModelContract):
 
     @pytest.fixture
     def load(self, folder):
-        return partial(names.load, "toy+refined", folder=folder)
+        return partial(api.load, "toy+refined", folder=folder)
 
     @pytest.fixture
     def card(self):
@@ -170,23 +170,23 @@ class TestRefinedToy(ModelContract):
 
 def test_a_refined_model_without_a_folder_says_how_to_get_one():
     with pytest.raises(WeightsError, match=r"`calozoo refine toy\.ild-photon --reference"):
-        names.load("toy+refined")
+        api.load("toy+refined")
 
 
 def test_a_refined_model_of_nothing_is_not_found():
     with pytest.raises(ModelNameError, match="no model is called"):
-        names.find_model("tooy+refined")
+        api.find_model("tooy+refined")
 
 
 def test_weights_of_another_model_are_refused(folder):
     with pytest.raises(WeightsError, match="a refinement of toy"):
-        names.load("caloinn+refined", folder=folder)
+        api.load("caloinn+refined", folder=folder)
 
 
 def test_weights_that_are_no_refinement_are_refused():
-    ours = names.pull("caloclouds3", offline=True).folder
+    ours = api.pull("caloclouds3", offline=True).folder
     with pytest.raises(WeightsError, match="is not this model's configuration"):
-        names.load("toy+refined", folder=ours)
+        api.load("toy+refined", folder=ours)
 
 
 def test_another_version_of_the_model_is_noticed(folder, tmp_path):
@@ -195,12 +195,12 @@ def test_another_version_of_the_model_is_noticed(folder, tmp_path):
     config["fingerprint"] = [2 * energy for energy in config["fingerprint"]]
     (tmp_path / "copy" / "config.json").write_text(json.dumps(config))
     with pytest.raises(WeightsError, match="with other weights than these"):
-        names.load("toy+refined", folder=tmp_path / "copy")
+        api.load("toy+refined", folder=tmp_path / "copy")
 
 
 def test_a_file_cannot_be_refined(reference, folder):
     with pytest.raises(InputError, match="leave out --source"):
-        names.load("toy+refined", folder=folder, source=str(reference))
+        api.load("toy+refined", folder=folder, source=str(reference))
 
 
 @pytest.mark.parametrize(

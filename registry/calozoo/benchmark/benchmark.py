@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from calozoo import api
 from calozoo.benchmark.benchmark_model import Entrant
 from calozoo.benchmark.checkpoints import Parts
 from calozoo.benchmark.fidelity import CellSums, FileReference, PointTruth, measure_fidelity
@@ -29,7 +30,6 @@ from calozoo.benchmark.simulation_cache import Library
 from calozoo.benchmark.single_photons import ENERGIES_GEV, PHI_DEG, THETA_DEG, single_photons
 from calozoo.benchmark.speed import Contestant, TimingRequest, measure_speed_apart
 from calozoo.generation.hit_placement import Placer
-from calozoo.models import names
 from calozoo_core.errors import InputError
 from calozoo_core.generator import Generator
 from calozoo_core.incident import Incident
@@ -121,7 +121,7 @@ class Benchmark:
                 parameters=entrant.parameters,
                 weights_bytes=entrant.n_bytes,
                 weights_sha256=entrant.sha256,
-                machine=Machine.here(names.find(entrant.spec.name).distribution),
+                machine=Machine.here(api.find(entrant.spec.name).distribution),
                 sample=self._facts(
                     truth if truth is not None and truth.fits(entrant.spec) else None
                 ),
@@ -252,7 +252,7 @@ class Benchmark:
             self._make(library)
             return library
         if truth is not None and entrant.spec.source == truth.library.spec.name:
-            return names.load(entrant.spec.name, source=Shelf(truth.library), offline=True)
+            return api.load(entrant.spec.name, source=Shelf(truth.library), offline=True)
         return entrant.load(precision)
 
     def _draw(self, entrant: Entrant, cells: ObservableAccumulator, reference: CellSums) -> None:
@@ -272,7 +272,7 @@ class Benchmark:
         return (PICTURE,) if is_there else ()
 
     def _library(self, model: str, seed: int) -> Library:
-        spec = names.find_model(model)
+        spec = api.find_model(model)
         placement = self._placement if spec.detector == DETECTOR else None
         return Library(self._folder, model, self.incident, seed=seed, placement=placement)
 

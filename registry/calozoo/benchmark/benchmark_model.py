@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from calozoo import api
 from calozoo.benchmark.measurements import Timing
 from calozoo.benchmark.model_size import count_parameters, weights_bytes, weights_sha256
 from calozoo.models import names
-from calozoo.models.hub_models import is_repository
+from calozoo.models.names import is_repository
 from calozoo_core.errors import InputError
 from calozoo_core.generator import Generator, ModelSpec, Precision
 
@@ -65,9 +66,9 @@ class Entrant:
             ModelNameError: If no model is called so.
             InputError: If it does not have the precision.
         """
-        spec = names.find_model(names.split_revision(name)[0])
+        spec = api.find_model(names.split_revision(name)[0])
         if weights is None and is_repository(name):
-            weights = names.pull(name).folder
+            weights = api.pull(name).folder
         taken = inspect.signature(names.find_factory(spec).load).parameters
         entrant = cls(spec, "workers" in taken, weights)
         if not entrant.is_fast:
@@ -82,7 +83,7 @@ class Entrant:
                 continue
             with closing(generator):
                 if not entrant.precisions:
-                    folder = weights or names.pull(spec.name, offline=True).folder
+                    folder = weights or api.pull(spec.name, offline=True).folder
                     entrant.parameters = count_parameters(generator, folder)
                     entrant.n_bytes, entrant.sha256 = weights_bytes(folder), weights_sha256(folder)
                     entrant.digest = _digest(folder)
@@ -95,7 +96,7 @@ class Entrant:
 
     def _loaded(self, precision: Precision | None) -> Generator:
         name, folder = self.spec.name, self.weights
-        return names.load(name, precision=precision, folder=folder, offline=True)
+        return api.load(name, precision=precision, folder=folder, offline=True)
 
 
 def _digest(folder: Path | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from calozoo import api
 from calozoo.benchmark.measurements import Measurements, read_measurements
 from calozoo.models import names
 from calozoo_core.errors import CalozooError, InputError
@@ -25,10 +26,10 @@ def notes_by_model(
         ModelNameError: If no model is called so.
         InputError: If the model is not measured.
     """
-    measured = {names.find_model(names.split_revision(name)[0]).name for name in models}
+    measured = {api.find_model(names.split_revision(name)[0]).name for name in models}
     found: dict[str, tuple[str, ...]] = {}
     for model, line in notes:
-        name = names.find_model(model).name
+        name = api.find_model(model).name
         if name not in measured:
             msg = f"A note is about {name}, which is not measured; name it, or leave the note out."
             raise InputError(msg)

@@ -13,9 +13,9 @@ from typing import NamedTuple
 # The linear algebra behind numpy reads this once, when it is imported; torch is told by itself.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+from calozoo import api
 from calozoo.generation.hit_placement import Placer
 from calozoo.generation.threads import use_threads
-from calozoo.models import names
 from calozoo_core.errors import CalozooError
 from calozoo_core.generator import Generator
 from calozoo_core.incident import Incident
@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     use_threads(1)
     try:
-        generator = names.load(options.model, offline=True)
+        generator = api.load(options.model, offline=True)
         placement = load_placement(options.detector)
         costs = measure_placement(generator, placement, repeats=options.repeats)
     except CalozooError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from calozoo import api
 from calozoo.models import names
 from calozoo_core.errors import InputError
 from calozoo_core.generator import Precision
@@ -55,7 +56,7 @@ def of_detector(model: str, detector: str) -> str:
         ModelNameError: If no model is called so.
         InputError: If none of them does.
     """
-    spec = names.find_model(model)
+    spec = api.find_model(model)
     named = [spec] if "." in model else names.list_models(f"{spec.architecture}.*")
     for one in named:
         if one.detector == detector:

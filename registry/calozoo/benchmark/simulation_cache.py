@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from calozoo.models import names
+from calozoo import api
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.generator import Generator, ModelSpec
 from calozoo_core.incident import Incident
@@ -51,7 +51,7 @@ class Library:
         seed: int,
         placement: Placement | None = None,
     ) -> None:
-        self.spec: ModelSpec = names.find_model(model)
+        self.spec: ModelSpec = api.find_model(model)
         self.incident, self.seed, self.placement = incident, seed, placement
         kind = "points" if placement is None else "hits"
         self.folder = folder / f"{self.spec.name}-{kind}-seed{seed}"
@@ -89,7 +89,7 @@ class Library:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         options: dict[str, Any] = {} if workers is None else {"workers": workers}
-        with closing(names.load(self.spec.name, offline=True, **options)) as generator:
+        with closing(api.load(self.spec.name, offline=True, **options)) as generator:
             for shard in missing:
                 on_batch(self._write(shard, generator))
 

@@ -138,9 +138,9 @@ def measure_speed(
     Raises:
         CalozooError: What loading or running a model raises.
     """
+    from calozoo import api
     from calozoo.benchmark.single_photons import single_photons
     from calozoo.generation.threads import use_threads
-    from calozoo.models import names
     from calozoo_core.placement import load_placement
 
     use_threads(request.threads)
@@ -154,7 +154,7 @@ def measure_speed(
     with ExitStack() as open_models:
         watches = []
         for one in request.contestants:
-            generator = names.load(
+            generator = api.load(
                 one.model, precision=one.precision, folder=one.weights, offline=True
             )
             open_models.enter_context(closing(generator))
@@ -162,7 +162,7 @@ def measure_speed(
             watches[-1].warm_up(at[request.energies_gev[len(at) // 2]])
         geant4 = None
         if request.geant4 is not None:
-            geant4 = names.load(request.geant4, offline=True)
+            geant4 = api.load(request.geant4, offline=True)
             open_models.enter_context(closing(geant4))
             geant4.generate(primaries[:1], seed=request.seed)
         found = _rounds(request, watches, geant4, at, on_round)

@@ -170,6 +170,7 @@ def generate(
       calozoo generate --model caloclouds3 --energy 10:100 --dir cone:40 -n 5000 --out showers.h5
       calozoo generate --model caloclouds3 --energy 50 -n 100 --place ild_siecal --out hits.h5
     """
+    from calozoo import api
     from calozoo.generation.threads import use_threads
     from calozoo.models import names
 
@@ -178,7 +179,7 @@ def generate(
     from calozoo.generation.hit_placement import find_placement, find_placer
     from calozoo.generation.request import make_flights, make_source
 
-    spec = names.find_model(names.split_revision(model)[0], offline=offline)
+    spec = api.find_model(names.split_revision(model)[0], offline=offline)
     particle = particle or spec.conditions.particles[0]
     made_for = detector or spec.detector
     placement = find_placement(spec.name, made_for, place, position, from_ip=from_ip)
@@ -206,7 +207,7 @@ def generate(
     check_request(spec, source, batch_size=batch_size, extrapolate=extrapolate)
     check_output(out, overwrite=overwrite)
     options = {"workers": workers, "source": fed_by, "detector": detector}
-    generator = names.load(
+    generator = api.load(
         model,
         device=device,
         precision=precision,

@@ -68,10 +68,11 @@ def info(model: str, as_json: bool) -> None:
       calozoo info caloclouds3
       calozoo info caloclouds3.ild-photon-cells --json
     """
+    from calozoo import api
     from calozoo.models import names
     from calozoo.models.index import read_index
 
-    registration = names.find(names.split_revision(model)[0], offline=True)
+    registration = api.find(names.split_revision(model)[0], offline=True)
     weights = _weights(model)
     entry = read_index().get(registration.spec.name)
     if as_json:
@@ -132,11 +133,11 @@ def _description(registration: Registration) -> list[tuple[str, str]]:
 
 def _weights(model: str) -> dict[str, Any]:
     """What weights are on this machine, or why none are."""
-    from calozoo.models import names
+    from calozoo import api
     from calozoo_core.errors import CalozooError
 
     try:
-        found = names.pull(model, offline=True)
+        found = api.pull(model, offline=True)
     except CalozooError as error:
         return {"error": str(error)}
     return found.as_dict()

@@ -44,9 +44,9 @@ def pull(model: str, offline: bool, folder: Path | None, as_json: bool) -> None:
       calozoo pull caloclouds3@v1.0 --dir weights
       calozoo pull hub:my-lab/photons@v1.0
     """
-    from calozoo.models import names
+    from calozoo import api
 
-    pulled = names.pull(model, offline=offline)
+    pulled = api.pull(model, offline=offline)
     if folder is not None:
         pulled = pulled.copy_to(folder)
     if as_json:

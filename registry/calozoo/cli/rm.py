@@ -42,7 +42,7 @@ def rm(models: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
 
 def _what_stays(model: str) -> str:
     """What is installed of a model beside its pulled weights; empty if nothing is."""
-    from calozoo.models.names import find
+    from calozoo.api import find
     from calozoo.models.weights import bundled_folder
     from calozoo_core.errors import CalozooError
 

@@ -15,7 +15,7 @@ def weights_report(model: str, folder: Path) -> str:
         model: As it was asked for.
         folder: Where they were written.
     """
-    from calozoo.models.names import find_model
+    from calozoo.api import find_model
     from calozoo_core.weights import WEIGHT_FILES, sha256
 
     paths = [folder / name for name in WEIGHT_FILES if (folder / name).is_file()]

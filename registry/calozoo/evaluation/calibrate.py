@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from calozoo import api
 from calozoo.evaluation.accumulate import POINTS_AT_ONCE, SHOWERS_AT_ONCE
-from calozoo.models import names
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError, OutputExistsError
 from calozoo_core.generator import Generator
@@ -137,8 +137,8 @@ def calibrate(
         WeightsError: If weights cannot be read or written.
     """
     _check(data, out, energy_gev, overwrite=overwrite)
-    source = folder or names.pull(model).folder
-    start = generator = names.load(model, folder=source)
+    source = folder or api.pull(model).folder
+    start = generator = api.load(model, folder=source)
     start.calibrated({})  # refuses at once if there is nothing to calibrate
     assert source is not None  # what has a configuration has a folder
     gauge = _gauge(generator, data)
@@ -157,7 +157,7 @@ def calibrate(
             if fit.is_done(found):
                 break
             write_config(Path(scratch), start.calibrated(fit.factors), source)
-            generator = names.load(model, folder=Path(scratch))
+            generator = api.load(model, folder=Path(scratch))
     record = CalibrationRecord(
         files=tuple(path.name for path in data),
         sha256=tuple(sha256(path) for path in data),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
-from calozoo import __version__
 from calozoo.hub.cache import CARD_FILE, PULLED_FILES, CachedRepo, is_commit
 from calozoo.hub.errors import (
     HubUnreachableError,
@@ -159,7 +159,7 @@ class Hub:
                     cache_dir=self.cache,
                     endpoint=self.endpoint,
                     library_name="calozoo",
-                    library_version=__version__,
+                    library_version=version("calozoo"),
                     tqdm_class=bar,
                 )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calozoo import __version__
 from calozoo.hub.cache import is_intact
 from calozoo.hub.download import Hub
 from calozoo.hub.errors import LOG_IN, HubUnreachableError, NotOnHubError, plainly, upload_bars
@@ -109,7 +109,7 @@ class HubRepo:
         from huggingface_hub import HfApi
 
         return HfApi(
-            endpoint=self.hub.endpoint, library_name="calozoo", library_version=__version__
+            endpoint=self.hub.endpoint, library_name="calozoo", library_version=version("calozoo")
         )
 
     def _plainly(self) -> AbstractContextManager[None]:

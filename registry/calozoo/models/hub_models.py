@@ -1,50 +1,32 @@
-"""Models straight from a repository of the Hub, in the index or not: `hub:ORG/NAME[@REVISION]`."""
+"""Models in a repository of the Hub that no index needs to know: `hub:ORG/NAME[@REVISION]`."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from pydantic import BaseModel
+
+from calozoo.hub.cache import CARD_FILE
 from calozoo.models.card_metadata import CardLabel, read_label
-from calozoo_core.errors import InputError, ModelNameError, WeightsError
+from calozoo.models.index import read_index
+from calozoo.models.names import HUB_PREFIX, find, split_repository
+from calozoo.models.weights import Pulled, pull_repository
+from calozoo_core.errors import ModelNameError, WeightsError
+from calozoo_core.generator import ArchitectureName
+from calozoo_core.weights import CONFIG_FILE, read_config
 
 if TYPE_CHECKING:
     from calozoo.models.discovery import Registration
-    from calozoo.models.weights import Pulled
 
-__all__ = ["REPO_NAME", "find_registration", "is_repository", "pull_model", "split_repository"]
-
-PREFIX: Final = "hub:"
-REPO_NAME: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+__all__ = ["find_registration", "pull_model"]
 
 
-def is_repository(name: str) -> bool:
-    """Whether a model is named by its repository on the Hub.
+class _ConfigHead(BaseModel):
+    """What every weights configuration may say of its model."""
 
-    Example:
-        >>> is_repository("hub:my-lab/photons@v1.0"), is_repository("toy.ild-photon@v1.0")
-        (True, False)
-    """
-    return name.startswith(PREFIX)
-
-
-def split_repository(name: str) -> tuple[str, str | None]:
-    """The repository and the revision behind its `@`, if there is one.
-
-    Raises:
-        InputError: If it is not `hub:ORG/NAME` or `hub:ORG/NAME@REVISION`.
-
-    Example:
-        >>> split_repository("hub:my-lab/photons@v1.0")
-        ('my-lab/photons', 'v1.0')
-    """
-    repo, at, revision = name.removeprefix(PREFIX).partition("@")
-    if not REPO_NAME.fullmatch(repo) or (at and not revision):
-        msg = f"'{name}' is no repository of the Hub; write hub:ORG/NAME or hub:ORG/NAME@REVISION."
-        raise InputError(msg)
-    return repo, revision or None
+    architecture: ArchitectureName | None = None
 
 
 def pull_model(
@@ -69,8 +51,6 @@ def pull_model(
         WeightsError: If they are damaged, or do not say what they are for.
         ModelNameError: If no installed plugin brings the model; the message says what to install.
     """
-    from calozoo.models.weights import pull_repository
-
     repo, revision = split_repository(name)
     pulled = pull_repository(
         repo, revision, offline=offline, endpoint=endpoint, cache_dir=cache_dir
@@ -79,7 +59,7 @@ def pull_model(
     registration = find_registration(pulled.folder, repo)
     if revision is None:
         commit = pulled.commit
-        which = f"main of {repo} is {commit}; write {PREFIX}{repo}@{commit} to have it again."
+        which = f"main of {repo} is {commit}; write {HUB_PREFIX}{repo}@{commit} to have it again."
         pulled = replace(pulled, note=f"{pulled.note} {which}".lstrip())
     return registration, replace(pulled, model=registration.spec.name)
 
@@ -98,13 +78,9 @@ def find_registration(folder: Path, where: str | None = None) -> Registration:
         WeightsError: If neither says.
         ModelNameError: If no installed plugin brings the model; the message says what to install.
     """
-    from calozoo.hub.cache import CARD_FILE
-    from calozoo.models import names
-    from calozoo.models.index import read_index
-
     label = read_label(folder / CARD_FILE) or CardLabel(_architecture(folder, where))
     try:
-        return names.find(label.model)
+        return find(label.model)
     except ModelNameError as error:
         if label.model in read_index() or label.plugin is None:
             msg = f"{where or folder} holds weights of {label.model}: {error}"
@@ -117,15 +93,7 @@ def find_registration(folder: Path, where: str | None = None) -> Registration:
 
 
 def _architecture(folder: Path, where: str | None) -> str:
-    from pydantic import BaseModel
-
-    from calozoo_core.generator import ArchitectureName
-    from calozoo_core.weights import CONFIG_FILE, read_config
-
-    class Head(BaseModel):
-        architecture: ArchitectureName | None = None
-
-    architecture = read_config(folder, Head).architecture
+    architecture = read_config(folder, _ConfigHead).architecture
     if architecture is None:
         msg = (
             f"{where or folder} does not say which model its weights are of; its {CONFIG_FILE} "

@@ -1,44 +1,42 @@
-"""From a name to a model: `architecture.tag[@revision]`, or `hub:ORG/NAME[@REVISION]`."""
+"""Names of models: `architecture.tag[@revision]`, or `hub:ORG/NAME[@REVISION]` for a repository."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
-import inspect
-import logging
+import re
 import sys
 from collections.abc import Iterable
 from contextlib import redirect_stdout
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from calozoo.generation.file_names import is_shower_file
 from calozoo.models import discovery
-from calozoo.models.hub_models import is_repository, pull_model
 from calozoo.models.index import IndexEntry, read_index
+from calozoo.models.weights import bundled_folder
 from calozoo_core.errors import CalozooError, InputError, ModelNameError, PluginError
-from calozoo_core.generator import REFINED, Generator, ModelSpec, Precision
+from calozoo_core.generator import REFINED, Generator, ModelSpec
 
 if TYPE_CHECKING:
     from calozoo.models.discovery import Registration
-    from calozoo.models.weights import Pulled
 
 __all__ = [
+    "HUB_PREFIX",
+    "REPO_NAME",
     "find",
     "find_entry",
     "find_factory",
-    "find_model",
+    "is_repository",
     "list_absent",
     "list_models",
-    "load",
-    "pull",
     "refined",
+    "split_repository",
     "split_revision",
 ]
 
-logger = logging.getLogger(__name__)
+HUB_PREFIX: Final = "hub:"
+REPO_NAME: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 Known = TypeVar("Known", "ModelSpec", "IndexEntry")
 
@@ -69,30 +67,21 @@ def list_absent(pattern: str | None = None) -> list[IndexEntry]:
     return sorted(_matching(absent, pattern), key=lambda entry: entry.name)
 
 
-def find_model(name: str, *, offline: bool = False) -> ModelSpec:
-    """The model of this name.
+def find(name: str) -> Registration:
+    """The installed model of this name, with the distribution that it came with.
 
     Arguments:
         name: `architecture.tag`, or an architecture, which means the first tag registered; an alias
-            of an architecture does as well. Or `hub:ORG/NAME[@REVISION]`, which is pulled to see
-            which model it is.
-        offline: Ask nothing of the network.
+            of an architecture does as well.
 
     Raises:
         ModelNameError: If no model is called so; the message names the nearest, or what to install.
         PluginError: If several distributions claim the name, or its plugin cannot be used.
 
     Example:
-        >>> find_model("toy").name
+        >>> find("toy").spec.name
         'toy.ild-photon'
     """
-    return find(name, offline=offline).spec
-
-
-def find(name: str, *, offline: bool = False) -> Registration:
-    """As `find_model`, with the distribution that the model came with."""
-    if is_repository(name):
-        return pull_model(name, offline=offline)[0]
     models, refused = discovery.registered(), discovery.refused()
     name = _without_alias(name, [registration.spec for registration in models.values()])
     full = _first_tag(name, [*models, *refused]) if "." not in name else name
@@ -119,8 +108,6 @@ def refined(base: Registration) -> Registration:
     Arguments:
         base: The model.
     """
-    from calozoo.models.weights import bundled_folder
-
     own = base.spec
     spec = own.model_copy(
         update={
@@ -143,7 +130,7 @@ def find_entry(name: str) -> IndexEntry:
     """What the index knows of a model, whether its plugin is installed or not.
 
     Arguments:
-        name: As for `find_model`.
+        name: As for `find`.
 
     Raises:
         ModelNameError: If the index does not have it.
@@ -158,138 +145,6 @@ def find_entry(name: str) -> IndexEntry:
         msg = f"{full} is in no index; name its repository on the Hub instead, as ORG/NAME."
         raise ModelNameError(msg)
     raise ModelNameError(_no_such_model(name, [*models, *index]))
-
-
-def load(
-    name: str,
-    *,
-    device: str = "cpu",
-    precision: Precision | None = None,
-    offline: bool = False,
-    folder: Path | None = None,
-    **options: Any,
-) -> Generator:
-    """A model, ready to generate.
-
-    Arguments:
-        name: `architecture[.tag][@revision]`, or `hub:ORG/NAME[@REVISION]`.
-        device: A torch device.
-        precision: Of the network's arithmetic; None for what the model measured best.
-        offline: Ask nothing of the network.
-        folder: Take `config.json` and `model.safetensors` from here, whatever the catalogue says.
-        options: What only some models take: `workers`, a number of processes; `detector`, another
-            than the model's own, by name, as a `.toml` file or as a Detector; `source`, what feeds
-            the model, by name, as an `.h5` file or as a Generator. A model that is fed by another
-            leaves the workers to that one.
-
-    Raises:
-        ModelNameError: If no model is called so.
-        PluginError: If the plugin's code cannot be imported.
-        HubError: If the weights cannot be had.
-        WeightsError: If they are damaged or do not fit.
-        DetectorError: If there is no such detector.
-        InputError: If the device, the precision or an option is not to be had.
-    """
-    short, revision = split_revision(name)
-    if folder is not None and (revision is not None or is_repository(name)):
-        unwanted = name if revision is None else f"@{revision}"
-        msg = f"Give a folder or a revision, not both: leave out '{unwanted}'."
-        raise InputError(msg)
-    pulled = pull(name, offline=offline) if is_repository(name) else None
-    spec = find_model(pulled.model if pulled else short)
-    factory = find_factory(spec)
-    handed_on = {"device": device, "precision": precision, "offline": offline}
-    accepted = _accepted(spec, factory, options, handed_on)
-    if folder is None and pulled is None and (spec.weights is not None or revision is not None):
-        pulled = pull(name, offline=offline)
-    if pulled is not None:
-        folder = pulled.folder
-        if pulled.note:
-            logger.warning("calozoo: %s", pulled.note)
-    return factory.load(spec, folder, device=device, precision=precision, **accepted)
-
-
-def _accepted(
-    spec: ModelSpec,
-    factory: type[Generator],
-    options: dict[str, Any],
-    handed_on: dict[str, Any],
-) -> dict[str, Any]:
-    """The options as the model's `load` takes them.
-
-    Raises:
-        InputError: If it does not take one.
-    """
-    taken = inspect.signature(factory.load).parameters
-    if "source" in taken:
-        options = _with_source(spec, options, handed_on, keep_workers="workers" in taken)
-    for name in options.keys() - taken.keys():
-        msg = f"{spec.name} has no --{name}; leave it out."
-        raise InputError(msg)
-    if isinstance(options.get("detector"), str | Path):
-        from calozoo_core.detector import load_detector
-
-        return options | {"detector": load_detector(str(options["detector"]))}
-    return options
-
-
-def _with_source(
-    spec: ModelSpec, options: dict[str, Any], handed_on: dict[str, Any], *, keep_workers: bool
-) -> dict[str, Any]:
-    """The options, with the model's source loaded; workers that it does not want work for that.
-
-    Raises:
-        InputError: If nobody takes the workers.
-    """
-    source = options.get("source", spec.source)
-    if not isinstance(source, str | Path):
-        return options
-    workers = {} if keep_workers else {k: v for k, v in options.items() if k == "workers"}
-    if is_shower_file(source):
-        if workers:
-            msg = f"{source} is a file, which needs no --workers; leave it out."
-            raise InputError(msg)
-        return options | {"source": Path(source)}
-    generator = load(str(source), **handed_on, **workers)
-    kept = {name: value for name, value in options.items() if name not in workers}
-    return kept | {"source": generator}
-
-
-def pull(
-    name: str,
-    *,
-    offline: bool = False,
-    endpoint: str | None = None,
-    cache_dir: Path | None = None,
-) -> Pulled:
-    """Make a model's weights available here, and say where they came from.
-
-    Arguments:
-        name: `architecture[.tag][@revision]`, or `hub:ORG/NAME[@REVISION]`.
-        offline: Ask nothing of the network.
-        endpoint: Address of the Hub; by default that of huggingface_hub.
-        cache_dir: The Hugging Face cache; by default where it always is.
-
-    Raises:
-        ModelNameError: If no model is called so.
-        HubError: If the weights cannot be had.
-        WeightsError: If the plugin's own copy is damaged.
-    """
-    from calozoo.models import weights
-
-    if is_repository(name):
-        return pull_model(name, offline=offline, endpoint=endpoint, cache_dir=cache_dir)[1]
-    short, revision = split_revision(name)
-    registration = find(short)
-    entry = read_index().get(registration.spec.name)
-    return weights.pull(
-        registration,
-        entry,
-        revision=revision,
-        offline=offline,
-        endpoint=endpoint,
-        cache_dir=cache_dir,
-    )
 
 
 def find_factory(spec: ModelSpec) -> type[Generator]:
@@ -310,6 +165,33 @@ def find_factory(spec: ModelSpec) -> type[Generator]:
         msg = f"{spec.name} cannot be loaded, since {spec.factory} is no Generator class."
         raise PluginError(msg)
     return factory
+
+
+def is_repository(name: str) -> bool:
+    """Whether a model is named by its repository on the Hub.
+
+    Example:
+        >>> is_repository("hub:my-lab/photons@v1.0"), is_repository("toy.ild-photon@v1.0")
+        (True, False)
+    """
+    return name.startswith(HUB_PREFIX)
+
+
+def split_repository(name: str) -> tuple[str, str | None]:
+    """The repository and the revision behind its `@`, if there is one.
+
+    Raises:
+        InputError: If it is not `hub:ORG/NAME` or `hub:ORG/NAME@REVISION`.
+
+    Example:
+        >>> split_repository("hub:my-lab/photons@v1.0")
+        ('my-lab/photons', 'v1.0')
+    """
+    repo, at, revision = name.removeprefix(HUB_PREFIX).partition("@")
+    if not REPO_NAME.fullmatch(repo) or (at and not revision):
+        msg = f"'{name}' is no repository of the Hub; write hub:ORG/NAME or hub:ORG/NAME@REVISION."
+        raise InputError(msg)
+    return repo, revision or None
 
 
 def split_revision(name: str) -> tuple[str, str | None]:

@@ -10,13 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from calozoo import api
 from calozoo.cards.card import MEASUREMENTS
 from calozoo.hub import Hub, HubRepo
 from calozoo.hub.cache import CARD_FILE, default_cache
-from calozoo.models import names
 from calozoo.models.discovery import Registration
-from calozoo.models.hub_models import REPO_NAME, find_registration
+from calozoo.models.hub_models import find_registration
 from calozoo.models.index import IndexEntry
+from calozoo.models.names import REPO_NAME
 from calozoo.models.weights import bundled_folder, is_offline
 from calozoo.publishing.hub_card import make_card
 from calozoo.publishing.weights_validation import check_weights
@@ -106,7 +107,7 @@ def prepare(folder: Path, repo: str, model: str | None = None) -> Iterator[Publi
         if not (folder / name).is_file():
             msg = f"{folder} has no {name}; name a folder that `calozoo train` has written."
             raise WeightsError(msg)
-    registration = find_registration(folder) if model is None else names.find(model)
+    registration = find_registration(folder) if model is None else api.find(model)
     spec = registration.spec
     if spec.weights is None and not spec.name.endswith(REFINED):
         msg = f"{spec.name} needs no weights, so there is nothing to publish."

@@ -33,11 +33,11 @@ def check_weights(spec: ModelSpec, folder: Path) -> None:
         WeightsError: If they are damaged, do not fit, or make showers that cannot be.
         PluginError: If the plugin's code cannot be imported.
     """
-    from calozoo.models import names
+    from calozoo import api
 
     for particle in spec.conditions.particles:
         primaries = _primaries(spec.conditions, particle)
-        with closing(names.load(spec.name, folder=folder, offline=True)) as generator:
+        with closing(api.load(spec.name, folder=folder, offline=True)) as generator:
             fault = find_fault(generator.generate(primaries, seed=0), spec)
         if fault is not None:
             msg = f"{spec.name} with the weights in {folder} {fault}; they are not published."

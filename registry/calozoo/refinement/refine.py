@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from calozoo import api
 from calozoo.evaluation.accumulate import POINTS_AT_ONCE, SHOWERS_AT_ONCE
-from calozoo.models import names
 from calozoo.refinement.report import REPORT_FILE, RefinementReport
 from calozoo.refinement.validation import Judged, Look, judge, report_on
 from calozoo_core.detector import load_detector
@@ -87,9 +87,9 @@ def refine(
     """
     _check(out, held_out, overwrite=overwrite)
     paths = reference_files(reference)
-    spec = names.find_model(model)
+    spec = api.find_model(model)
     generators = _check_files(paths, spec)
-    with closing(names.load(model, folder=folder)) as base:
+    with closing(api.load(model, folder=folder)) as base:
         n = _count(paths)
         n_out = int(np.count_nonzero(_held_out(n, held_out, recipe.seed)))
         passes = 0 if recipe.mode == "none" else 1
@@ -108,7 +108,7 @@ def refine(
         with tempfile.TemporaryDirectory() as scratch:
             # As it will be read, so that what is judged is what is written.
             write_refinement(Path(scratch), fitted.refinement)
-            refined = names.load(spec.name + REFINED, folder=Path(scratch), source=base)
+            refined = api.load(spec.name + REFINED, folder=Path(scratch), source=base)
         incident, seed = truth.sample.incident, _judging_seed(recipe.seed)
         before, after = (
             judge(one, incident, recipe.copies, seed, on_showers) for one in (base, refined)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from calozoo.models import names
+from calozoo import api
 from calozoo.models.discovery import Registration
 from calozoo_core.errors import CalozooError, InputError, OutputExistsError, PluginError
 from calozoo_core.weights import WEIGHT_FILES
@@ -33,7 +33,7 @@ def train_model(model: str, data: Path, out: Path, options: Mapping[str, Any]) -
         CalozooError: If something that only training needs is not installed.
         PluginError: If the trainer cannot be imported.
     """
-    registration = names.find(model)
+    registration = api.find(model)
     spec = registration.spec
     if spec.trainer is None:
         msg = (
@@ -65,7 +65,7 @@ def convert_files(model: str, source: Path, out: Path, *, overwrite: bool = Fals
         WeightsError: If the files are not the authors'.
         PluginError: If the converter cannot be imported.
     """
-    registration = names.find(model)
+    registration = api.find(model)
     spec = registration.spec
     if spec.converter is None:
         msg = f"{spec.name} reads no other files than its own, so there is nothing to convert."
