@@ -1,7 +1,10 @@
-"""What pytest leaves alone here."""
+"""Modules that pytest does not import here.
 
-# Geant4 belongs in worker processes: it takes over a process's output and may abort it.
+Geant4 takes over the output of the process that imports it and may abort it, so these modules are
+imported in worker processes only.
+"""
+
 collect_ignore = [
     f"calozoo_geant4/{name}.py"
-    for name in ("_timed", "geant4", "geometry", "materials", "physics", "simulation")
+    for name in ("geometry", "materials", "physics", "pybind", "simulation")
 ]

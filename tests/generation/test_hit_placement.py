@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from calozoo import api
-from calozoo.benchmark.placement_cost import measure_placement
 from calozoo.cli import main
 from calozoo.generation.generate_file import check_request
 from calozoo.generation.hit_placement import Placer, find_placement, find_placer
@@ -298,24 +295,3 @@ def test_a_model_of_a_shaped_detector_takes_positions_without_hits():
         assert placement.detector.name == "ild_siecal"
         assert find_placer("steps", "ild_siecal", None, placement, None) is None
     assert find_placement("mine.real", "ild_siecal", None, None, from_ip=False) is None
-
-
-def test_what_placing_costs_is_measured_beside_generating():
-    costs = measure_placement(api.load("toy"), ILD, repeats=2, energies_gev=(5, 20))
-    assert [cost.energy_gev for cost in costs] == [5, 20]
-    assert all(min(cost) > 0 for cost in costs)
-
-
-def test_the_cost_for_an_unknown_detector_is_one_sentence():
-    command = [
-        sys.executable,
-        "-m",
-        "calozoo.benchmark.placement_cost",
-        "toy",
-        "--detector",
-        "nowhere",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr.startswith("calozoo: No detector is called 'nowhere'")
-    assert done.stderr.count("\n") == 1

@@ -18,33 +18,12 @@ from calozoo_gan3d.losses import (
     ring_sums,
     sorted_distance,
 )
-from calozoo_gan3d.published import Verdict, cell_angle, published_loss
-
-ONE = torch.ones(4)
-
-
-def verdict(real: float, energy: float, angle: float, deposit: float) -> Verdict:
-    return Verdict(real * ONE, energy * ONE, angle * ONE, deposit * ONE)
 
 
 def test_weights_are_those_of_the_paper() -> None:
     weights = LossConfig()
     assert (weights.real, weights.energy, weights.angle, weights.deposit) == (3, 0.1, 25, 0.1)
     assert weights.power == 0.85
-
-
-@pytest.mark.parametrize(
-    ("wrong", "expected"),
-    [
-        (verdict(0.0, 0.5, 1.0, 2.0), 3 * math.log(2)),
-        (verdict(100.0, 0.25, 1.0, 2.0), 0.1 * 50),
-        (verdict(100.0, 0.5, 1.2, 2.0), 25 * 0.2),
-        (verdict(100.0, 0.5, 1.0, 5.0), 0.1 * 150),
-    ],
-)
-def test_each_term_counts_with_its_weight(wrong: Verdict, expected: float) -> None:
-    loss = published_loss(wrong, verdict(1.0, 0.5, 1.0, 2.0), LossConfig())
-    assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_logit_goes_through_one_sigmoid_only() -> None:
@@ -65,14 +44,6 @@ def test_a_column_and_a_row_are_refused_and_not_made_a_square(term: object) -> N
     assert callable(term)
     with pytest.raises(ValueError, match="two equal shapes"):
         term(torch.ones(4, 1), torch.ones(4))
-
-
-@pytest.mark.parametrize("name", ["real", "energy", "angle", "deposit"])
-def test_a_truth_of_another_shape_is_refused_in_every_term(name: str) -> None:
-    truth = verdict(1.0, 0.5, 1.0, 2.0)
-    odd = truth._replace(**{name: torch.ones(4, 1, 1)})
-    with pytest.raises(ValueError, match="two equal shapes"):
-        published_loss(truth, odd, LossConfig())
 
 
 def test_the_deposit_sum_is_the_sum_of_the_deposits() -> None:
@@ -104,18 +75,6 @@ def test_an_image_without_depth_has_its_axis_along_the_depth() -> None:
     flat = torch.zeros(2, 4, 81, 81)
     flat[1, 2, 50, 60] = 1.0
     assert axis_angles(flat, MIDDLES, DEPTH).abs().max() == 0
-
-
-def test_the_angle_of_the_paper_is_that_to_the_second_axis() -> None:
-    straight, slanted = torch.zeros(1, 9, 9, 9), torch.zeros(1, 9, 9, 9)
-    for z in range(9):
-        straight[0, 4, 4, z] = slanted[0, 4, z, z] = 1.0
-    # The middle layer is the barycentre itself and has no direction: it counts as straight.
-    weight = torch.arange(9) + 0.5
-    expected = math.pi / 2 - math.pi / 4 * float(1 - weight[4] / weight.sum())
-    assert float(cell_angle(straight)[0]) == pytest.approx(math.pi / 2)
-    assert float(cell_angle(slanted)[0]) == pytest.approx(expected, rel=1e-5)
-    assert float(cell_angle(torch.zeros(1, 9, 9, 9))[0]) == 100
 
 
 def test_ring_sums_sum_rings_and_neighbouring_layers() -> None:

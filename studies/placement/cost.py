@@ -1,4 +1,4 @@
-"""Cost of placement beside generation: `python -m calozoo.benchmark.placement_cost MODEL`."""
+"""Cost of placement relative to generation: `python -m studies.placement.cost MODEL`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from statistics import median
 from time import perf_counter
 from typing import NamedTuple
 
-# The linear algebra behind numpy reads this once, when it is imported; torch is told by itself.
+# BLAS reads this when numpy is imported; use_threads sets torch.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 from calozoo import api
@@ -21,20 +21,20 @@ from calozoo_core.generator import Generator
 from calozoo_core.incident import Incident
 from calozoo_core.placement import Placement, load_placement
 
-__all__ = ["Cost", "main", "measure_placement"]
+__all__ = ["PlacementCost", "main", "measure_placement"]
 
 ENERGIES_GEV = (10.0, 50.0, 100.0)
 BATCH = 64
 
 
-class Cost(NamedTuple):
-    """What a shower of one energy costs, in milliseconds, in batches of 64.
+class PlacementCost(NamedTuple):
+    """Times per shower at one incident energy, in ms, in batches of 64.
 
     Arguments:
         energy_gev: Incident energy.
-        generation_ms: Making it.
-        placement_ms: Putting it into a detector, with the threshold and the sums of a run.
-        percent: The second over the first, as the median of the rounds.
+        generation_ms: Time of generation.
+        placement_ms: Time of placement, with the threshold and the sums of a run.
+        percent: Placement over generation, the median of the rounds.
     """
 
     energy_gev: float
@@ -49,22 +49,24 @@ def measure_placement(
     *,
     repeats: int = 15,
     energies_gev: Sequence[float] = ENERGIES_GEV,
-) -> list[Cost]:
-    """Time both in turn, round after round, so that whatever else runs falls on both.
+) -> list[PlacementCost]:
+    """Times of generation and placement, measured in turn.
 
     Arguments:
         generator: The model.
-        placement: The detector; primaries enter where lines from the interaction point do.
+        placement: The detector; primaries enter on lines from the interaction point.
         repeats: Rounds; each figure is the median of them.
         energies_gev: Incident energies.
     """
     costs = []
     for energy in energies_gev:
         rounds = [_timed(generator, placement, energy, seed) for seed in range(repeats + 1)]
-        made, placed = zip(*rounds[1:], strict=True)  # the first warms up
+        made, placed = zip(*rounds[1:], strict=True)  # without the warm-up
         ratio = median(p / m for m, p in rounds[1:])
         costs.append(
-            Cost(energy, 1e3 * median(made) / BATCH, 1e3 * median(placed) / BATCH, 100 * ratio)
+            PlacementCost(
+                energy, 1e3 * median(made) / BATCH, 1e3 * median(placed) / BATCH, 100 * ratio
+            )
         )
     return costs
 
@@ -72,7 +74,7 @@ def measure_placement(
 def _timed(
     generator: Generator, placement: Placement, energy: float, seed: int
 ) -> tuple[float, float]:
-    """Seconds to make a batch straight in, and to place it."""
+    """Seconds to generate and to place a batch at normal incidence."""
     position, _ = placement.draw(BATCH, seed)
     incident = Incident([energy] * BATCH, (0.0, 0.0, 1.0), position=position)
     start = perf_counter()
@@ -84,11 +86,11 @@ def _timed(
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(
-        prog="python -m calozoo.benchmark.placement_cost", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python -m studies.placement.cost", description=__doc__)
     parser.add_argument("model")
-    parser.add_argument("--detector", default="ild_siecal", help="where the showers are put")
+    parser.add_argument(
+        "--detector", default="ild_siecal", help="detector that the showers are placed in"
+    )
     parser.add_argument("--repeats", type=int, default=15, help="rounds of the timing")
     options = parser.parse_args(arguments)
     use_threads(1)

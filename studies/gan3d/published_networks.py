@@ -1,6 +1,6 @@
 """The networks of the 3DGAN paper, for images of 51 x 51 x 25 cells, and their four-term loss.
 
-Here to be built and compared with; what calozoo trains is in `calozoo_gan3d.networks`.
+They have no trained weights; the networks that calozoo trains are in `calozoo_gan3d.networks`.
 """
 
 from __future__ import annotations
@@ -13,20 +13,22 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from calozoo_gan3d.config import LossConfig
-from calozoo_gan3d.losses import EMPTY, deposit_sum, percentage_error, real_loss
+from calozoo_gan3d.losses import deposit_sum, percentage_error, real_loss
 
 __all__ = [
     "LATENT",
     "SHAPE",
+    "DiscriminatorOutput",
     "PublishedDiscriminator",
     "PublishedGenerator",
-    "Verdict",
     "cell_angle",
     "published_loss",
 ]
 
 SHAPE = (51, 51, 25)
 LATENT = 256
+EMPTY = 1e-12
+"""Smallest deposit sum that is divided by."""
 EMPTY_ANGLE = 100.0
 
 
@@ -76,11 +78,11 @@ class PublishedGenerator(nn.Module):
         return image
 
 
-class Verdict(NamedTuple):
-    """What a discriminator says of images, or what it should say; each of shape (n,).
+class DiscriminatorOutput(NamedTuple):
+    """Output of the discriminator, or its target; each of shape (n,).
 
     Arguments:
-        real: Logit of being real; of the truth, the label.
+        real: Logit of being real; in the target, the label.
         energy: Of the primary, over 100 GeV.
         angle: In radians.
         deposit: Sum of the deposits.
@@ -124,11 +126,11 @@ class PublishedDiscriminator(nn.Module):
         self.real = nn.Linear(8 * 19 * 18 * 7, 1)
         self.energy = nn.Linear(8 * 19 * 18 * 7, 1)
 
-    def forward(self, image: Tensor) -> Verdict:
-        """The verdict on images, shape (n, 1, 51, 51, 25)."""
+    def forward(self, image: Tensor) -> DiscriminatorOutput:
+        """The output for images, shape (n, 1, 51, 51, 25)."""
         features = self.convolutions(image)
         deposits = image.squeeze(1) ** (1 / self.power)
-        return Verdict(
+        return DiscriminatorOutput(
             self.real(features).squeeze(1),
             self.energy(features).squeeze(1),
             cell_angle(deposits),
@@ -163,23 +165,25 @@ def cell_angle(image: Tensor) -> Tensor:
     return torch.where(total.view(n) > 0, angle, torch.full_like(angle, EMPTY_ANGLE))
 
 
-def published_loss(verdict: Verdict, truth: Verdict, weights: LossConfig) -> Tensor:
-    """The four terms of both players' losses, with their weights.
+def published_loss(
+    output: DiscriminatorOutput, target: DiscriminatorOutput, weights: LossConfig
+) -> Tensor:
+    """The weighted sum of the four published loss terms.
 
     Arguments:
-        verdict: On a batch of images.
-        truth: What it should have been.
+        output: Of a batch of images.
+        target: The true values.
         weights: Of the terms; 3, 0.1, 25 and 0.1 as published.
 
     Raises:
         ValueError: If the shapes differ.
     """
-    if verdict.angle.shape != truth.angle.shape:
-        msg = f"a loss needs two equal shapes, not {verdict.angle.shape} and {truth.angle.shape}"
+    if output.angle.shape != target.angle.shape:
+        msg = f"a loss needs two equal shapes, not {output.angle.shape} and {target.angle.shape}"
         raise ValueError(msg)
     return (
-        weights.real * real_loss(verdict.real, truth.real)
-        + weights.energy * percentage_error(verdict.energy, truth.energy)
-        + weights.angle * (verdict.angle - truth.angle).abs().mean()
-        + weights.deposit * percentage_error(verdict.deposit, truth.deposit)
+        weights.real * real_loss(output.real, target.real)
+        + weights.energy * percentage_error(output.energy, target.energy)
+        + weights.angle * (output.angle - target.angle).abs().mean()
+        + weights.deposit * percentage_error(output.deposit, target.deposit)
     )

@@ -1,7 +1,7 @@
-"""`python -m calozoo_geant4.bench`: what a GeV costs, and how much of that is Python.
+"""CPU time of Geant4 per GeV, and Python's share of it: `python -m studies.geant4.cpu_time`.
 
-Every timing runs in a process of its own, the variants in turn, so that a machine that slows down
-slows all of them. Nothing else should run meanwhile.
+Every timing runs in its own process, the variants in turn, so that a slower machine slows all of
+them. Nothing else should run at the same time.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from calozoo_geant4.generator import Geant4
 
 __all__ = ["report", "time_variants", "time_workers"]
 
+ROOT = Path(__file__).parents[2]
 DETECTORS = ("ild_siecal_regular", "ild_siecal", "par04_siw")
 
-VARIANTS = (
+VARIANTS = (  # as in `single_timing`, which may be imported in a process of its own only
     "as it is",
     "nothing recorded",
     "an empty Python function called instead",
@@ -41,20 +42,23 @@ VARIANTS = (
     "scattering as part of transportation",
     "the same, several steps at once",
 )
-"""What is timed in ild_siecal_regular, the first as it is."""
+"""Variants timed in ild_siecal_regular; the first is the unchanged simulation."""
 
 Timings = dict[tuple[str, str], list[float]]
 
 
 def time_variants(n: int, repeats: int) -> tuple[Timings, dict[tuple[str, str], float]]:
-    """CPU time of a GeV, in ms, by detector and variant, and the steps a GeV.
+    """CPU times per GeV of each detector and variant, and their recorded steps per GeV.
 
     Arguments:
         n: Photons of 20 GeV in each timing.
         repeats: Timings of each.
 
+    Returns:
+        CPU times per GeV in ms, one for each repeat, and steps per GeV, by (detector, variant).
+
     Raises:
-        CalozooError: If Geant4's data sets are not to be found, or Geant4 stops.
+        CalozooError: If Geant4's data sets are not found, or Geant4 stops.
     """
     runs = [(DETECTORS[0], variant) for variant in VARIANTS]
     runs += [(detector, VARIANTS[0]) for detector in DETECTORS[1:]]
@@ -70,7 +74,7 @@ def time_variants(n: int, repeats: int) -> tuple[Timings, dict[tuple[str, str], 
 
 
 def time_workers(n: int, energy_gev: float, repeats: int) -> dict[int, list[float]]:
-    """Seconds that n showers take with one and with two workers, their start not included."""
+    """Wall-clock times of n showers with one and with two workers, in s, without their start."""
     incident = Incident(np.full(n, energy_gev), (0, 0, 1))
     seconds: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(repeats):
@@ -84,15 +88,18 @@ def time_workers(n: int, energy_gev: float, repeats: int) -> dict[int, list[floa
 
 
 def report(
-    times: Timings, steps: dict[tuple[str, str], float], seconds: dict[int, list[float]], text: str
+    times: Timings,
+    steps: dict[tuple[str, str], float],
+    seconds: dict[int, list[float]],
+    workload: str,
 ) -> str:
-    """All of it, in Markdown.
+    """The three tables in Markdown.
 
     Arguments:
-        times: From `time_variants`.
-        steps: Likewise.
+        times: CPU times from `time_variants`.
+        steps: Steps from `time_variants`.
         seconds: From `time_workers`.
-        text: What the workers were given.
+        workload: The showers of the workers, for the header.
     """
     own = (DETECTORS[0], VARIANTS[0])
     costs = table(
@@ -118,15 +125,15 @@ def report(
     )
     one, two = median(seconds[1]), median(seconds[2])
     workers = table(
-        (text, "seconds", "faster by"),
+        (workload, "seconds", "faster by"),
         [("1 worker", f"{one:.1f}", ""), ("2 workers", f"{two:.1f}", f"{one / two:.2f}")],
     )
     return f"{costs}\n\n{variants}\n\n{workers}"
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Time all, print the tables, and write them into a page."""
-    parser = argparse.ArgumentParser(prog="python -m calozoo_geant4.bench", description=__doc__)
+    """Run all timings, print the tables, and write them into a page."""
+    parser = argparse.ArgumentParser(prog="python -m studies.geant4.cpu_time", description=__doc__)
     parser.add_argument("--photons", type=int, default=4, help="of 20 GeV a timing; default 4")
     parser.add_argument("--repeats", type=int, default=5, help="timings of each; default 5")
     parser.add_argument("--showers", type=int, default=200, help="for the workers; default 200")
@@ -136,8 +143,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         times, steps = time_variants(options.photons, options.repeats)
         seconds = time_workers(options.showers, options.energy, min(3, options.repeats))
-        what = f"{options.showers} photons of {options.energy:g} GeV"
-        text = report(times, steps, seconds, what)
+        workload = f"{options.showers} photons of {options.energy:g} GeV"
+        text = report(times, steps, seconds, workload)
         sys.stdout.write(f"{text}\n")
         if options.write is not None:
             write_block(options.write, "bench", text)
@@ -146,17 +153,18 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _ratio(times: list[float], own: list[float]) -> float:
-    """Of timings made in turn."""
+    """Median ratio of timings made in turn."""
     return median(a / b for a, b in zip(times, own, strict=True))
 
 
 def _run(detector: str, variant: str, n: int, environment: dict[str, str]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
-        command = [sys.executable, "-m", "calozoo_geant4._timed"]
+        command = [sys.executable, "-m", "studies.geant4.single_timing"]
         done = subprocess.run(
             [*command, detector, variant, str(n), str(result)],
             env=environment,
+            cwd=ROOT,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,

@@ -10,12 +10,16 @@ from calozoo_core.incident import Incident
 from calozoo_core.io import write_showers
 from calozoo_core.markdown import write_block
 from calozoo_core.showers import Showers
-from calozoo_geant4 import published
-from calozoo_geant4.published import Measured, compare_layers, compare_totals
-from calozoo_geant4.reference import PUBLISHED
+from studies.geant4 import published_sample
+from studies.geant4.published_sample import (
+    PUBLISHED,
+    ShowerSums,
+    compare_layers,
+    compare_totals,
+)
 
 
-def _like_published(n: int = 50) -> Measured:
+def _like_published(n: int = 50) -> ShowerSums:
     """Showers that are the published mean, scaled by their energies."""
     energy = np.linspace(10, 100, n)
     scale = (energy / energy.mean())[:, None, None]
@@ -23,7 +27,7 @@ def _like_published(n: int = 50) -> Measured:
     rings = layers.sum(1)[:, None] * np.stack(
         [PUBLISHED.energy_fractions, PUBLISHED.point_fractions]
     )
-    return Measured(energy, scale * layers, scale * rings)
+    return ShowerSums(energy, scale * layers, scale * rings)
 
 
 def test_published_showers_agree_with_themselves():
@@ -36,9 +40,9 @@ def test_published_showers_agree_with_themselves():
 
 
 def test_error_is_the_spread_that_the_energies_do_not_explain():
-    measured = _like_published(4000)
+    sums = _like_published(4000)
     noise = np.random.default_rng(1).normal(1, 0.2, (4000, 1, 1))
-    noisy = Measured(measured.incident_gev, measured.layers * noise, measured.rings * noise)
+    noisy = ShowerSums(sums.incident_gev, sums.layers * noise, sums.rings * noise)
     visible = compare_totals(noisy)[0]
     assert visible.error == pytest.approx(0.2 / np.sqrt(4000) * np.sqrt(1 + 27 / 121), rel=0.1)
     assert abs(visible.ratio - 1) < 4 * visible.error
@@ -61,7 +65,7 @@ def test_a_file_is_compared_and_the_tables_go_between_the_marks_of_a_page(tmp_pa
     write_showers(tmp_path / "s.h5", showers, generator="test", seed=0)
     page = tmp_path / "page.md"
     page.write_text("# Page\n\n<!-- begin published -->\nold\n<!-- end published -->\nbehind\n")
-    published.main(["--file", str(tmp_path / "s.h5"), "--write", str(page)])
+    published_sample.main(["--file", str(tmp_path / "s.h5"), "--write", str(page)])
     text = capsys.readouterr().out.strip()
     assert text.count("\n| 29 | ") == 1
     assert "| simulated, 10-100 GeV | 3 | " in text
@@ -83,13 +87,13 @@ def test_a_page_without_the_marks_is_left_as_it_is(tmp_path):
 
 @pytest.mark.slow
 def test_showers_agree_with_the_published_sample(geant4_data):
-    measured = published.measure(published._simulated(60, workers=1))
-    totals = {comparison.name: comparison for comparison in compare_totals(measured)}
+    sums = published_sample.shower_sums(published_sample._simulated(60, workers=1))
+    totals = {comparison.name: comparison for comparison in compare_totals(sums)}
     for name in ("visible energy [MeV]", "points"):
         assert totals[name].ratio == pytest.approx(1, abs=0.02 + 3 * totals[name].error)
     for name, comparison in totals.items():
         assert comparison.ratio == pytest.approx(1, abs=0.05 + 3 * comparison.error), name
-    for layers in compare_layers(measured, relative=True):
+    for layers in compare_layers(sums, relative=True):
         pulls = np.array([(c.ratio - 1) / np.hypot(c.error, 0.03) for c in layers])
         assert np.abs(pulls).max() < 4
         assert np.sqrt(np.mean(pulls**2)) < 1.6
