@@ -7,7 +7,6 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calozoo.generation.file_names import is_shower_file
 from calozoo.models import hub_models, names, weights
 from calozoo.models.index import read_index
 from calozoo_core.errors import InputError
@@ -130,6 +129,8 @@ def _with_source(
     Raises:
         InputError: If nobody takes the workers.
     """
+    from calozoo.generation.parsing import is_shower_file
+
     source = options.get("source", spec.source)
     if not isinstance(source, str | Path):
         return options

@@ -14,7 +14,7 @@ from typing import NamedTuple
 os.environ["OMP_NUM_THREADS"] = "1"
 
 from calozoo import api
-from calozoo.generation.hit_placement import Placer
+from calozoo.generation.placement import HitPlacer
 from calozoo.generation.threads import use_threads
 from calozoo_core.errors import CalozooError
 from calozoo_core.generator import Generator
@@ -80,7 +80,7 @@ def _timed(
     start = perf_counter()
     showers = generator.generate(incident, seed=seed, batch_size=BATCH)
     made = perf_counter()
-    Placer(placement).place(showers)
+    HitPlacer(placement).place(showers)
     return made - start, perf_counter() - made
 
 

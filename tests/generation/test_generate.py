@@ -16,7 +16,7 @@ import pytest
 
 from calozoo import api
 from calozoo.generation.generate_file import check_output, generate_to_file
-from calozoo.generation.request import make_source
+from calozoo.generation.parsing import make_source
 from calozoo_core.errors import (
     ConditionsError,
     InputError,

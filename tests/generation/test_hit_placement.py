@@ -11,8 +11,8 @@ import pytest
 from calozoo import api
 from calozoo.cli import main
 from calozoo.generation.generate_file import check_request
-from calozoo.generation.hit_placement import Placer, find_placement, find_placer
-from calozoo.generation.request import make_flights, make_source
+from calozoo.generation.parsing import make_source, make_source_from_ip
+from calozoo.generation.placement import HitPlacer, find_hit_placer, find_placement
 from calozoo_core.errors import ConditionsError, InputError
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile, read_hits, read_showers
@@ -262,26 +262,26 @@ def test_angles_from_the_interaction_point_are_checked_before_a_model_is_loaded(
     toy = api.find_model("toy")
     conditions = toy.conditions.model_copy(update={"theta_deg": (0.0, 20.0)})
     spec = toy.model_copy(update={"conditions": conditions})
-    steep = make_flights("20", "50,90", placement=ILD)
+    steep = make_source_from_ip("20", "50,90", placement=ILD)
     with pytest.raises(ConditionsError, match=r"40 degrees from the normal is outside"):
         check_request(spec, steep)
-    check_request(spec, make_flights("20", "80,90", placement=ILD))
-    many = make_flights("20", None, 300, placement=ILD)
+    check_request(spec, make_source_from_ip("20", "80,90", placement=ILD))
+    many = make_source_from_ip("20", None, 300, placement=ILD)
     with pytest.raises(ConditionsError, match="degrees from the normal"):
         check_request(spec, many)
 
 
-def test_the_extremes_of_flights_are_those_of_all_of_them():
-    source = make_flights("20", None, 5000, seed=4, placement=ILD)
+def test_the_bounds_of_lines_from_the_interaction_point_enclose_all_of_them():
+    source = make_source_from_ip("20", None, 5000, seed=4, placement=ILD)
     thetas = np.concatenate([incident.theta for _, incident in source.batches(999)])
-    outermost = source.extremes().theta
+    outermost = source.bounds().theta
     assert [outermost.min(), outermost.max()] == pytest.approx([thetas.min(), thetas.max()])
 
 
 def test_showers_without_positions_are_not_placed():
     showers = api.load("toy").generate(Incident([20], (0, 0, 1)))
     with pytest.raises(InputError, match="where these showers enter"):
-        Placer(ILD).place(showers)
+        HitPlacer(ILD).place(showers)
 
 
 def test_a_source_without_a_detector_has_no_positions():
@@ -293,5 +293,5 @@ def test_a_model_of_a_shaped_detector_takes_positions_without_hits():
     for position, from_ip in (("0,1804.7,0", False), (None, True)):
         placement = find_placement("mine.real", "ild_siecal", None, position, from_ip=from_ip)
         assert placement.detector.name == "ild_siecal"
-        assert find_placer("steps", "ild_siecal", None, placement, None) is None
+        assert find_hit_placer("steps", "ild_siecal", None, placement, None) is None
     assert find_placement("mine.real", "ild_siecal", None, None, from_ip=False) is None

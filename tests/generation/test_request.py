@@ -1,4 +1,4 @@
-"""Words for energies and directions become primaries."""
+"""Parsing of energies and directions, and the sources of incident particles made of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calozoo.generation.incident_sources import IncidentSource
-from calozoo.generation.parsing import parse_direction, parse_energy
-from calozoo.generation.request import make_source
+from calozoo.generation.parsing import make_source, parse_direction, parse_energy
 from calozoo_core.errors import InputError
 from calozoo_core.incident import Incident
 
@@ -112,9 +111,9 @@ def test_energies_do_not_change_when_directions_are_drawn_too():
 @pytest.mark.parametrize("energy", ENERGIES)
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @given(seed=st.integers(0, 2**64 - 1))
-def test_no_primary_lies_beyond_the_extremes(energy, direction, seed):
+def test_no_primary_lies_beyond_the_bounds(energy, direction, seed):
     source = make_source(energy, direction, 20, seed=seed)
-    outermost, incident = source.extremes(), whole(source)
+    outermost, incident = source.bounds(), whole(source)
     assert outermost.energy.min() <= incident.energy.min()
     assert outermost.energy.max() >= incident.energy.max()
     assert outermost.theta.max() >= incident.theta.max() - 1e-4

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import calozoo
 from calozoo.cli import main
-from calozoo.generation.file_summary import Mean, summarise
+from calozoo.generation.file_summary import RunningMean, summarise
 from calozoo.plotting.hits import PlacedShower
 from calozoo.plotting.showers import plot_file
 from calozoo_core.detector import load_detector
@@ -42,7 +42,7 @@ def file(tmp_path, monkeypatch, showers):
 
 @given(st.lists(st.lists(st.floats(-1e3, 1e3), max_size=5), max_size=5))
 def test_a_mean_of_batches_is_the_mean_of_all(batches):
-    mean, values = Mean(), [value for batch in batches for value in batch]
+    mean, values = RunningMean(), [value for batch in batches for value in batch]
     for batch in batches:
         mean.add(batch)
     assert mean.n == len(values)

@@ -29,7 +29,7 @@ from calozoo.benchmark.request import BenchmarkRequest, of_detector
 from calozoo.benchmark.simulation_cache import Library
 from calozoo.benchmark.single_photons import ENERGIES_GEV, PHI_DEG, THETA_DEG, single_photons
 from calozoo.benchmark.speed import Contestant, TimingRequest, measure_speed_apart
-from calozoo.generation.hit_placement import Placer
+from calozoo.generation.placement import HitPlacer
 from calozoo_core.errors import InputError
 from calozoo_core.generator import Generator
 from calozoo_core.incident import Incident
@@ -89,7 +89,7 @@ class Benchmark:
             )
             name = of_detector(request.reference, DETECTOR)
             self._reference = self._library(name, request.seed + 1)
-        placer = Placer(self._placement, HALF_MIP_MEV)
+        placer = HitPlacer(self._placement, HALF_MIP_MEV)
         for entrant in self._entrants:
             placer.check(entrant.spec.detector, entrant.spec.representation)
             if not request.extrapolate:

@@ -137,7 +137,7 @@ def benchmark(
     from calozoo.benchmark.request import BenchmarkRequest
     from calozoo.benchmark.system_load import load_average
     from calozoo.cards.card import write_card
-    from calozoo.generation.file_names import is_shower_file
+    from calozoo.generation.parsing import is_shower_file
 
     default_showers, default_rounds = (QUICK_SHOWERS, QUICK_ROUNDS) if quick else (SHOWERS, ROUNDS)
     request = BenchmarkRequest(

@@ -12,7 +12,7 @@ from calozoo.cli.progress import progress_bar, readable_size
 from calozoo.cli.signals import stoppable
 
 if TYPE_CHECKING:
-    from calozoo.generation.generate_file import Written
+    from calozoo.generation.generate_file import GenerationResult
     from calozoo_core.generator import Generator
 
 __all__ = ["generate"]
@@ -176,16 +176,16 @@ def generate(
 
     use_threads(threads)  # before numpy is imported: its linear algebra asks only then
     from calozoo.generation.generate_file import check_output, check_request, generate_to_file
-    from calozoo.generation.hit_placement import find_placement, find_placer
-    from calozoo.generation.request import make_flights, make_source
+    from calozoo.generation.parsing import make_source, make_source_from_ip
+    from calozoo.generation.placement import find_hit_placer, find_placement
 
     spec = api.find_model(names.split_revision(model)[0], offline=offline)
     particle = particle or spec.conditions.particles[0]
     made_for = detector or spec.detector
     placement = find_placement(spec.name, made_for, place, position, from_ip=from_ip)
-    placer = find_placer(spec.representation, made_for, place, placement, threshold_mev)
+    placer = find_hit_placer(spec.representation, made_for, place, placement, threshold_mev)
     if from_ip and placement is not None:
-        source = make_flights(
+        source = make_source_from_ip(
             energy,
             direction,
             n,
@@ -248,7 +248,7 @@ def _header(generator: Generator) -> str:
     return f"{spec.name}  {spec.representation}  {generator.device}, {cores}, {generator.precision}"
 
 
-def _footer(written: Written) -> str:
+def _footer(written: GenerationResult) -> str:
     showers = f"{written.n_showers} shower" + ("" if written.n_showers == 1 else "s")
     size = readable_size(written.n_bytes)
     line = f"{written.path}  {showers}, {_readable_count(written.n_points)} points, {size}"
@@ -273,7 +273,7 @@ def _readable_count(n: int) -> str:
     return f"{n / 1e3:.1f} k" if n < 999_950 else f"{n / 1e6:.1f} M"
 
 
-def _report(generator: Generator, written: Written, seed: int) -> str:
+def _report(generator: Generator, written: GenerationResult, seed: int) -> str:
     import json
 
     from calozoo.generation.threads import threads_in_use

@@ -12,7 +12,7 @@ from calozoo.cli.progress import readable_size
 from calozoo.cli.table import aligned
 
 if TYPE_CHECKING:
-    from calozoo.generation.file_summary import Mean, Summary
+    from calozoo.generation.file_summary import FileSummary, RunningMean
 
 __all__ = ["show"]
 
@@ -60,7 +60,7 @@ def show(file: Path, picture: Path | None, event: int, as_json: bool) -> None:
         click.echo(f"drawn to {picture}", err=True)
 
 
-def _rows(summary: Summary) -> list[tuple[str, str]]:
+def _rows(summary: FileSummary) -> list[tuple[str, str]]:
     rows = [
         ("file", f"{summary.file} ({readable_size(summary.n_bytes)})"),
         ("made by", f"{summary.model}, seed {summary.seed}"),
@@ -87,7 +87,7 @@ def _range(bounds: tuple[float, float], unit: str) -> str:
     return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
 
 
-def _measured(mean: Mean) -> str:
+def _measured(mean: RunningMean) -> str:
     """A mean with its error, to two digits of the error."""
     if mean.error == 0:
         return f"{mean.value:.4g}"

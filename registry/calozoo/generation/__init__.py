@@ -1,1 +1,1 @@
-"""Generation: from what a user asks for to a file of showers."""
+"""Generation: from the request of a user to a file of showers."""

@@ -1,4 +1,4 @@
-"""A shower file in a few numbers."""
+"""Summary of a shower file: counts, ranges and means, read batch by batch."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from numpy.typing import ArrayLike
 from calozoo_core.errors import ShowerFileError
 from calozoo_core.io import ShowerFile
 
-__all__ = ["Mean", "Summary", "summarise"]
+__all__ = ["FileSummary", "RunningMean", "summarise"]
 
 BATCH = 256
 
 
 @dataclass
-class Mean:
-    """A mean and its error, of values that come batch by batch.
+class RunningMean:
+    """Mean and its error, of values that come batch by batch.
 
     Attributes:
-        n: How many values came.
+        n: Number of values.
         value: Their mean.
         error: Standard error of the mean; 0 for a single value.
 
     Example:
-        >>> mean = Mean()
+        >>> mean = RunningMean()
         >>> mean.add([1.0, 2.0])
         >>> mean.add([3.0])
         >>> mean.value, round(mean.error, 3)
@@ -40,7 +40,7 @@ class Mean:
     squares: float = field(default=0.0, repr=False)
 
     def add(self, values: ArrayLike) -> None:
-        """Take in a batch."""
+        """Add a batch of values, shape (n,)."""
         batch = np.asarray(values, dtype=np.float64)
         if len(batch) == 0:
             return
@@ -57,28 +57,28 @@ class Mean:
 
 
 @dataclass
-class Summary:
-    """What is in a shower file.
+class FileSummary:
+    """Contents of a shower file in numbers.
 
     Arguments:
-        file: Its name.
-        n_bytes: Its size.
-        model: Who made the showers.
-        seed: The seed they were made with.
-        representation: How finely deposits are merged.
-        detector: The detector they were made for.
-        particle: PDG name of the primaries.
-        n_showers: How many there are.
-        n_points: Points of all of them.
+        file: Name of the file.
+        n_bytes: Size of the file.
+        model: Generator of the showers.
+        seed: Seed of the generation.
+        representation: Representation of the points.
+        detector: Detector the showers were made for.
+        particle: PDG name of the incident particles.
+        n_showers: Number of showers.
+        n_points: Number of points of all showers.
         energy_gev: Lowest and highest incident energy, in GeV.
         theta_deg: Smallest and largest angle to the calorimeter normal, in degrees.
         incident_energy_gev: Mean incident energy, in GeV.
-        visible_energy_mev: Mean sum of a shower's deposits, in MeV.
+        visible_energy_mev: Mean energy deposited in a shower, in MeV.
         visible_percent: Mean of that over the incident energy, in percent.
         points_per_shower: Mean number of points.
-        hits_detector: The detector they were put into; None if they were not.
-        hits_threshold_mev: The energy below which hits were left out.
-        n_hits: Hits of all of them.
+        hits_detector: Detector the showers were placed into; None if they were not.
+        hits_threshold_mev: Energy below which hits were left out.
+        n_hits: Number of hits of all showers.
         hits_per_shower: Mean number of hits.
         hit_energy_mev: Mean sum of a shower's hits, in MeV.
     """
@@ -94,27 +94,27 @@ class Summary:
     n_points: int
     energy_gev: tuple[float, float] = (math.inf, -math.inf)
     theta_deg: tuple[float, float] = (math.inf, -math.inf)
-    incident_energy_gev: Mean = field(default_factory=Mean)
-    visible_energy_mev: Mean = field(default_factory=Mean)
-    visible_percent: Mean = field(default_factory=Mean)
-    points_per_shower: Mean = field(default_factory=Mean)
+    incident_energy_gev: RunningMean = field(default_factory=RunningMean)
+    visible_energy_mev: RunningMean = field(default_factory=RunningMean)
+    visible_percent: RunningMean = field(default_factory=RunningMean)
+    points_per_shower: RunningMean = field(default_factory=RunningMean)
     hits_detector: str | None = None
     hits_threshold_mev: float = 0.0
     n_hits: int = 0
-    hits_per_shower: Mean = field(default_factory=Mean)
-    hit_energy_mev: Mean = field(default_factory=Mean)
+    hits_per_shower: RunningMean = field(default_factory=RunningMean)
+    hit_energy_mev: RunningMean = field(default_factory=RunningMean)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain numbers and texts, for JSON; a mean becomes its value and its error."""
+        """Numbers and strings for JSON; a mean becomes its value and its error."""
         plain = asdict(self)
         for name, value in vars(self).items():
-            if isinstance(value, Mean):
+            if isinstance(value, RunningMean):
                 plain[name] = {"mean": value.value, "error": value.error}
         return plain
 
 
-def summarise(path: Path) -> Summary:
-    """Read a shower file batch by batch and sum it up.
+def summarise(path: Path) -> FileSummary:
+    """Summary of a shower file, read batch by batch.
 
     Raises:
         ShowerFileError: If the file is missing, damaged, empty, or not one of ours.
@@ -123,7 +123,7 @@ def summarise(path: Path) -> Summary:
         if len(file) == 0:
             msg = f"{path} holds no showers; make it again."
             raise ShowerFileError(msg)
-        summary = Summary(
+        summary = FileSummary(
             file=str(path),
             n_bytes=path.stat().st_size,
             model=file.generator,

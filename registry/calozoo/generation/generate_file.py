@@ -1,36 +1,41 @@
-"""From primaries to a file of showers, batch by batch."""
+"""Generation of a shower file: incident particles to showers on disk, batch by batch."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING, TypeVar
 
-from calozoo.generation.file_names import is_shower_file
-from calozoo.generation.hit_placement import Placer, Stopwatch
 from calozoo.generation.incident_sources import IncidentSource
+from calozoo.generation.parsing import is_shower_file
 from calozoo_core.errors import ConditionsError, InputError, OutputExistsError, ShowerFileError
 from calozoo_core.generator import Generator, ModelSpec
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerWriter
 
-__all__ = ["Written", "check_output", "check_request", "generate_to_file"]
+if TYPE_CHECKING:
+    from calozoo.generation.placement import HitPlacer
+
+__all__ = ["GenerationResult", "Stopwatch", "check_output", "check_request", "generate_to_file"]
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Written:
-    """What a run left on disk, and how long it took.
+class GenerationResult:
+    """Size of a generated file, and the time it took.
 
     Arguments:
         path: The file.
-        n_showers: Showers in it.
-        n_points: Points of all of them.
-        n_bytes: Its size.
-        seconds: From the first primary to the whole file.
-        generation_seconds: What making the showers took of it; writing and placing is the rest.
-        placer: What put the showers into a detector, if they were.
+        n_showers: Number of showers.
+        n_points: Number of points of all showers.
+        n_bytes: Size of the file.
+        seconds: Time from the first incident particle to the complete file.
+        generation_seconds: Time of the model alone; the rest is writing and placement.
+        placer: Placement of the showers into a detector, if there was one.
     """
 
     path: Path
@@ -39,7 +44,7 @@ class Written:
     n_bytes: int
     seconds: float
     generation_seconds: float
-    placer: Placer | None = None
+    placer: HitPlacer | None = None
 
 
 def generate_to_file(
@@ -51,38 +56,38 @@ def generate_to_file(
     overwrite: bool = False,
     batch_size: int | None = None,
     extrapolate: bool = False,
-    placer: Placer | None = None,
+    placer: HitPlacer | None = None,
     on_batch: Callable[[int], None] | None = None,
-) -> Written:
+) -> GenerationResult:
     """Generate showers into a native shower file; memory does not grow with their number.
 
-    Whatever can be known to fail fails before the first shower is made. A run that stops halfway,
-    for whatever reason, leaves the disk as it was.
+    The request is checked before the first shower is made. A run that is stopped leaves the disk as
+    it was.
 
     Arguments:
-        generator: Makes the showers.
-        source: The primaries.
+        generator: The model.
+        source: Incident particles.
         out: The file, `.h5` or `.hdf5`.
         seed: Same seed, same showers; same batch size too, same bytes.
         overwrite: Replace a file that is already there.
-        batch_size: Showers at a time; by default what the generator likes.
+        batch_size: Showers at a time; by default what the generator prefers.
         extrapolate: Go beyond the conditions the model was trained on.
-        placer: Puts the showers into a detector; their hits are written beside the points.
+        placer: Placement into a detector; the hits are written beside the points.
         on_batch: Called with the number of showers of each batch that was written.
 
     Raises:
-        ConditionsError: If a primary lies outside the conditions and `extrapolate` is not set.
+        ConditionsError: If a particle lies outside the conditions and `extrapolate` is not set.
         OutputExistsError: If the file is there and `overwrite` is not set.
         ShowerFileError: If the file cannot be written.
         InputError: If the batch size is not positive.
-        DetectorError: If the showers do not fit into the detector they shall be put into.
+        DetectorError: If the showers do not fit into the detector of the placement.
     """
     check_request(generator.spec, source, batch_size=batch_size, extrapolate=extrapolate)
     check_output(out, overwrite=overwrite)
     size = generator.default_batch_size if batch_size is None else batch_size
     name = generator.spec.name
     start = perf_counter()
-    watch = Stopwatch()
+    stopwatch = Stopwatch()
     with ShowerWriter(
         out,
         generator=name,
@@ -96,17 +101,17 @@ def generate_to_file(
             batches = generator.batches(
                 incident, seed=seed, first=first, batch_size=size, extrapolate=extrapolate
             )
-            for showers in watch.timed(batches):
+            for showers in stopwatch.timed(batches):
                 writer.append(showers, None if placer is None else placer.place(showers))
                 if on_batch is not None:
                     on_batch(len(showers))
-    return Written(
+    return GenerationResult(
         out,
         writer.n_showers,
         writer.n_points,
         out.stat().st_size,
         perf_counter() - start,
-        watch.seconds,
+        stopwatch.seconds,
         placer,
     )
 
@@ -118,11 +123,11 @@ def check_request(
     batch_size: int | None = None,
     extrapolate: bool = False,
 ) -> None:
-    """Refuse what the model cannot do, before it is loaded and before a shower is made.
+    """Refuse a request that the model cannot do, before it is loaded.
 
     Raises:
-        ConditionsError: If the particle is not one the model knows, or a primary may come out
-            outside its conditions and `extrapolate` is not set.
+        ConditionsError: If the model does not know the particle, or a particle may lie outside its
+            conditions and `extrapolate` is not set.
         InputError: If the batch size is not positive.
     """
     if batch_size is not None and batch_size < 1:
@@ -133,12 +138,12 @@ def check_request(
         msg = f"{spec.name} makes showers of {', '.join(particles)}, not of {source.particle}."
         raise ConditionsError(msg)
     if not extrapolate:
-        outermost = source if isinstance(source, Incident) else source.extremes()
-        spec.conditions.check(outermost, spec.name)
+        bounds = source if isinstance(source, Incident) else source.bounds()
+        spec.conditions.check(bounds, spec.name)
 
 
 def check_output(out: Path, *, overwrite: bool = False) -> None:
-    """Refuse a file that could not be written, before the work is done.
+    """Refuse a file that cannot be written, before the showers are made.
 
     Raises:
         OutputExistsError: If the file is there and `overwrite` is not set.
@@ -163,3 +168,34 @@ def check_output(out: Path, *, overwrite: bool = False) -> None:
     except OSError as error:
         msg = f"{out} cannot be written: {str(error.strerror).lower()}; choose another --out."
         raise ShowerFileError(msg) from error
+
+
+class Stopwatch:
+    """Time that the items of an iterable take to be made.
+
+    Attributes:
+        seconds: The sum of these times.
+
+    Example:
+        >>> stopwatch = Stopwatch()
+        >>> sum(stopwatch.timed(range(4)))
+        6
+        >>> stopwatch.seconds > 0
+        True
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def timed(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items; time spent between them does not count."""
+        iterator = iter(items)
+        while True:
+            start = perf_counter()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            finally:
+                self.seconds += perf_counter() - start
+            yield item

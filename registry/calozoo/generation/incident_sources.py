@@ -1,7 +1,7 @@
-"""The primaries of a request, made batch by batch.
+"""Sources of incident particles: distributions of energies, directions and entry points.
 
-Primary i depends on what is asked for, on the seed and on i alone, and a source of a hundred
-thousand primaries takes no more memory than one of a hundred.
+Particle i depends on the request, on the seed and on i alone, so that batches of any size give the
+same particles, and a source of a hundred thousand takes no more memory than one of a hundred.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from calozoo_core.random import stream
 
 __all__ = [
     "Cone",
-    "Draw",
+    "Distribution",
     "IncidentSource",
+    "ListedValues",
     "LogUniformEnergy",
-    "Rows",
     "UniformEnergy",
     "check_rows",
     "unit_vectors",
@@ -31,62 +31,65 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 
 
-class Draw(Protocol):
-    """Energies in GeV, values of shape (), or directions or positions, values of shape (3,)."""
+class Distribution(Protocol):
+    """Distribution of one property of the incident particles.
 
-    def take(self, seed: int, first: int, stop: int) -> FloatArray:
-        """The values of the primaries first, ..., stop - 1."""
+    Values are energies in GeV, shape (), or directions or positions in mm, shape (3,).
+    """
 
-    def extremes(self, n: int) -> FloatArray:
-        """Values among which the outermost of the first n are, whatever is drawn."""
+    def sample(self, seed: int, first: int, stop: int) -> FloatArray:
+        """Values of particles first, ..., stop - 1, shape (stop - first, ...)."""
+
+    def bounds(self, n: int) -> FloatArray:
+        """Values that enclose those of the first n particles, whatever the seed."""
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
-    """Values that are written down: in a file, one a shower, or in a list that starts again.
+class ListedValues:
+    """Values of a file, one a particle, or of a list that starts again at its end.
 
     Arguments:
         values: Energies, shape (m,), or directions or positions, shape (m, 3).
-        file: Where they come from; None for a list on the command line.
+        file: The file they come from; None for a list on the command line.
     """
 
     values: FloatArray
     file: str | None = None
 
-    def take(self, seed: int, first: int, stop: int) -> FloatArray:
+    def sample(self, seed: int, first: int, stop: int) -> FloatArray:
         return self.values[np.arange(first, stop) % len(self.values)]
 
-    def extremes(self, n: int) -> FloatArray:
+    def bounds(self, n: int) -> FloatArray:
         return self.values[:n]
 
 
 @dataclass(frozen=True)
 class UniformEnergy:
-    """Energies drawn uniformly between two, in GeV."""
+    """Uniform distribution of the energy between two values, in GeV."""
 
     low: float
     high: float
 
-    def take(self, seed: int, first: int, stop: int) -> FloatArray:
-        return self.low + (self.high - self.low) * _drawn(seed, first, stop, "energy", 1)[:, 0]
+    def sample(self, seed: int, first: int, stop: int) -> FloatArray:
+        return self.low + (self.high - self.low) * _uniform(seed, first, stop, "energy", 1)[:, 0]
 
-    def extremes(self, n: int) -> FloatArray:
+    def bounds(self, n: int) -> FloatArray:
         return np.array([self.low, self.high])
 
 
 @dataclass(frozen=True)
 class LogUniformEnergy:
-    """Energies whose logarithm is drawn uniformly between those of two, in GeV."""
+    """Uniform distribution of the logarithm of the energy between two values, in GeV."""
 
     low: float
     high: float
 
-    def take(self, seed: int, first: int, stop: int) -> FloatArray:
-        u = _drawn(seed, first, stop, "energy", 1)[:, 0]
+    def sample(self, seed: int, first: int, stop: int) -> FloatArray:
+        u = _uniform(seed, first, stop, "energy", 1)[:, 0]
         energies: FloatArray = self.low * (self.high / self.low) ** u
         return energies.clip(self.low, self.high)
 
-    def extremes(self, n: int) -> FloatArray:
+    def bounds(self, n: int) -> FloatArray:
         return np.array([self.low, self.high])
 
 
@@ -99,41 +102,41 @@ class Cone:
 
     theta_deg: float
 
-    def take(self, seed: int, first: int, stop: int) -> FloatArray:
-        theta, phi = _drawn(seed, first, stop, "direction", 2).T
+    def sample(self, seed: int, first: int, stop: int) -> FloatArray:
+        theta, phi = _uniform(seed, first, stop, "direction", 2).T
         return unit_vectors(theta * self.theta_deg, phi * 360.0)
 
-    def extremes(self, n: int) -> FloatArray:
+    def bounds(self, n: int) -> FloatArray:
         return unit_vectors(np.array([0.0, self.theta_deg]), np.zeros(2))
 
 
 @dataclass(frozen=True)
 class IncidentSource:
-    """The primaries of a request, made when they are asked for.
+    """Incident particles of a request, made batch by batch.
 
     Arguments:
-        energies: In GeV.
-        directions: In the local frame.
-        n: How many primaries.
-        seed: The user's seed.
+        energies: Distribution of energies, in GeV.
+        directions: Distribution of directions in the local frame.
+        n: Number of particles.
+        seed: Seed of all distributions.
         particle: PDG name.
-        positions: Where they cross the face, global, in mm; None where it does not matter.
+        positions: Distribution of entry points on the face, global, in mm; None for none.
 
     Raises:
         InputError: If n is not positive, the seed is out of range, or a file has too few rows.
 
     Example:
-        >>> source = IncidentSource(Rows(np.array([10.0, 20.0])), Cone(60.0), n=5)
+        >>> source = IncidentSource(ListedValues(np.array([10.0, 20.0])), Cone(60.0), n=5)
         >>> [(first, incident.energy.tolist()) for first, incident in source.batches(3)]
         [(0, [10.0, 20.0, 10.0]), (3, [20.0, 10.0])]
     """
 
-    energies: Draw
-    directions: Draw
+    energies: Distribution
+    directions: Distribution
     n: int
     seed: int = 0
     particle: str = "gamma"
-    positions: Draw | None = None
+    positions: Distribution | None = None
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -146,33 +149,33 @@ class IncidentSource:
         return self.n
 
     def batches(self, size: int) -> Iterator[tuple[int, Incident]]:
-        """The primaries in order, at most `size` at a time, each with the index of its first."""
+        """Particles in order, at most `size` at a time, each batch with the index of its first."""
         for first in range(0, self.n, size):
             stop = min(first + size, self.n)
-            energy = self.energies.take(self.seed, first, stop)
-            direction = self.directions.take(self.seed, first, stop)
+            energy = self.energies.sample(self.seed, first, stop)
+            direction = self.directions.sample(self.seed, first, stop)
             position = None
             if self.positions is not None:
-                position = self.positions.take(self.seed, first, stop)
+                position = self.positions.sample(self.seed, first, stop)
             yield first, Incident(energy, direction, self.particle, position)
 
-    def extremes(self) -> Incident:
-        """Primaries that lie inside a model's conditions if all of the source do."""
-        energies, directions = self.energies.extremes(self.n), self.directions.extremes(self.n)
+    def bounds(self) -> Incident:
+        """Particles that lie inside a model's conditions if all of the source do."""
+        energies, directions = self.energies.bounds(self.n), self.directions.bounds(self.n)
         size = max(len(energies), len(directions))
         return Incident(np.resize(energies, size), np.resize(directions, (size, 3)), self.particle)
 
 
-def check_rows(n: int, *draws: Draw | None) -> None:
+def check_rows(n: int, *distributions: Distribution | None) -> None:
     """Refuse files that have too few rows for n showers.
 
     Raises:
-        InputError: If one has; the message names it.
+        InputError: If a file has too few; the message names it.
     """
-    for rows in draws:
-        if isinstance(rows, Rows) and rows.file is not None and len(rows.values) < n:
+    for listed in distributions:
+        if isinstance(listed, ListedValues) and listed.file is not None and len(listed.values) < n:
             msg = (
-                f"{rows.file} has too few rows, {len(rows.values)}, for {n} showers; "
+                f"{listed.file} has too few rows, {len(listed.values)}, for {n} showers; "
                 "add rows, or leave -n out."
             )
             raise InputError(msg)
@@ -185,6 +188,6 @@ def unit_vectors(theta_deg: FloatArray, phi_deg: FloatArray) -> FloatArray:
     return np.stack([transverse * np.cos(phi), transverse * np.sin(phi), np.cos(theta)], axis=1)
 
 
-def _drawn(seed: int, first: int, stop: int, purpose: str, width: int) -> FloatArray:
-    """Uniform numbers of the primaries first, ..., stop - 1, shape (stop - first, width)."""
+def _uniform(seed: int, first: int, stop: int, purpose: str, width: int) -> FloatArray:
+    """Uniform random numbers of particles first, ..., stop - 1, shape (stop - first, width)."""
     return np.array([stream(seed, i, purpose).random(width) for i in range(first, stop)])

@@ -1,4 +1,10 @@
-"""What a person writes for energies, directions and positions, read into draws."""
+"""Parsing of a request: energies, directions and positions as text, to distributions.
+
+Example:
+    >>> source = make_source("10:100", "cone:60", n=5, seed=1)
+    >>> len(source)
+    5
+"""
 
 from __future__ import annotations
 
@@ -6,26 +12,31 @@ import math
 import reprlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from calozoo.generation.entry_points import Entries, Flights
-from calozoo.generation.file_names import is_shower_file
 from calozoo.generation.incident_sources import (
     Cone,
-    Draw,
+    Distribution,
+    IncidentSource,
+    ListedValues,
     LogUniformEnergy,
-    Rows,
     UniformEnergy,
+    check_rows,
     unit_vectors,
 )
 from calozoo_core.errors import InputError
 from calozoo_core.incident import Incident
-from calozoo_core.placement import Placement
+
+if TYPE_CHECKING:
+    from calozoo_core.placement import Placement
 
 __all__ = [
     "default_n",
+    "is_shower_file",
+    "make_source",
+    "make_source_from_ip",
     "parse_direction",
     "parse_energy",
     "parse_momentum",
@@ -45,10 +56,103 @@ MOMENTUM_FORMS = "THETA,PHI in degrees from the beam, X,Y,Z or @FILE (one X,Y,Z 
 Value = TypeVar("Value", float, tuple[float, float, float])
 
 
-def parse_energy(text: str) -> Draw:
+def make_source(
+    energy: str,
+    direction: str = "0,0",
+    n: int | None = None,
+    *,
+    seed: int = 0,
+    particle: str = "gamma",
+    position: str = "random",
+    placement: Placement | None = None,
+) -> IncidentSource:
+    """Incident particles of a request written as text.
+
+    Arguments:
+        energy: See `parse_energy`.
+        direction: See `parse_direction`.
+        n: Number of particles; by default the rows of a file, else the entries of a list, which is
+            one for a single value.
+        seed: Seed of all distributions.
+        particle: PDG name.
+        position: See `parse_position`.
+        placement: Detector that the particles enter at these positions; None for no positions.
+
+    Raises:
+        InputError: If the text cannot be read or makes no sense; the message says what to write.
+        ShowerFileError: If a shower file is missing or damaged.
+    """
+    energies, directions = parse_energy(energy), parse_direction(direction)
+    positions = None if placement is None else parse_position(position, placement)
+    if n is None:
+        n = default_n(energies, directions, positions)
+    source = IncidentSource(energies, directions, n, seed, particle, positions)
+    if placement is not None and positions is not None:
+        from calozoo.generation.placement import check_entry_points
+
+        check_entry_points(positions, n, placement)
+    return source
+
+
+def make_source_from_ip(
+    energy: str,
+    direction: str | None,
+    n: int | None = None,
+    *,
+    seed: int = 0,
+    particle: str = "gamma",
+    placement: Placement,
+    extrapolate: bool = False,
+) -> IncidentSource:
+    """Incident particles that fly straight from the interaction point (IP) into a detector.
+
+    Arguments:
+        energy: See `parse_energy`.
+        direction: See `parse_momentum`; None for all directions that the trigger takes.
+        n: Number of particles; by default as in `make_source`.
+        seed: Seed of all distributions.
+        particle: PDG name.
+        placement: The detector.
+        extrapolate: Allow directions that the trigger does not take.
+
+    Raises:
+        InputError: If the text cannot be read or makes no sense, the particle has a charge, or one
+            misses the detector; the message says what to write.
+        ConditionsError: If the trigger does not take a direction and `extrapolate` is not set.
+        ShowerFileError: If a shower file is missing or damaged.
+    """
+    from calozoo.generation.placement import (
+        EntryPoints,
+        LinesFromIp,
+        LocalDirections,
+        check_lines,
+    )
+
+    energies = parse_energy(energy)
+    momenta = None if direction is None else parse_momentum(direction)
+    if n is None:
+        n = default_n(energies, momenta)
+    check_rows(n, momenta)
+    lines = LinesFromIp(placement, momenta)
+    check_lines(lines, n, particle, extrapolate=extrapolate)
+    directions = LocalDirections(lines, seed)
+    return IncidentSource(energies, directions, n, seed, particle, EntryPoints(lines))
+
+
+def is_shower_file(name: str | Path) -> bool:
+    """Whether a name is that of a shower file, by its suffix; the file need not exist.
+
+    Example:
+        >>> is_shower_file("showers.h5"), is_shower_file("energies.txt"), is_shower_file("toy")
+        (True, False, False)
+    """
+    return Path(name).suffix in (".h5", ".hdf5")
+
+
+def parse_energy(text: str) -> Distribution:
     """Energies in GeV from `50`, `10:100`, `log:1:1000`, `10,20,50` or `@file`.
 
-    A file is a text with one energy a row, or a shower file, whose primaries are taken.
+    A file is a text with one energy a row, or a shower file, whose incident energies are taken.
 
     Raises:
         InputError: If the text is none of these, or an energy is not positive.
@@ -61,10 +165,10 @@ def parse_energy(text: str) -> Draw:
     if text.startswith("@"):
         file = text[1:]
         if is_shower_file(file):
-            return Rows(_read_primaries(file).energy.astype(np.float64), file=file)
+            return ListedValues(_read_incident(file).energy.astype(np.float64), file=file)
         return _read_rows(file, _energy)
     if ":" not in text:
-        return Rows(np.array([_energy(word) for word in text.split(",")]))
+        return ListedValues(np.array([_energy(word) for word in text.split(",")]))
     kind, *bounds = text.split(":") if text.startswith("log:") else ("", *text.split(":"))
     if len(bounds) != 2:
         raise InputError(_unreadable("energy", text, ENERGY_FORMS))
@@ -75,39 +179,40 @@ def parse_energy(text: str) -> Draw:
     return LogUniformEnergy(low, high) if kind else UniformEnergy(low, high)
 
 
-def parse_direction(text: str) -> Draw:
+def parse_direction(text: str) -> Distribution:
     """Directions from `theta,phi` in degrees, `x,y,z`, `cone:60` or `@file`.
 
     Theta is measured from the calorimeter normal z', phi around it from x'. A file is a text with
-    one `x,y,z` a row, or a shower file, whose primaries are taken.
+    one `x,y,z` a row, or a shower file, whose incident directions are taken.
 
     Raises:
         InputError: If the text is none of these, or does not point into the calorimeter.
         ShowerFileError: If the shower file is missing or damaged.
 
     Example:
-        >>> parse_direction("0,0").take(seed=0, first=0, stop=1).tolist()
+        >>> parse_direction("0,0").sample(seed=0, first=0, stop=1).tolist()
         [[0.0, 0.0, 1.0]]
     """
     if text.startswith("@"):
         file = text[1:]
         if is_shower_file(file):
-            return Rows(_read_primaries(file).direction.astype(np.float64), file=file)
+            return ListedValues(_read_incident(file).direction.astype(np.float64), file=file)
         return _read_rows(file, _vector)
     if text.startswith("cone:"):
         return Cone(_theta(_number(text.removeprefix("cone:")), text))
     if text.count(",") != 1:
-        return Rows(np.array([_vector(text)]))
+        return ListedValues(np.array([_vector(text)]))
     theta, phi = (_number(word) for word in text.split(","))
     if phi is None:
         raise InputError(_unreadable("direction", text, DIRECTION_FORMS))
-    return Rows(unit_vectors(np.array([_theta(theta, text)]), np.array([phi])))
+    return ListedValues(unit_vectors(np.array([_theta(theta, text)]), np.array([phi])))
 
 
-def parse_position(text: str, placement: Placement) -> Draw:
+def parse_position(text: str, placement: Placement) -> Distribution:
     """Global positions in mm from `x,y,z`, `random` or `@file`.
 
-    Random ones are where straight lines from the interaction point enter that the trigger takes.
+    Random positions are entry points of straight lines from the interaction point, within the
+    acceptance of the trigger.
     A file is a text with one `x,y,z` a row, or a shower file with positions.
 
     Raises:
@@ -115,20 +220,22 @@ def parse_position(text: str, placement: Placement) -> Draw:
         ShowerFileError: If the shower file is missing or damaged.
     """
     if text == "random":
-        return Entries(Flights(placement))
+        from calozoo.generation.placement import EntryPoints, LinesFromIp
+
+        return EntryPoints(LinesFromIp(placement))
     if not text.startswith("@"):
-        return Rows(np.array([_position(text)]))
+        return ListedValues(np.array([_position(text)]))
     file = text[1:]
     if not is_shower_file(file):
         return _read_rows(file, _position)
-    positions = _read_primaries(file).position
+    positions = _read_incident(file).position
     if positions is None:
         msg = f"The showers of {file} have no positions; write --position {POSITION_FORMS}."
         raise InputError(msg)
-    return Rows(positions, file=file)
+    return ListedValues(positions, file=file)
 
 
-def parse_momentum(text: str) -> Draw:
+def parse_momentum(text: str) -> Distribution:
     """Directions in the detector's frame from `theta,phi` in degrees, `x,y,z` or `@file`.
 
     Theta is measured from the beam, phi around it.
@@ -137,37 +244,37 @@ def parse_momentum(text: str) -> Draw:
         InputError: If the text is none of these.
 
     Example:
-        >>> parse_momentum("90,90").take(seed=0, first=0, stop=1).round(6).tolist()
+        >>> parse_momentum("90,90").sample(seed=0, first=0, stop=1).round(6).tolist()
         [[0.0, 1.0, 0.0]]
     """
     if text.startswith("@"):
         return _read_rows(text[1:], _momentum)
     if text.count(",") != 1:
-        return Rows(np.array([_momentum(text)]))
+        return ListedValues(np.array([_momentum(text)]))
     theta, phi = (_number(word) for word in text.split(","))
     if theta is None or phi is None or not 0 <= theta <= 180:
         raise InputError(_unreadable("direction", text, MOMENTUM_FORMS))
-    return Rows(unit_vectors(np.array([theta]), np.array([phi])))
+    return ListedValues(unit_vectors(np.array([theta]), np.array([phi])))
 
 
-def default_n(*draws: Draw | None) -> int:
-    """How many showers: the rows of a file, else the entries of a list, or one.
+def default_n(*distributions: Distribution | None) -> int:
+    """Default number of showers: the rows of a file, else the entries of a list, or one.
 
     Raises:
         InputError: If files have different numbers of rows.
     """
-    rows = [draw for draw in draws if isinstance(draw, Rows)]
-    files = [draw for draw in rows if draw.file is not None]
-    counts = {len(draw.values) for draw in files}
+    rows = [one for one in distributions if isinstance(one, ListedValues)]
+    files = [one for one in rows if one.file is not None]
+    counts = {len(one.values) for one in files}
     if len(counts) > 1:
-        parts = " and ".join(f"{draw.file} {len(draw.values)}" for draw in files)
+        parts = " and ".join(f"{one.file} {len(one.values)}" for one in files)
         msg = f"The files have different numbers of rows, {parts}; say how many with -n."
         raise InputError(msg)
-    return counts.pop() if counts else max([1, *(len(draw.values) for draw in rows)])
+    return counts.pop() if counts else max([1, *(len(one.values) for one in rows)])
 
 
-def _read_primaries(path: str) -> Incident:
-    """The primaries of a shower file."""
+def _read_incident(path: str) -> Incident:
+    """Incident particles of a shower file."""
     from calozoo_core.io import ShowerFile
 
     with ShowerFile(path) as file:
@@ -177,8 +284,8 @@ def _read_primaries(path: str) -> Incident:
         return file.incident()
 
 
-def _read_rows(path: str, parse: Callable[[str, str], Value]) -> Rows:
-    """The rows of a text file, empty ones left out."""
+def _read_rows(path: str, parse: Callable[[str, str], Value]) -> ListedValues:
+    """Values of a text file, one a row; empty rows are left out."""
     try:
         with Path(path).open(encoding="utf-8-sig") as file:
             values = [
@@ -193,7 +300,7 @@ def _read_rows(path: str, parse: Callable[[str, str], Value]) -> Rows:
     if not values:
         msg = f"The file {path} has no rows; write one value a row."
         raise InputError(msg)
-    return Rows(np.array(values), file=path)
+    return ListedValues(np.array(values), file=path)
 
 
 def _energy(word: str, where: str = "") -> float:

@@ -1,4 +1,4 @@
-"""How many threads a model's arithmetic uses, without importing torch for a model that does not."""
+"""Number of threads and cores, without importing torch for a model that does not need it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["cores", "threads_in_use", "use_threads"]
 def use_threads(threads: int | None = None) -> None:
     """Set the number of threads for models that are loaded from now on, and for torch at once.
 
-    Torch may not be imported yet, and may never be: then it is told by the variable it reads when
-    it is, OMP_NUM_THREADS.
+    If torch is not imported yet, the number goes into OMP_NUM_THREADS, which torch and the linear
+    algebra of numpy read when they are imported.
 
     Arguments:
-        threads: How many; None for what OMP_NUM_THREADS says, or else every core this process may
-            run on.
+        threads: Number of threads; None for OMP_NUM_THREADS if it is set, or else every core this
+            process may run on.
 
     Raises:
         InputError: If it is not positive.
@@ -37,12 +37,12 @@ def use_threads(threads: int | None = None) -> None:
 
 
 def threads_in_use() -> int:
-    """The number of threads torch uses; 1 where no torch was needed."""
+    """Number of threads of torch; 1 if torch is not imported."""
     return int(sys.modules["torch"].get_num_threads()) if "torch" in sys.modules else 1
 
 
 def cores() -> int:
-    """How many cores this process may run on."""
+    """Number of cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
