@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from calozoo_core.detector_shape import Barrel, Cylinder, Endcap, Wafers
+from calozoo_core.strict_model import StrictModel
 
 __all__ = ["Description", "Material"]
 
 _TOWER_TOLERANCE_MM = 0.02
 
-_STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-
-class Material(BaseModel):
+class Material(StrictModel):
     """A mixture of elements that is not in Geant4's own list.
 
     Arguments:
         density_g_cm3: Density.
         mass_fractions: Of each element, adding up to 1.
     """
-
-    model_config = _STRICT
 
     density_g_cm3: float = Field(gt=0)
     mass_fractions: dict[str, Annotated[float, Field(gt=0, le=1)]]
@@ -37,18 +34,14 @@ class Material(BaseModel):
         return self
 
 
-class _SlabEntry(BaseModel):
-    model_config = _STRICT
-
+class _SlabEntry(StrictModel):
     material: str
     thickness_mm: float = Field(gt=0)
     sensitive: bool = False
 
 
-class Description(BaseModel):
+class Description(StrictModel):
     """A detector's TOML file, word for word."""
-
-    model_config = _STRICT
 
     summary: str
     face_mm: float = Field(gt=0)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+
+from calozoo_core.typing import IntArray
 
 __all__ = ["group", "sort_order"]
-
-IntArray = NDArray[np.int64]
 
 _LARGEST_KEY = 2**63 - 1
 _DIGIT_BITS = 16

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from calozoo_core.strict_model import StrictModel
 
 __all__ = ["Barrel", "Cylinder", "Endcap", "Wafers"]
 
-_STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-
-class Barrel(BaseModel):
+class Barrel(StrictModel):
     """A polygon of flat staves around the beam, each overlapping the next.
 
     A stave is a trapezoid whose ends are cut at the angle between neighbours, so that no gap points
@@ -30,8 +30,6 @@ class Barrel(BaseModel):
         lateral_mm: Thickness of the side wall of a module; two of them part neighbours.
         support_mm: Thickness of the plate at the back, which the next stave ends before.
     """
-
-    model_config = _STRICT
 
     sides: int = Field(ge=3, le=64)
     inner_radius_mm: float = Field(gt=0)
@@ -57,7 +55,7 @@ class Barrel(BaseModel):
         return (self.module_mm - 2 * self.lateral_mm) / self.towers_per_module
 
 
-class Endcap(BaseModel):
+class Endcap(StrictModel):
     """An octagonal disk at either end, with a square hole, in four quadrants like a pinwheel.
 
     References:
@@ -71,8 +69,6 @@ class Endcap(BaseModel):
         towers_per_module: Rows of wafer pairs in a module.
         lateral_mm: Thickness of the side wall of a module; two of them part neighbours.
     """
-
-    model_config = _STRICT
 
     face_mm: float = Field(gt=0)
     inner_radius_mm: float = Field(gt=0)
@@ -95,19 +91,17 @@ class Endcap(BaseModel):
         return (radial / self.modules - 2 * self.lateral_mm) / self.towers_per_module
 
 
-class Cylinder(BaseModel):
+class Cylinder(StrictModel):
     """Concentric cylinders around the beam, the first at the detector's face.
 
     Arguments:
         half_length_mm: Along the beam.
     """
 
-    model_config = _STRICT
-
     half_length_mm: float = Field(gt=0)
 
 
-class Wafers(BaseModel):
+class Wafers(StrictModel):
     """Square silicon wafers, two or so across a tower, in the alveoli of a carbon fibre structure.
 
     References:
@@ -123,8 +117,6 @@ class Wafers(BaseModel):
         plug_mm: From the beginning of a slab to the first wafer's rim.
         alveoli: Sections of the stack that are slabs in alveoli; the others are the structure.
     """
-
-    model_config = _STRICT
 
     cells: int = Field(ge=1, le=1000)
     guard_mm: float = Field(ge=0)

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from calozoo_core.errors import ConditionsError, InputError
+from calozoo_core.strict_model import StrictModel
 
 # A list of models needs their specs and no arrays, so numpy is imported by what computes.
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ ArchitectureName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-
 ObjectPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 
 
-class Conditions(BaseModel):
+class Conditions(StrictModel):
     """The incident particles a model was trained on, and so may be asked for.
 
     Arguments:
@@ -45,8 +46,6 @@ class Conditions(BaseModel):
         energy_gev: Lowest and highest kinetic energy, in GeV.
         theta_deg: Lowest and highest angle to the calorimeter normal, in degrees.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     particles: tuple[str, ...] = ("gamma",)
     energy_gev: tuple[float, float]
@@ -97,7 +96,7 @@ class Conditions(BaseModel):
             raise ConditionsError(msg)
 
 
-class ModelSpec(BaseModel):
+class ModelSpec(StrictModel):
     """All that can be said of a model without importing it.
 
     Arguments:
@@ -120,8 +119,6 @@ class ModelSpec(BaseModel):
         plugin_api: The version of this contract the plugin was written for. The first one unless
             the plugin says so: what the core at hand speaks says nothing of the plugin.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ModelName
     aliases: tuple[ArchitectureName, ...] = ()

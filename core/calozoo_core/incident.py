@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calozoo_core.errors import InputError
+from calozoo_core.typing import Float32Array
 
 __all__ = ["Incident"]
-
-FloatArray = NDArray[np.float32]
 
 _UNIT_TOLERANCE = 2.0**-22
 
@@ -41,8 +40,8 @@ class Incident:
         (2, [0.0, 0.0, 1.0])
     """
 
-    energy: FloatArray
-    direction: FloatArray
+    energy: Float32Array
+    direction: Float32Array
     particle: str = "gamma"
     position: NDArray[np.float64] | None = None
 
@@ -111,10 +110,10 @@ class Incident:
             yield first, self[first : first + size]
 
     @property
-    def theta(self) -> FloatArray:
+    def theta(self) -> Float32Array:
         """Angle to the calorimeter normal, in degrees, shape (n,)."""
         transverse = np.hypot(self.direction[:, 0], self.direction[:, 1])
-        theta: FloatArray = np.degrees(np.arctan2(transverse, self.direction[:, 2]))
+        theta: Float32Array = np.degrees(np.arctan2(transverse, self.direction[:, 2]))
         return theta
 
 
@@ -141,7 +140,7 @@ def _checked_positions(position: ArrayLike | None, n: int) -> NDArray[np.float64
     return checked
 
 
-def _checked_energies(energies: NDArray[np.float64]) -> FloatArray:
+def _checked_energies(energies: NDArray[np.float64]) -> Float32Array:
     # Checked after rounding: what is too small or too large for 32 bits is no energy either.
     with np.errstate(over="ignore", under="ignore"):
         rounded = energies.astype(np.float32)
@@ -152,7 +151,7 @@ def _checked_energies(energies: NDArray[np.float64]) -> FloatArray:
     return rounded
 
 
-def _unit_vectors(directions: NDArray[np.float64]) -> FloatArray:
+def _unit_vectors(directions: NDArray[np.float64]) -> Float32Array:
     largest = np.abs(directions).max(axis=1, keepdims=True, initial=0.0)
     if not np.all(np.isfinite(largest)) or np.any(largest == 0):
         msg = (
@@ -164,7 +163,7 @@ def _unit_vectors(directions: NDArray[np.float64]) -> FloatArray:
         norms = np.linalg.norm(scaled, axis=1, keepdims=True)
         # A unit vector read back from 32 bits keeps its every bit.
         is_unit = np.abs(norms * largest - 1) < _UNIT_TOLERANCE
-        unit: FloatArray = np.where(is_unit, directions, scaled / norms).astype(np.float32)
+        unit: Float32Array = np.where(is_unit, directions, scaled / norms).astype(np.float32)
     backward = directions[unit[:, 2] <= 0]
     if len(backward):
         text = ",".join(f"{c:g}" for c in backward[0])

@@ -16,11 +16,9 @@ from calozoo_core.errors import DetectorError, InputError
 from calozoo_core.incident import Incident
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
+from calozoo_core.typing import FloatArray, IntArray
 
 __all__ = ["DATASETS", "CylinderVoxels", "LayerBins"]
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 MAX_VOXELS: Final = 1 << 24
 

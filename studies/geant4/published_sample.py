@@ -24,6 +24,7 @@ from calozoo_core.markdown import table, write_block
 from calozoo_core.random import stream
 from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers
+from calozoo_core.typing import FloatArray
 from calozoo_geant4 import ILD_SIECAL_REGULAR
 from calozoo_geant4.generator import Geant4
 
@@ -36,8 +37,6 @@ __all__ = [
     "report",
     "shower_sums",
 ]
-
-FloatArray = NDArray[np.float64]
 
 RADIUS_STEP_MM = 15.625
 """Width of the rings around the shower axis in which the sample's energy is given."""

@@ -18,7 +18,7 @@ from typing import Final
 
 import h5py
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.incident import Incident
@@ -28,6 +28,7 @@ from calozoo_core.io._foreign_file import Exported, check_values
 from calozoo_core.io._layout import LayoutError, table
 from calozoo_core.io._tables import open_tables, write_tables
 from calozoo_core.showers import Showers
+from calozoo_core.typing import FloatArray
 from calozoo_core.voxels import DATASETS, CylinderVoxels
 
 __all__ = [
@@ -39,8 +40,6 @@ __all__ = [
     "read_showers",
     "write",
 ]
-
-FloatArray = NDArray[np.float64]
 
 SAMPLING_FRACTION: Final = 0.033
 """Visible over incident energy by which data sets 2 and 3 are divided.

@@ -28,10 +28,9 @@ from calozoo_core.io._layout import table
 from calozoo_core.io._tables import open_tables, write_tables
 from calozoo_core.representation import REPRESENTATIONS
 from calozoo_core.showers import Showers
+from calozoo_core.typing import FloatArray
 
 __all__ = ["Grid", "TwoAngleGrid", "read_library", "write_library"]
-
-FloatArray = NDArray[np.float64]
 
 BLOCK_CELLS: Final = 1 << 22
 MAX_CELLS: Final = 1 << 24

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from calozoo_core.typing import FloatArray
 
 __all__ = ["frobenius_distance", "layer_correlations", "voxel_correlations"]
-
-FloatArray = NDArray[np.float64]
 
 _CONSTANT = 1e-12
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from calozoo_core.errors import InputError
+from calozoo_core.typing import FloatArray
 
 __all__ = ["EPSILON", "js_divergence", "separation_power"]
 
 EPSILON = 1e-10
 """What an empty bin of a normalised histogram holds instead of 0 (CaloClouds3, section 4.2)."""
-
-FloatArray = NDArray[np.float64]
 
 
 def js_divergence(counts: ArrayLike, reference: ArrayLike) -> float:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from calozoo_core.errors import InputError
 from calozoo_core.random import stream
+from calozoo_core.typing import FloatArray
 
 __all__ = ["FEWEST_SHOWERS", "frechet_distance", "kernel_distance"]
 
@@ -21,8 +22,6 @@ RESAMPLES: Final = 20
 KERNEL_BATCHES: Final = 10
 KERNEL_SIZE: Final = 5000
 DEGREE: Final = 4
-
-FloatArray = NDArray[np.float64]
 
 
 def frechet_distance(

@@ -15,7 +15,6 @@ __all__ = ["SPLITS", "halves", "jackknife_error", "scaled_floor"]
 SPLITS: Final = 10
 """Ways of cutting the reference in two, over whose distances the floor is averaged."""
 
-FloatArray = NDArray[np.float64]
 Rows = NDArray[np.bool_]
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from calozoo_core.observables.binning import Binning
+from calozoo_core.strict_model import StrictModel
 
 __all__ = ["MetricResult"]
 
 
-class MetricResult(BaseModel):
+class MetricResult(StrictModel):
     """One number that says how far a sample is from the reference; ready for JSON.
 
     Either it has a value, or it says in words why it has none.
@@ -35,8 +36,6 @@ class MetricResult(BaseModel):
         >>> MetricResult.model_validate_json(figure.model_dump_json()) == figure
         True
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     metric: str

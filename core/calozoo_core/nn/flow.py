@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from calozoo_core.nn.mlp import mlp
 from calozoo_core.nn.numpy_mlp import numpy_mlp, to_float32
 from calozoo_core.nn.numpy_spline import inverse_rational_quadratic
 from calozoo_core.nn.spline import SPLINES, SplineKind, n_parameters
+from calozoo_core.typing import Float32Array
 
 __all__ = [
     "ActNorm",
@@ -29,8 +29,7 @@ __all__ = [
     "standard_normal_log_prob",
 ]
 
-FloatArray = NDArray[np.float32]
-NumpyStep = Callable[[FloatArray, FloatArray], FloatArray]
+NumpyStep = Callable[[Float32Array, Float32Array], Float32Array]
 """Function of values, shape (n, dim), and condition, shape (n, conditions), to values."""
 
 
@@ -176,7 +175,7 @@ class SplineCoupling(Transform):
         network, identity, bound = numpy_mlp(self.net), self.identity_features, self.bound
         per_element, transformed = self.per_element, self.transform_features
 
-        def step(y: FloatArray, condition: FloatArray) -> FloatArray:
+        def step(y: Float32Array, condition: Float32Array) -> Float32Array:
             raw = network(np.concatenate([y[:, :identity], condition], axis=1))
             raw = raw.reshape(len(y), per_element, transformed)
             x = inverse_rational_quadratic(y[:, identity:], raw, bound)

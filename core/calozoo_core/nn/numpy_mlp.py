@@ -6,23 +6,22 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from calozoo_core.typing import Float32Array
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = ["linear", "numpy_mlp", "silu", "to_float32"]
 
-FloatArray = NDArray[np.float32]
 
-
-def to_float32(tensor: Tensor) -> FloatArray:
+def to_float32(tensor: Tensor) -> Float32Array:
     """Copy of a tensor as a contiguous array."""
-    array: FloatArray = np.array(tensor.detach().float().cpu().numpy(), order="C", copy=True)
+    array: Float32Array = np.array(tensor.detach().float().cpu().numpy(), order="C", copy=True)
     return array
 
 
-def linear(layer: nn.Module) -> tuple[FloatArray, FloatArray]:
+def linear(layer: nn.Module) -> tuple[Float32Array, Float32Array]:
     """Weight, shape (inputs, outputs), and bias, shape (outputs,), of a linear layer, copied."""
     weight = to_float32(layer.weight.T)  # type: ignore[arg-type]
     if layer.bias is None:
@@ -30,7 +29,7 @@ def linear(layer: nn.Module) -> tuple[FloatArray, FloatArray]:
     return weight, to_float32(layer.bias)  # type: ignore[arg-type]
 
 
-def silu(x: FloatArray) -> FloatArray:
+def silu(x: Float32Array) -> Float32Array:
     """The activation x / (1 + exp(-x)), in place, without an overflow anywhere."""
     half = np.tanh(x * np.float32(0.5))
     half += 1
@@ -39,11 +38,11 @@ def silu(x: FloatArray) -> FloatArray:
     return x
 
 
-def _relu(x: FloatArray) -> FloatArray:
+def _relu(x: Float32Array) -> Float32Array:
     return np.maximum(x, np.float32(0), out=x)
 
 
-def numpy_mlp(net: nn.Sequential) -> Callable[[FloatArray], FloatArray]:
+def numpy_mlp(net: nn.Sequential) -> Callable[[Float32Array], Float32Array]:
     """Forward pass of an `mlp` on arrays; dropout is left out.
 
     Arguments:
@@ -57,7 +56,7 @@ def numpy_mlp(net: nn.Sequential) -> Callable[[FloatArray], FloatArray]:
     """
     from torch import nn
 
-    steps: list[Callable[[FloatArray], FloatArray]] = []
+    steps: list[Callable[[Float32Array], Float32Array]] = []
     for module in net:
         match module:
             case nn.Linear():
@@ -74,7 +73,7 @@ def numpy_mlp(net: nn.Sequential) -> Callable[[FloatArray], FloatArray]:
                 msg = f"{type(module).__name__} has no counterpart in numpy."
                 raise TypeError(msg)
 
-    def forward(x: FloatArray) -> FloatArray:
+    def forward(x: Float32Array) -> Float32Array:
         for step in steps:
             x = step(x)
         return x
@@ -82,18 +81,18 @@ def numpy_mlp(net: nn.Sequential) -> Callable[[FloatArray], FloatArray]:
     return forward
 
 
-def _affine(weight: FloatArray, bias: FloatArray) -> Callable[[FloatArray], FloatArray]:
-    def affine(x: FloatArray) -> FloatArray:
-        y: FloatArray = x @ weight
+def _affine(weight: Float32Array, bias: Float32Array) -> Callable[[Float32Array], Float32Array]:
+    def affine(x: Float32Array) -> Float32Array:
+        y: Float32Array = x @ weight
         y += bias
         return y
 
     return affine
 
 
-def _leaky_relu(slope: float) -> Callable[[FloatArray], FloatArray]:
-    def leaky_relu(x: FloatArray) -> FloatArray:
-        y: FloatArray = np.maximum(x, np.float32(slope) * x)
+def _leaky_relu(slope: float) -> Callable[[Float32Array], Float32Array]:
+    def leaky_relu(x: Float32Array) -> Float32Array:
+        y: Float32Array = np.maximum(x, np.float32(slope) * x)
         return y
 
     return leaky_relu

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+
+from calozoo_core.typing import Float32Array
 
 __all__ = [
     "MIN_LAMBDA",
@@ -20,7 +21,6 @@ __all__ = [
     "raw_unit_slope",
 ]
 
-FloatArray = NDArray[np.float32]
 
 MIN_SIZE = 1e-3
 """Least width and height of a bin, as a share of the interval, and least slope at a knot."""
@@ -34,7 +34,7 @@ def raw_unit_slope(least: float = MIN_SIZE) -> float:
     return math.log(math.expm1(1 - least))
 
 
-def inverse_rational_quadratic(y: FloatArray, raw: FloatArray, bound: float) -> FloatArray:
+def inverse_rational_quadratic(y: Float32Array, raw: Float32Array, bound: float) -> Float32Array:
     """Inverse of a rational-quadratic spline, `rational_quadratic(..., inverse=True, dim=1)`.
 
     Arguments:
@@ -75,11 +75,11 @@ def inverse_rational_quadratic(y: FloatArray, raw: FloatArray, bound: float) -> 
     c = mean * rise
     root = np.sqrt(np.maximum(b * b + 4 * a * c, 0))
     x = np.minimum(np.maximum(2 * c / (b + root), 0), 1) * width + left - limit
-    inside: FloatArray = np.where(np.abs(y) < limit, x, y)
+    inside: Float32Array = np.where(np.abs(y) < limit, x, y)
     return inside
 
 
-def linear_rational(x: FloatArray, raw: FloatArray, bound: float) -> FloatArray:
+def linear_rational(x: Float32Array, raw: Float32Array, bound: float) -> Float32Array:
     """Linear rational spline, `spline.linear_rational(..., dim=1)`.
 
     Arguments:
@@ -120,16 +120,16 @@ def linear_rational(x: FloatArray, raw: FloatArray, bound: float) -> FloatArray:
     inner_weight = middle_weight * far
     y = end_weight * np.where(is_below_knot, bottom, top) + inner_weight * middle
     y /= end_weight + inner_weight
-    inside: FloatArray = np.where(np.abs(x) < limit, y, x).astype(np.float32)
+    inside: Float32Array = np.where(np.abs(x) < limit, y, x).astype(np.float32)
     return inside
 
 
-def _slope(raw: FloatArray) -> FloatArray:
-    slope: FloatArray = _softplus(raw + np.float32(raw_unit_slope())) + np.float32(MIN_SIZE)
+def _slope(raw: Float32Array) -> Float32Array:
+    slope: Float32Array = _softplus(raw + np.float32(raw_unit_slope())) + np.float32(MIN_SIZE)
     return slope
 
 
-def _softplus(x: FloatArray) -> FloatArray:
+def _softplus(x: Float32Array) -> Float32Array:
     """The function ln(1 + e^x), which is x itself in single precision above 30."""
-    softplus: FloatArray = np.maximum(np.log1p(np.exp(np.minimum(x, np.float32(30)))), x)
+    softplus: Float32Array = np.maximum(np.log1p(np.exp(np.minimum(x, np.float32(30)))), x)
     return softplus

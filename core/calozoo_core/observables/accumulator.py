@@ -24,6 +24,7 @@ from calozoo_core.observables.response import Responses
 from calozoo_core.placement import Hits, Placement
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
+from calozoo_core.typing import FloatArray, IntArray
 
 __all__ = ["BLOCKS", "MOST_FEATURES", "ObservableAccumulator", "block_of"]
 
@@ -32,9 +33,6 @@ BLOCKS: Final = 50
 
 MOST_FEATURES: Final = 50_000
 """Showers whose features are kept for the metrics that compare showers one by one."""
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 class ObservableAccumulator:

@@ -7,12 +7,14 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from calozoo_core.strict_model import StrictModel
 
 __all__ = ["Binning"]
 
 
-class Binning(BaseModel):
+class Binning(StrictModel):
     """Bins of equal width; stored with every figure that depends on them.
 
     Four numbers say where all edges are, so that a result can name its bins in one line.
@@ -33,8 +35,6 @@ class Binning(BaseModel):
         >>> decades.index([0.05, 0.1, 999, 1000]).tolist()  # 0 and 5 are below and above
         [0, 1, 4, 5]
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     low: float
     high: float

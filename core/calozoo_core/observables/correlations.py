@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.observables.deposits import Deposits
+from calozoo_core.typing import FloatArray
 
 __all__ = ["RING_EDGES_CELLS", "SECTORS", "CorrelationSums"]
 
@@ -17,8 +18,6 @@ RING_EDGES_CELLS = np.array([0.0, 1, 2, 3, 4, 6, 8, 12])
 
 SECTORS = 8
 """Voxels around a ring, from x' on."""
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(eq=False)

@@ -17,6 +17,7 @@ from calozoo_core.observables.shower_axis import axis_offsets, axis_positions, c
 from calozoo_core.placement import Hits, Placement
 from calozoo_core.representation import grid_offsets
 from calozoo_core.showers import Showers
+from calozoo_core.typing import FloatArray, IntArray
 
 __all__ = ["HALF_MIP_MEV", "Deposits", "merged_cells", "placed_cells", "points"]
 
@@ -28,9 +29,6 @@ CORE_SHARE = 0.04
 
 FARTHEST_MM = 1e6
 """A deposit a kilometre away is none; a cell's number stays within 64 bits."""
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Residuals", "angular_residuals", "principal_axes"]
+from calozoo_core.typing import FloatArray, IntArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+__all__ = ["Residuals", "angular_residuals", "principal_axes"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from calozoo_core.detector import Detector
 from calozoo_core.metrics import js_divergence
 from calozoo_core.observables.shower_axis import axis_offsets
 from calozoo_core.showers import Showers
+from calozoo_core.typing import FloatArray
 
 __all__ = [
     "ENERGY_EDGES_MEV",
@@ -26,8 +27,6 @@ RADIUS_EDGES_MM = np.linspace(0.0, 100.0, 101)
 
 ENERGY_EDGES_MEV = np.logspace(-3, 2, 101)
 """Bins of the point-energy spectrum: 0.05 decades, 1 keV to 100 MeV (CaloClouds3's own)."""
-
-FloatArray = NDArray[np.float64]
 
 _SUMS = ("layer_energy", "layer_count", "radius_energy", "radius_count", "energy_count")
 

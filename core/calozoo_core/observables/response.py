@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.metrics.resampling import jackknife_error
+from calozoo_core.typing import FloatArray
 
 __all__ = [
     "FEWEST_IN_WINDOW",
@@ -20,8 +21,6 @@ __all__ = [
     "energy_windows",
     "response_curve",
 ]
-
-FloatArray = NDArray[np.float64]
 
 FEWEST_IN_WINDOW: Final = 50
 """Of fewer showers the 5 % at either end are two or three, and the width says nothing."""

@@ -9,10 +9,9 @@ from calozoo_core.detector import Detector
 from calozoo_core.errors import DetectorError
 from calozoo_core.incident import Incident
 from calozoo_core.showers import Showers
+from calozoo_core.typing import FloatArray
 
 __all__ = ["axis_offsets", "axis_positions", "axis_slopes", "check_layers"]
-
-FloatArray = NDArray[np.float64]
 
 
 def axis_slopes(incident: Incident) -> FloatArray:

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DEAD", "Axis"]
+from calozoo_core.typing import FloatArray, IntArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+__all__ = ["DEAD", "Axis"]
 
 DEAD = -(2**48)
 """Index of what is no cell: still negative when indices are added, or times some 10,000."""

@@ -12,12 +12,10 @@ from calozoo_core.detector import Detector
 from calozoo_core.placement.barrel import BarrelPlacement
 from calozoo_core.placement.base import Entry, Placement
 from calozoo_core.placement.endcap import EndcapPlacement
+from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["BarrelWithEndcaps"]
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 _T = TypeVar("_T")
 
 

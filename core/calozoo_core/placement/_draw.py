@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_core.errors import DetectorError
 from calozoo_core.placement.trigger import Trigger
 from calozoo_core.random import stream
+from calozoo_core.typing import FloatArray
 
 if TYPE_CHECKING:
     from calozoo_core.placement.base import Placement
 
 __all__ = ["draw_lines"]
-
-FloatArray = NDArray[np.float64]
 
 LINES_AT_ONCE, MOST_ROUNDS = 16, 1000
 

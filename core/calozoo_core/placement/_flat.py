@@ -9,12 +9,9 @@ from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector
 from calozoo_core.placement.base import FACE_TOLERANCE_MM, Entry, Placement
+from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["FlatParts"]
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 
 class FlatParts(Placement):

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from calozoo_core.placement._axis import DEAD
 from calozoo_core.placement.hits import Hits, sum_cells
 from calozoo_core.showers import Showers
+from calozoo_core.typing import IntArray
 
 if TYPE_CHECKING:
     from calozoo_core.placement.base import Entry, Placement
 
 __all__ = ["place_showers"]
-
-IntArray = NDArray[np.int64]
 
 POINTS_AT_ONCE = 32768
 """Few enough for what is computed of them to stay in a processor's cache."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from calozoo_core.errors import InputError
+from calozoo_core.typing import FloatArray
 
 __all__ = ["as_text", "vectors"]
-
-FloatArray = NDArray[np.float64]
 
 
 def vectors(what: str, values: ArrayLike) -> FloatArray:

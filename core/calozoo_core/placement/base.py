@@ -15,12 +15,9 @@ from calozoo_core.placement._place import place_showers
 from calozoo_core.placement._vectors import as_text, vectors
 from calozoo_core.placement.hits import Hits
 from calozoo_core.showers import Showers
+from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["FACE_TOLERANCE_MM", "Entry", "Placement"]
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 FACE_TOLERANCE_MM = 1.0
 """How far from the face a primary may be said to cross it."""

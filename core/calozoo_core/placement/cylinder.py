@@ -9,12 +9,9 @@ from calozoo_core.detector import Detector
 from calozoo_core.errors import DetectorError
 from calozoo_core.placement._axis import DEAD, Axis
 from calozoo_core.placement.base import FACE_TOLERANCE_MM, Entry, Placement
+from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["CylinderPlacement"]
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 
 class CylinderPlacement(Placement):

@@ -12,12 +12,9 @@ from calozoo_core.errors import DetectorError
 from calozoo_core.placement._axis import DEAD
 from calozoo_core.placement._flat import FlatParts
 from calozoo_core.placement._wafers import cells_in_slab, slab_axis, tower_axis
+from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["EndcapPlacement"]
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 _AXES = np.array([[[-1, 0, 0], [0, -1, 0], [0, 0, 1]], [[1, 0, 0], [0, -1, 0], [0, 0, -1]]])
 

@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core._grouping import sort_order
+from calozoo_core.typing import FloatArray, IntArray
 
 __all__ = ["Hits", "sum_cells"]
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

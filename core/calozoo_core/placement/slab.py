@@ -9,12 +9,9 @@ from calozoo_core.detector import Detector
 from calozoo_core.placement._axis import Axis
 from calozoo_core.placement._flat import FlatParts
 from calozoo_core.random import stream
+from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["SlabPlacement"]
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 _HALF_WIDTH_CELLS = 512
 

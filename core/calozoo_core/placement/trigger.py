@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from calozoo_core.detector import Detector
 from calozoo_core.errors import InputError
 from calozoo_core.placement._vectors import vectors
+from calozoo_core.typing import BoolArray, FloatArray
 
 __all__ = ["Trigger"]
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 _BARREL_THETA_DEG = (40.0, 140.0)
 _ENDCAP_THETA_DEG = 33.0

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from calozoo_core.random import stream
 from calozoo_core.refining.observables import OBSERVABLES, Sample
 from calozoo_core.refining.trend import Span, Trend
+from calozoo_core.typing import FloatArray
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["N_INPUTS", "FittedRatio", "Layers", "RatioEstimator", "fit_ratio"]
 
-FloatArray = NDArray[np.float64]
 Layers = tuple[NDArray[np.float32], ...]
 """Weights and biases of one network in turn: (out, in), (out,), ..."""
 

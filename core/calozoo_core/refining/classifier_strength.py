@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_core.refining.corrections import Mode, Quality, Strength, Weights
 from calozoo_core.refining.excess import excess
 from calozoo_core.refining.observables import Sample
+from calozoo_core.typing import FloatArray
 
 __all__ = ["POWERS", "find_strength"]
-
-FloatArray = NDArray[np.float64]
 
 POWERS: Final = (0.25, 0.5, 0.75, 1.0)
 CAPS: Final = (1.1, 1.2, 1.25, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 5.0, 10.0)

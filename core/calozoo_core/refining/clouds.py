@@ -13,10 +13,10 @@ from calozoo_core.detector import Detector
 from calozoo_core.incident import Incident
 from calozoo_core.observables.shower_axis import axis_slopes, check_layers
 from calozoo_core.showers import Showers
+from calozoo_core.typing import FloatArray
 
 __all__ = ["Cloud"]
 
-FloatArray = NDArray[np.float64]
 Points = NDArray[np.float32]
 
 COLUMNS = ("layer", "dx", "dy", "square_distance", "energy")

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from calozoo_core.generator import Conditions
 from calozoo_core.refining.corrections import Mode
+from calozoo_core.strict_model import StrictModel
 
 __all__ = ["MOST_STEPS", "Reference", "RefinementConfig"]
-
-_STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 MOST_STEPS = 100
 
 Pair = tuple[float, float]
 
 
-class Reference(BaseModel):
+class Reference(StrictModel):
     """The showers a refinement was fitted on.
 
     Arguments:
@@ -29,8 +28,6 @@ class Reference(BaseModel):
         n_held_out: Showers it was judged by, and had not seen.
     """
 
-    model_config = _STRICT
-
     files: tuple[str, ...]
     sha256: tuple[str, ...]
     generators: tuple[str, ...]
@@ -38,7 +35,7 @@ class Reference(BaseModel):
     n_held_out: int = Field(ge=0)
 
 
-class RefinementConfig(BaseModel):
+class RefinementConfig(StrictModel):
     """All that is no tensor.
 
     Arguments:
@@ -66,8 +63,6 @@ class RefinementConfig(BaseModel):
         fingerprint: Visible energies of a few of the model's showers, in MeV, by which another
             version of its weights is told.
     """
-
-    model_config = _STRICT
 
     kind: Literal["calozoo-refinement"] = "calozoo-refinement"
     base: str

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_core.incident import Incident
+from calozoo_core.typing import FloatArray
 
 __all__ = ["MODES", "Mode", "Quality", "Strength", "Weights"]
 
@@ -19,8 +19,6 @@ NODES: Final = 6
 """Energies at which the mean weight is made 1."""
 
 ROUNDS: Final = 30
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from calozoo_core.random import stream
 from calozoo_core.refining.observables import OBSERVABLES, Sample
 from calozoo_core.refining.tails import PrimaryBins
+from calozoo_core.typing import FloatArray
 
 __all__ = ["LEVELS", "TAILS", "Excesses", "Tail", "excess", "excesses", "fewest"]
-
-FloatArray = NDArray[np.float64]
 
 LEVELS: Final = (1e-2, 1e-3)
 

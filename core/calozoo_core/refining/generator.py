@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.generator import REFINED, Generator, ModelSpec, Precision
@@ -18,6 +17,7 @@ from calozoo_core.refining.files import Refinement, read_refinement, write_refin
 from calozoo_core.refining.observables import Sample, observed
 from calozoo_core.refining.proposals import ANOTHER_TRY, Proposals
 from calozoo_core.showers import Showers
+from calozoo_core.typing import FloatArray, IntArray
 
 __all__ = ["Refined", "fingerprint"]
 
@@ -26,9 +26,6 @@ ROUNDS: Final = (1, 1, 1, 2, 4, 8)
 
 TOLERANCE: Final = 0.05
 """By which a fingerprint may differ: bfloat16 and another processor change showers a little."""
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 class Refined(Generator):

@@ -13,10 +13,9 @@ from calozoo_core.detector import Detector
 from calozoo_core.incident import Incident
 from calozoo_core.refining.clouds import Cloud
 from calozoo_core.showers import Showers
+from calozoo_core.typing import FloatArray
 
 __all__ = ["OBSERVABLES", "Sample", "TailObservable", "observed", "sampled"]
-
-FloatArray = NDArray[np.float64]
 
 START: Final = 0.05
 """A shower has begun where this part of its energy has been deposited."""

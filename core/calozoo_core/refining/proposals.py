@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.generator import Generator
 from calozoo_core.incident import Incident
@@ -15,10 +12,9 @@ from calozoo_core.refining.clouds import Cloud
 from calozoo_core.refining.transport import Transport
 from calozoo_core.representation import REPRESENTATIONS
 from calozoo_core.showers import Showers
+from calozoo_core.typing import IntArray
 
 __all__ = ["ANOTHER_TRY", "Proposals"]
-
-IntArray = NDArray[np.int64]
 
 ANOTHER_TRY: Final = 1 << 48
 """Try k of shower number i is the model's shower number i + k times this."""

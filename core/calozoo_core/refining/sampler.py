@@ -13,13 +13,12 @@ from calozoo_core.errors import InputError
 from calozoo_core.refining.observables import sampled
 from calozoo_core.refining.tails import TailScore
 from calozoo_core.showers import Showers
+from calozoo_core.typing import FloatArray
 
 __all__ = ["LARGEST_NORMALISATION", "TailEnhancedSampler"]
 
 LARGEST_NORMALISATION: Final = 1.5
 """Beyond that, undoing the enhancement throws away more than a third of what is generated."""
-
-FloatArray = NDArray[np.float64]
 
 
 class TailEnhancedSampler:

@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_core.incident import Incident
 from calozoo_core.refining.observables import Sample
+from calozoo_core.typing import FloatArray, IntArray
 
 __all__ = ["PrimaryBins", "TailScore"]
-
-FloatArray = NDArray[np.float64]
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,10 +14,9 @@ from calozoo_core.random import stream
 from calozoo_core.refining.clouds import COLUMNS, Cloud
 from calozoo_core.refining.observables import OBSERVABLES, TINY, Sample
 from calozoo_core.refining.trend import Span, Trend
+from calozoo_core.typing import FloatArray
 
 __all__ = ["MOVED", "NODES", "Transport"]
-
-FloatArray = NDArray[np.float64]
 
 MOVED: Final = ("response", "depth", "width", "points")
 _COLUMN: Final = [[o.name for o in OBSERVABLES].index(name) for name in MOVED]

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.incident import Incident
+from calozoo_core.typing import FloatArray
 
 __all__ = ["N_TERMS", "Span", "Trend"]
-
-FloatArray = NDArray[np.float64]
 
 N_TERMS = 9
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from calozoo_core.errors import InputError
+from calozoo_core.strict_model import StrictModel
 
 __all__ = ["TrainingOptions"]
 
 
-class TrainingOptions(BaseModel):
+class TrainingOptions(StrictModel):
     """The options that all trainings have; a model derives its own from this.
 
     Arguments:
@@ -25,8 +26,6 @@ class TrainingOptions(BaseModel):
         validate_every: Epochs between two looks at the physics.
         patience: Looks without an improvement after which a stage ends early.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = Field(default=1, ge=0)
     device: str = "cpu"

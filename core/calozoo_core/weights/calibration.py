@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from calozoo_core.strict_model import StrictModel
 
 __all__ = ["CalibrationRecord", "Ratio"]
 
-_STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-
-class Ratio(BaseModel):
+class Ratio(StrictModel):
     """A mean of generated showers over that of Geant4's, for the same primaries.
 
     Arguments:
@@ -19,13 +19,11 @@ class Ratio(BaseModel):
         error: Its statistical error.
     """
 
-    model_config = _STRICT
-
     value: float
     error: float = Field(ge=0)
 
 
-class CalibrationRecord(BaseModel):
+class CalibrationRecord(StrictModel):
     """How calibration factors were found.
 
     Arguments:
@@ -41,8 +39,6 @@ class CalibrationRecord(BaseModel):
         before: Number of deposits and visible energy, `n_points` and `energy`, to begin with.
         after: The same with the new factors.
     """
-
-    model_config = _STRICT
 
     files: tuple[str, ...]
     sha256: tuple[str, ...]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from calozoo_core.strict_model import StrictModel
 from calozoo_core.weights.calibration import CalibrationRecord
 
 __all__ = [
@@ -23,11 +24,7 @@ N_LAYERS = 30
 Width = Annotated[int, Field(ge=1, le=4096)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class FlowConfig(_Frozen):
+class FlowConfig(StrictModel):
     """ShowerFlow: how many points and how much energy each layer gets.
 
     Arguments:
@@ -54,7 +51,7 @@ class FlowConfig(_Frozen):
     log_energy: bool = False
 
 
-class PointsConfig(_Frozen):
+class PointsConfig(StrictModel):
     """PointWiseNet: position, depth and energy of one point.
 
     Arguments:
@@ -69,7 +66,7 @@ class PointsConfig(_Frozen):
     context: Width | None = None
 
 
-class PointFeatures(_Frozen):
+class PointFeatures(StrictModel):
     """From positions and energies to what the network sees, and back.
 
     Feature = (value - mean) / (2 std), so that each has a spread of 0.5.
@@ -93,7 +90,7 @@ class PointFeatures(_Frozen):
     warp_mm: float | None = Field(default=None, gt=0)
 
 
-class Calibration(_Frozen):
+class Calibration(StrictModel):
     """Factors fitted after training, applied to every shower.
 
     Arguments:
@@ -111,7 +108,7 @@ class Calibration(_Frozen):
     record: CalibrationRecord | None = None
 
 
-class CaloCloudsConfig(_Frozen):
+class CaloCloudsConfig(StrictModel):
     """A trained CaloClouds3.
 
     Arguments:

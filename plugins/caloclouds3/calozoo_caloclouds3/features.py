@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_caloclouds3.config import PointFeatures
+from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = ["conditions", "decode_position", "encode", "warp"]
-
-FloatArray = NDArray[np.float32]
 
 
 def conditions(

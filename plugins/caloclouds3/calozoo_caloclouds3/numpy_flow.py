@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from calozoo_caloclouds3.flow import (
@@ -21,10 +20,10 @@ from calozoo_caloclouds3.flow import (
     ShowerFlow,
 )
 from calozoo_caloclouds3.spline import MIN_LAMBDA, MIN_SIZE, ConditionalSpline
+from calozoo_core.typing import Float32Array as Array
 
 __all__ = ["PlainFlow"]
 
-Array = NDArray[np.float32]
 Step = Callable[[Array, Array], Array]
 
 

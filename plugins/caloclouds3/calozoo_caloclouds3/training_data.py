@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig, PointFeatures
@@ -16,10 +15,9 @@ from calozoo_core.detector import load_detector
 from calozoo_core.observables import axis_offsets
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
+from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = ["Sample", "flow_batch", "measured_features", "point_batch"]
-
-FloatArray = NDArray[np.float32]
 
 #: Positions in the training files are rounded to 1/4 mm.
 POSITION_ROUNDING_MM = 0.25

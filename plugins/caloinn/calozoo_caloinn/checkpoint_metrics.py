@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.metrics import js_divergence
+from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = ["figures", "score"]
 
-FloatArray = NDArray[np.float32]
 Observable = Callable[[FloatArray, FloatArray], NDArray[np.floating]]
 
 GOOD = 3e-3

@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from calozoo_core.strict_model import StrictModel
 
 __all__ = [
     "CONDITIONS",
@@ -22,11 +24,7 @@ CONDITIONS = 4
 Width = Annotated[int, Field(ge=1, le=8192)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class InnConfig(_Frozen):
+class InnConfig(StrictModel):
     """One invertible network. The defaults are those of the photons of CaloChallenge's first set.
 
     Arguments:
@@ -68,7 +66,7 @@ class InnConfig(_Frozen):
         return self
 
 
-class VaeConfig(_Frozen):
+class VaeConfig(StrictModel):
     """The autoencoder in front: voxels to a few latent numbers and back.
 
     Arguments:
@@ -88,7 +86,7 @@ class VaeConfig(_Frozen):
     divergence: float = Field(default=1e-5, ge=0)
 
 
-class RingsConfig(_Frozen):
+class RingsConfig(StrictModel):
     """Rings about the shower axis, in the plane at right angles to it, and how they are filled.
 
     Arguments:
@@ -116,7 +114,7 @@ class RingsConfig(_Frozen):
         return len(self.edges_mm) + 1
 
 
-class CodecConfig(_Frozen):
+class CodecConfig(StrictModel):
     """From energies of voxels to the vector that the networks see.
 
     Arguments:
@@ -144,7 +142,7 @@ class CodecConfig(_Frozen):
         return self.layers * (self.voxels - (self.kind == "ratios"))
 
 
-class CaloInnConfig(_Frozen):
+class CaloInnConfig(StrictModel):
     """A trained CaloINN.
 
     Arguments:

@@ -17,10 +17,9 @@ from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
+from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = ["CaloInn"]
-
-FloatArray = NDArray[np.float32]
 
 TRIES = 20
 """How often a shower without any energy is drawn again before it is given a single point."""

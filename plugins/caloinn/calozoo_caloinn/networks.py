@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from calozoo_caloinn.config import CaloInnConfig
@@ -14,10 +13,10 @@ from calozoo_caloinn.inn import Inn
 from calozoo_caloinn.numpy_inn import PlainInn
 from calozoo_caloinn.vae import Vae
 from calozoo_caloinn.voxel_encoding import Codec
+from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = ["Drawer", "built", "conditions", "drawing"]
 
-FloatArray = NDArray[np.float32]
 Draw = Callable[[FloatArray, FloatArray], FloatArray]
 
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from calozoo_caloinn.inn import ActNorm, Baseline, Inn, Permutation, SplineCoupling
 from calozoo_caloinn.splines import MIN_SIZE, UNIT_SLOPE
+from calozoo_core.typing import Float32Array as Array
 
 __all__ = ["PlainInn"]
 
-Array = NDArray[np.float32]
 Step = Callable[[Array, Array], Array]
 
 

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from calozoo_caloinn.rings import stretch
 from calozoo_caloinn.template import TREND_BOUNDS, Template, count_at, trend_features
+from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = ["Placer", "Points"]
-
-FloatArray = NDArray[np.float32]
 
 MOST_POINTS = 5000
 """Of one ring of one layer; Geant4 has some 200."""

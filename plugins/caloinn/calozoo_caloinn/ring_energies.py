@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_caloinn.networks import Drawer, conditions
 from calozoo_caloinn.voxel_encoding import Codec
+from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = ["RingEnergies"]
-
-FloatArray = NDArray[np.float32]
 
 
 class RingEnergies:

@@ -11,10 +11,9 @@ from calozoo_caloinn.config import RingsConfig
 from calozoo_core.detector import load_detector
 from calozoo_core.observables import axis_offsets
 from calozoo_core.showers import Showers
+from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = ["RingPoints", "ring_points", "stretch"]
-
-FloatArray = NDArray[np.float32]
 
 CHUNK = 1000
 """Showers sorted together, so that a large sample fits in memory."""

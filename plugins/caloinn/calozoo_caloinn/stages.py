@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from calozoo_caloinn.checkpoint_metrics import figures, score
@@ -17,10 +16,9 @@ from calozoo_caloinn.training_data import Batch, Sample, vectors
 from calozoo_caloinn.vae import Vae
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.random import stream
+from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = ["STAGES", "Stage"]
-
-FloatArray = NDArray[np.float32]
 
 REPEATS = 4
 SEED = 20_000

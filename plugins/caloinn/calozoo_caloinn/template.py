@@ -17,6 +17,7 @@ from torch import Tensor
 from calozoo_caloinn.config import CodecConfig, RingsConfig
 from calozoo_caloinn.rings import RingPoints
 from calozoo_core.random import stream
+from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = [
     "DEVIATES",
@@ -27,8 +28,6 @@ __all__ = [
     "template_shapes",
     "trend_features",
 ]
-
-FloatArray = NDArray[np.float32]
 
 DEVIATES = np.arange(-2.5, 2.6, 0.5)
 """The number of points is kept where a standard normal number would have the same quantile."""

@@ -16,10 +16,9 @@ from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.random import stream
 from calozoo_core.refining import TailEnhancedSampler
 from calozoo_core.showers import Showers
+from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = ["Batch", "Sample", "batch", "vectors"]
-
-FloatArray = NDArray[np.float32]
 
 KEPT = 4000
 """Showers whose points the template is fitted on; its rings are filled by all."""

@@ -12,13 +12,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_caloinn.config import CodecConfig
+from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = ["Codec", "Encoded"]
-
-FloatArray = NDArray[np.float32]
 
 RATIO_FLOOR = 1e-6
 """Ratios are kept this far from 0 and 1, or their logits would not be finite."""

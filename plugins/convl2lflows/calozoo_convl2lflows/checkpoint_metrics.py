@@ -25,10 +25,9 @@ from calozoo_convl2lflows.training_data import Gridded, cell_energies
 from calozoo_convl2lflows.voxel_flow import VoxelFlows
 from calozoo_convl2lflows.weights_files import Trained
 from calozoo_core.metrics import js_divergence
+from calozoo_core.typing import AnyFloatArray as FloatArray
 
 __all__ = ["cells_physics", "energy_physics", "subcells_physics", "voxels_physics"]
-
-FloatArray = NDArray[np.floating]
 
 #: Figures that would be good, by observable.
 GOOD = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from calozoo_core.strict_model import StrictModel
 
 __all__ = [
     "Calibration",
@@ -24,11 +26,7 @@ Power = Annotated[float, Field(gt=0, le=1000)]
 Factor = Annotated[int, Field(ge=1, le=16)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class GridConfig(_Frozen):
+class GridConfig(StrictModel):
     """The regular grid, in a box around the shower axis.
 
     Arguments:
@@ -63,7 +61,7 @@ class GridConfig(_Frozen):
         return self.cell_mm / self.split
 
 
-class EnergyConfig(_Frozen):
+class EnergyConfig(StrictModel):
     """The flow of the layer energies, one small network for all layers.
 
     Arguments:
@@ -77,7 +75,7 @@ class EnergyConfig(_Frozen):
     bins: Bins = 8
 
 
-class MafConfig(_Frozen):
+class MafConfig(StrictModel):
     """The published flow of the layer energies.
 
     Arguments:
@@ -95,7 +93,7 @@ class MafConfig(_Frozen):
     scale_mev: float = Field(default=1000.0, gt=0)
 
 
-class CellsConfig(_Frozen):
+class CellsConfig(StrictModel):
     """The convolutional flow of the cells of a layer.
 
     Arguments:
@@ -117,7 +115,7 @@ class CellsConfig(_Frozen):
     bins: Bins = 8
 
 
-class SubCellsConfig(_Frozen):
+class SubCellsConfig(StrictModel):
     """The flow that splits a cell into its sub-cells.
 
     Arguments:
@@ -133,7 +131,7 @@ class SubCellsConfig(_Frozen):
     bins: Bins = 8
 
 
-class VoxelsConfig(_Frozen):
+class VoxelsConfig(StrictModel):
     """The published flow of all sub-cells of a layer.
 
     Arguments:
@@ -168,7 +166,7 @@ class VoxelsConfig(_Frozen):
     maxima_mev: tuple[float, ...] = Field(default=(100.0,), min_length=1, max_length=256)
 
 
-class Calibration(_Frozen):
+class Calibration(StrictModel):
     """The last correction, fitted after training.
 
     Arguments:
@@ -184,7 +182,7 @@ class Calibration(_Frozen):
     fitted_on: str = "not fitted"
 
 
-class ConvL2LConfig(_Frozen):
+class ConvL2LConfig(StrictModel):
     """A trained ConvL2LFlows.
 
     The layers are filled in one of two ways: cells first and then their sub-cells (`cells` and

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_convl2lflows.config import GridConfig
+from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import IntArray
 
 __all__ = ["SubCells", "fill", "positions"]
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float32]
 
 
 class SubCells(NamedTuple):

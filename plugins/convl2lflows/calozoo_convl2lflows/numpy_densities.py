@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from calozoo_convl2lflows.hurdle import BOUND, LARGEST_LOG_SCALE, Density
 from calozoo_convl2lflows.spline import MIN_SIZE, slope_at_zero
+from calozoo_core.typing import Float32Array as Array
 
 __all__ = ["PlainDensity", "linear", "logistic", "normal_quantile", "sigmoid", "silu"]
 
-Array = NDArray[np.float32]
 Double = NDArray[np.float64]
 
 NEAREST = 1e-12

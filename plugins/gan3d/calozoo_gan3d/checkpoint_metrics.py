@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from calozoo_core.metrics import js_divergence
 from calozoo_core.random import stream
+from calozoo_core.typing import FloatArray
 from calozoo_gan3d.config import GridConfig
 from calozoo_gan3d.grid import edges
 from calozoo_gan3d.layer_energies import LayerEnergies, energy_score
@@ -19,8 +20,6 @@ from calozoo_gan3d.networks import Generator, deposits
 from calozoo_gan3d.training_data import Sample, dense
 
 __all__ = ["draw_images", "energy_physics", "image_physics"]
-
-FloatArray = NDArray[np.float64]
 
 #: Figures that would be good, by observable.
 GOOD = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from calozoo_core.strict_model import StrictModel
 
 __all__ = [
     "DiscriminatorConfig",
@@ -20,11 +22,7 @@ Width = Annotated[int, Field(ge=1, le=1024)]
 Weight = Annotated[float, Field(ge=0)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class GridConfig(_Frozen):
+class GridConfig(StrictModel):
     """The voxels about the shower axis: fine in the core, coarse in the tail.
 
     Along x' and along y' the edges are at `core_mm * sinh(u)`, u in equal steps, out to `half_mm`.
@@ -42,7 +40,7 @@ class GridConfig(_Frozen):
     half_mm: float = Field(default=150.0, gt=0)
 
 
-class EnergyConfig(_Frozen):
+class EnergyConfig(StrictModel):
     """The network that draws the energy of each layer.
 
     Arguments:
@@ -54,7 +52,7 @@ class EnergyConfig(_Frozen):
     latent: Width = 32
 
 
-class GeneratorConfig(_Frozen):
+class GeneratorConfig(StrictModel):
     """The network that draws the image.
 
     Arguments:
@@ -74,7 +72,7 @@ class GeneratorConfig(_Frozen):
     maps: Width = 12
 
 
-class DiscriminatorConfig(_Frozen):
+class DiscriminatorConfig(StrictModel):
     """The network that tells drawn images from simulated ones.
 
     Arguments:
@@ -86,7 +84,7 @@ class DiscriminatorConfig(_Frozen):
     hidden: Width = 96
 
 
-class LossConfig(_Frozen):
+class LossConfig(StrictModel):
     """Weights of the terms of the loss; the first four are 3DGAN's.
 
     Arguments:
@@ -110,7 +108,7 @@ class LossConfig(_Frozen):
     power: float = Field(default=0.85, gt=0, le=1)
 
 
-class Gan3dConfig(_Frozen):
+class Gan3dConfig(StrictModel):
     """A trained 3DGAN.
 
     Arguments:

@@ -7,12 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from calozoo_core.typing import FloatArray, IntArray
 from calozoo_gan3d.config import GridConfig
 
 __all__ = ["Voxels", "edges", "fill", "ring_index"]
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 class Voxels(NamedTuple):

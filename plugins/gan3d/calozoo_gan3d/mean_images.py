@@ -6,12 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from calozoo_core.typing import FloatArray
 from calozoo_gan3d.networks import Generator, image_of
 from calozoo_gan3d.training_data import Sample, dense
 
 __all__ = ["start_from_means"]
-
-FloatArray = NDArray[np.float64]
 
 #: Voxels that are filled more often than this have a spectrum about their mean.
 OFTEN = 0.9

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from calozoo_core.typing import IntArray
 from calozoo_gan3d.config import GridConfig
 from calozoo_gan3d.grid import edges, fill, ring_index
 from calozoo_gan3d.points import (
@@ -19,8 +20,6 @@ from calozoo_gan3d.points import (
 from calozoo_gan3d.training_data import Upright
 
 __all__ = ["fitted_tables"]
-
-IntArray = NDArray[np.int64]
 
 #: Weight of an even distribution in each voxel, in MeV: decides where few showers say anything.
 EVEN_MEV = 1.0

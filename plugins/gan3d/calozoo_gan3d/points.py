@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.random import stream
+from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import IntArray
 from calozoo_gan3d.config import GridConfig
 from calozoo_gan3d.grid import Voxels, edges, ring_index
 
@@ -22,9 +24,6 @@ __all__ = [
     "scatter",
     "shapes",
 ]
-
-FloatArray = NDArray[np.float32]
-IntArray = NDArray[np.int64]
 
 SPLIT = 4
 """Parts of a voxel along each axis, for which it is known how much of the energy lies there."""

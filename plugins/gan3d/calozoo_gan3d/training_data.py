@@ -13,13 +13,12 @@ from calozoo_core.detector import load_detector
 from calozoo_core.observables import axis_offsets
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
+from calozoo_core.typing import Float32Array as FloatArray
 from calozoo_gan3d.conditions import conditions, mirrored
 from calozoo_gan3d.config import Gan3dConfig, GridConfig
 from calozoo_gan3d.grid import Voxels, fill
 
 __all__ = ["Sample", "Upright", "dense", "energy_batch", "image_batch", "roots", "upright"]
-
-FloatArray = NDArray[np.float32]
 
 #: Positions in training files are rounded to this; spread again, or they gather in voxels.
 POSITION_ROUNDING_MM = 0.25

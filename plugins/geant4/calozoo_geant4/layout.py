@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector, Slab
+from calozoo_core.typing import FloatArray
 from calozoo_geant4 import barrel, endcap
 from calozoo_geant4.solids import AIR, IDENTITY, Axes, Box, Part, Tube, Volume, check_boxes
 
@@ -24,8 +25,6 @@ _SLAB_HALF_WIDTH_MM = 1400.0  # five times the depth if that is more
 _MARGIN_MM = 100.0  # of the world around everything
 _BEHIND_AND_BEFORE_MM = 1300.0  # of a slab
 _ALONG_BEAM: Axes = ((0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 0.0, 0.0))
-
-FloatArray = NDArray[np.float64]
 
 
 class Frame(ABC):

@@ -14,6 +14,7 @@ from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
+from calozoo_core.typing import FloatArray
 
 __all__ = ["ToyGenerator", "layer_depth_x0"]
 
@@ -36,8 +37,6 @@ POINTS_PER_PARTICLE = 0.435  # chosen so that 2.3 % of 55 GeV become visible at 
 CORE_FRACTION = 0.8
 CORE_RADIUS_MM, TAIL_RADIUS_MM = 4.0, 20.0  # the core's at the shower maximum; the tail's, Molière
 LARGEST_RADIUS_MM = 500.0
-
-FloatArray = NDArray[np.float64]
 
 
 class ToyGenerator(Generator):

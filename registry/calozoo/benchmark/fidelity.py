@@ -22,13 +22,13 @@ from calozoo_core.observables import HALF_MIP_MEV, ObservableAccumulator, Window
 from calozoo_core.placement import Hits, Placement
 from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers
+from calozoo_core.typing import FloatArray
 
 __all__ = ["CellSums", "FileReference", "PointSums", "PointTruth", "measure_fidelity"]
 
 FEWEST: Final = 2
 """A mean of a single shower has no error."""
 
-FloatArray = NDArray[np.float64]
 Batches = Iterable[tuple[Showers, Hits | None]]
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from statistics import mean
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from calozoo_core.errors import CalozooError
 from calozoo_core.generator import ModelSpec
 from calozoo_core.metrics.result import MetricResult
+from calozoo_core.strict_model import StrictModel
 
 __all__ = [
     "EnergyRatios",
@@ -32,13 +33,9 @@ __all__ = [
 
 MAX_BYTES: Final = 4 << 20
 
-_STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-
-class Machine(BaseModel):
+class Machine(StrictModel):
     """Where the measurements were made, since a time means nothing without it."""
-
-    model_config = _STRICT
 
     processor: str
     cores: int
@@ -59,7 +56,7 @@ class Machine(BaseModel):
         )
 
 
-class SampleFacts(BaseModel):
+class SampleFacts(StrictModel):
     """What the showers were made for, and what they were compared with.
 
     Arguments:
@@ -74,8 +71,6 @@ class SampleFacts(BaseModel):
         seed: Decides the primaries and all showers.
     """
 
-    model_config = _STRICT
-
     n_showers: int
     energies_gev: tuple[float, ...]
     theta_deg: tuple[float, float] | None = None
@@ -87,7 +82,7 @@ class SampleFacts(BaseModel):
     seed: int
 
 
-class EnergyRatios(BaseModel):
+class EnergyRatios(StrictModel):
     """Means at one energy, or in a range of energies, generated over reference.
 
     Arguments:
@@ -100,8 +95,6 @@ class EnergyRatios(BaseModel):
         points: Number of points, likewise; None if they were not compared.
     """
 
-    model_config = _STRICT
-
     low_gev: float
     high_gev: float
     n_generated: int
@@ -111,7 +104,7 @@ class EnergyRatios(BaseModel):
     points: tuple[float, float] | None = None
 
 
-class Fidelity(BaseModel):
+class Fidelity(StrictModel):
     """How good a model is, in one precision.
 
     Arguments:
@@ -121,15 +114,13 @@ class Fidelity(BaseModel):
         ratios: Means by incident energy.
     """
 
-    model_config = _STRICT
-
     precision: str
     extrapolated: bool = False
     figures: tuple[MetricResult, ...]
     ratios: tuple[EnergyRatios, ...]
 
 
-class EnergyTimes(BaseModel):
+class EnergyTimes(StrictModel):
     """What a shower of one energy costs, in milliseconds; each the median of all rounds.
 
     Arguments:
@@ -142,8 +133,6 @@ class EnergyTimes(BaseModel):
         speedups: Geant4's time over each of the four, as medians of the rounds' own ratios.
     """
 
-    model_config = _STRICT
-
     energy_gev: float
     single_ms: float
     batched_ms: float
@@ -153,7 +142,7 @@ class EnergyTimes(BaseModel):
     speedups: tuple[float, float, float, float] | None = None
 
 
-class Timing(BaseModel):
+class Timing(StrictModel):
     """How fast a model is.
 
     Arguments:
@@ -165,8 +154,6 @@ class Timing(BaseModel):
         load: Load average of the machine when it began.
         energies: A row an energy.
     """
-
-    model_config = _STRICT
 
     precision: str
     threads: int
@@ -205,7 +192,7 @@ class Timing(BaseModel):
         return mean(ratios) if len(ratios) == len(self.energies) else None
 
 
-class Memory(BaseModel):
+class Memory(StrictModel):
     """Peak resident memory of one `calozoo generate`, in 10^6 bytes, and how long it takes.
 
     Arguments:
@@ -214,8 +201,6 @@ class Memory(BaseModel):
         interpreter_mb: The same of a Python that does nothing.
         startup_s: Seconds from the command to a file with one shower.
     """
-
-    model_config = _STRICT
 
     n_showers: int
     peak_mb: float
@@ -228,7 +213,7 @@ class Memory(BaseModel):
         return self.peak_mb - self.interpreter_mb
 
 
-class Measurements(BaseModel):
+class Measurements(StrictModel):
     """All that was measured of one model.
 
     Arguments:
@@ -248,8 +233,6 @@ class Measurements(BaseModel):
         notes: What else a reader must know, in words.
         pictures: Files beside the card that it shows.
     """
-
-    model_config = _STRICT
 
     version: Literal[2] = 2
     spec: ModelSpec

@@ -15,12 +15,11 @@ from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from pydantic import BaseModel, ConfigDict
-
 from calozoo.benchmark.measurements import EnergyTimes, Timing
 from calozoo.benchmark.system_load import load_average
 from calozoo_core.errors import CalozooError
 from calozoo_core.generator import Precision
+from calozoo_core.strict_model import StrictModel
 
 if TYPE_CHECKING:
     from calozoo_core.generator import Generator
@@ -35,7 +34,7 @@ LONGEST_BATCH_S: Final = 4.0
 LONGEST_SINGLES_S: Final = 0.5
 
 
-class Contestant(BaseModel):
+class Contestant(StrictModel):
     """A model to be timed.
 
     Arguments:
@@ -44,14 +43,12 @@ class Contestant(BaseModel):
         weights: Folder of its weights; None for where the catalogue finds them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     model: str
     precision: Precision | None = None
     weights: Path | None = None
 
 
-class TimingRequest(BaseModel):
+class TimingRequest(StrictModel):
     """What is to be timed.
 
     Arguments:
@@ -64,8 +61,6 @@ class TimingRequest(BaseModel):
         seed: Decides the primaries and the showers.
         extrapolate: Go beyond the conditions a model was trained on.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     contestants: tuple[Contestant, ...]
     geant4: str | None

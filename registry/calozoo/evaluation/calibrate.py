@@ -22,6 +22,7 @@ from calozoo_core.io import ShowerFile
 from calozoo_core.observables import Deposits, merged_cells, placed_cells, points
 from calozoo_core.placement import Placement, load_placement
 from calozoo_core.showers import Showers
+from calozoo_core.typing import FloatArray
 from calozoo_core.weights import WEIGHT_FILES, sha256, write_config
 from calozoo_core.weights.calibration import CalibrationRecord, Ratio
 
@@ -40,7 +41,6 @@ MADE_AT_ONCE = 64
 CLOSE = 2e-4
 ROUNDS = 6
 
-FloatArray = NDArray[np.float64]
 Factors = dict[str, float]
 
 

@@ -12,8 +12,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from calozoo.cards.literature import PublishedFigure, published_figures
 from calozoo.evaluation.accumulate import peak_mb, tally_files
 from calozoo.evaluation.plan import Sample, plan_evaluation
@@ -21,11 +19,12 @@ from calozoo_core.comparison import compare, compare_features
 from calozoo_core.errors import InputError
 from calozoo_core.metrics.result import MetricResult
 from calozoo_core.observables import HALF_MIP_MEV, ObservableAccumulator
+from calozoo_core.strict_model import StrictModel
 
 __all__ = ["Evaluation", "Report", "evaluate", "evaluate_files"]
 
 
-class Report(BaseModel):
+class Report(StrictModel):
     """All that an evaluation found, and all that is needed to do it again; ready for JSON.
 
     Arguments:
@@ -44,8 +43,6 @@ class Report(BaseModel):
         peak_mb: Peak resident memory of all processes, in 10^6 bytes.
         versions: Of what computed it.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     format: Literal["calozoo-evaluation"] = "calozoo-evaluation"
     schema_version: Literal[1] = 1

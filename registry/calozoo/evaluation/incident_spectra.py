@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_core.errors import InputError
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile
+from calozoo_core.typing import FloatArray
 
 __all__ = ["Primaries", "check_agreement", "kolmogorov_distance", "read_primaries"]
 
@@ -20,8 +20,6 @@ AT_ONCE = 10_000
 
 LARGEST_DISTANCE = 0.1
 """Of a tenth of the primaries that are elsewhere, figures would show little else."""
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

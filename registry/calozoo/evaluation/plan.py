@@ -8,20 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from calozoo.evaluation.accumulate import Look
 from calozoo.evaluation.incident_spectra import Primaries, check_agreement, read_primaries
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import DetectorError, InputError, ShowerFileError
 from calozoo_core.io import ShowerFile
 from calozoo_core.observables import LEVELS
+from calozoo_core.strict_model import StrictModel
 from calozoo_core.weights import sha256
 
 __all__ = ["Plan", "Sample", "is_geant4", "plan_evaluation"]
 
 
-class Sample(BaseModel):
+class Sample(StrictModel):
     """A shower file, as it was when it was looked at.
 
     Arguments:
@@ -36,8 +35,6 @@ class Sample(BaseModel):
         cells: Where their cells came from: "hits" in the file, points "placed" into the readout, or
             points "merged" into cells of a detector without gaps.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str
     sha256: str

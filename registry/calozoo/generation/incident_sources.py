@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_core.errors import InputError
 from calozoo_core.incident import Incident
 from calozoo_core.random import stream
+from calozoo_core.typing import FloatArray
 
 __all__ = [
     "Cone",
@@ -27,8 +27,6 @@ __all__ = [
     "check_rows",
     "unit_vectors",
 ]
-
-FloatArray = NDArray[np.float64]
 
 
 class Distribution(Protocol):

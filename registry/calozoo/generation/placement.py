@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo.generation.incident_sources import Distribution, ListedValues
 from calozoo_core.detector import load_detector
@@ -15,6 +14,7 @@ from calozoo_core.incident import Incident
 from calozoo_core.observables import HALF_MIP_MEV
 from calozoo_core.placement import Hits, Placement, Trigger, load_placement
 from calozoo_core.showers import Showers
+from calozoo_core.typing import FloatArray
 
 __all__ = [
     "EntryPoints",
@@ -27,7 +27,6 @@ __all__ = [
     "find_placement",
 ]
 
-FloatArray = NDArray[np.float64]
 
 NEUTRAL = ("gamma", "neutron", "anti_neutron", "kaon0L", "kaon0S", "pi0")
 BLOCK = 4096

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo.plotting.style import BAND, FILL, OUTLINE, Curve
 from calozoo_core.observables import (
@@ -17,13 +16,12 @@ from calozoo_core.observables import (
     energy_windows,
     response_curve,
 )
+from calozoo_core.typing import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["Panel", "draw_curve", "draw_histogram"]
-
-FloatArray = NDArray[np.float64]
 
 RATIO_REACHES = (0.1, 0.2, 0.5)
 

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.placement import Hits, Placement
+from calozoo_core.typing import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["PlacedShower", "draw_layer", "draw_side"]
-
-FloatArray = NDArray[np.float64]
 
 SILICON, AXIS = "#c9d3df", "0.35"
 HALF_WIDTH_MM = 80.0

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo.plotting.showers import save_picture
 from calozoo_core.refining import OBSERVABLES, TailScore
+from calozoo_core.typing import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +25,6 @@ BINS: Final = 13
 REACH: Final = 2.5
 """Decimal logarithm of the odds where the last bins begin to end: ranks of 0.003 and 0.997."""
 BEFORE, AFTER, GREY = "#d55e00", "#0072b2", "#d4d4d4"
-
-FloatArray = NDArray[np.float64]
 
 
 def draw_tails(

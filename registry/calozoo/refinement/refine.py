@@ -44,7 +44,6 @@ __all__ = ["FEWEST", "reference_files", "refine"]
 FEWEST = 1000
 """Of fewer showers a tail holds next to none."""
 
-FloatArray = NDArray[np.float64]
 Advance = Callable[[int], None]
 
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from calozoo_core.errors import CalozooError
 from calozoo_core.metrics.result import MetricResult
+from calozoo_core.strict_model import StrictModel
 
 __all__ = ["REPORT_FILE", "Cost", "Level", "RefinementReport", "TailFigure", "read_report"]
 
 REPORT_FILE = "refinement.json"
 
-_STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-
-class TailFigure(BaseModel):
+class TailFigure(StrictModel):
     """The excess in one tail: the part of the showers beyond Geant4's quantile, over its own, - 1.
 
     Arguments:
@@ -31,8 +30,6 @@ class TailFigure(BaseModel):
         n_after: Of the refined model.
     """
 
-    model_config = _STRICT
-
     observable: str
     side: Literal["low", "high"]
     before: float
@@ -43,7 +40,7 @@ class TailFigure(BaseModel):
     n_after: int = Field(ge=0)
 
 
-class Level(BaseModel):
+class Level(StrictModel):
     """All tails beyond one quantile.
 
     Arguments:
@@ -58,8 +55,6 @@ class Level(BaseModel):
         reason: Why there are no figures.
     """
 
-    model_config = _STRICT
-
     level: float
     n_reference: int
     tails: tuple[TailFigure, ...] = ()
@@ -71,7 +66,7 @@ class Level(BaseModel):
     reason: str | None = None
 
 
-class Cost(BaseModel):
+class Cost(StrictModel):
     """What a shower costs, in processor seconds.
 
     Arguments:
@@ -80,14 +75,12 @@ class Cost(BaseModel):
         ratio: Of both.
     """
 
-    model_config = _STRICT
-
     before: float
     after: float
     ratio: float
 
 
-class RefinementReport(BaseModel):
+class RefinementReport(StrictModel):
     """How good a refinement is, by showers of Geant4 that it was not fitted on.
 
     Arguments:
@@ -114,8 +107,6 @@ class RefinementReport(BaseModel):
         bulk_after: Of the refined model.
         versions: Of what computed it.
     """
-
-    model_config = _STRICT
 
     model: str
     refined: str

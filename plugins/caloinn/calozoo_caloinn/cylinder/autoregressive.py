@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_caloinn.voxel_encoding import Codec
+from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = ["drawn_layers", "drawn_rings", "told_of_layer", "told_of_rings"]
 
-FloatArray = NDArray[np.float32]
 Draw = Callable[[FloatArray, FloatArray], FloatArray]
 
 FLOOR_MEV = np.float32(0.02)

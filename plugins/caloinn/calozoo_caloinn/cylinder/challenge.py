@@ -15,16 +15,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_caloinn.cylinder.sectors import arms
 from calozoo_core.errors import InputError
 from calozoo_core.io import calochallenge
+from calozoo_core.typing import FloatArray
 from calozoo_core.voxels import DATASETS
 
 __all__ = ["RANGES_GEV", "main", "observables", "ratios"]
-
-FloatArray = NDArray[np.float64]
 
 RANGES_GEV = ((1.0, 3.0), (3.0, 15.0), (15.0, 1000.0))
 """Of the energies that the training has, each holds a part of about the same size."""

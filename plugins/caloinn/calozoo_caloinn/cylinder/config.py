@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from calozoo_caloinn.config import CodecConfig, InnConfig
+from calozoo_core.strict_model import StrictModel
 from calozoo_core.voxels import DATASETS, CylinderVoxels
 
 __all__ = ["CylinderConfig", "SectorsConfig", "preset"]
@@ -24,11 +25,7 @@ EARLIER = 3
 """Sets of ratios it is told: those of two layers before, and of the sum of all before."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class SectorsConfig(_Frozen):
+class SectorsConfig(StrictModel):
     """How rings divide into sectors.
 
     Arguments:
@@ -44,7 +41,7 @@ class SectorsConfig(_Frozen):
     ranked: int = Field(default=3000, ge=1)
 
 
-class CylinderConfig(_Frozen):
+class CylinderConfig(StrictModel):
     """A trained CaloINN on the voxels of the CaloChallenge.
 
     Arguments:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_caloinn.cylinder.ring_energies import RingDrawer
 from calozoo_caloinn.cylinder.ring_splitting import Divider
@@ -16,11 +15,10 @@ from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
+from calozoo_core.typing import Float32Array as FloatArray
 from calozoo_core.weights.networks import only_float32, only_on_cpu, weights_folder
 
 __all__ = ["CaloInnCylinder"]
-
-FloatArray = NDArray[np.float32]
 
 
 class CaloInnCylinder(Generator):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_caloinn.cylinder.autoregressive import drawn_layers, drawn_rings
 from calozoo_caloinn.cylinder.networks import Networks
 from calozoo_caloinn.networks import drawing
 from calozoo_caloinn.voxel_encoding import Codec
+from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = ["RingDrawer"]
-
-FloatArray = NDArray[np.float32]
 
 
 class RingDrawer:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from calozoo_caloinn.cylinder.sectors import (
     SectorTables,
@@ -15,10 +14,9 @@ from calozoo_caloinn.cylinder.sectors import (
     gumbel,
     wave_around,
 )
+from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = ["Divider", "leaning"]
-
-FloatArray = NDArray[np.float32]
 
 GAINS = np.array([1, 1.5, 2, 3, 4])
 """Factors on the weight of the lean that are tried."""

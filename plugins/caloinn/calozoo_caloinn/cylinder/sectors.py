@@ -23,6 +23,7 @@ from torch import Tensor
 
 from calozoo_caloinn.cylinder.config import CylinderConfig
 from calozoo_core.random import stream
+from calozoo_core.typing import Float32Array as FloatArray
 from calozoo_core.voxels import CylinderVoxels
 
 __all__ = [
@@ -36,8 +37,6 @@ __all__ = [
     "table_shapes",
     "wave_around",
 ]
-
-FloatArray = NDArray[np.float32]
 
 CLASSES = np.array([1, 2, 4, 8, 16])
 """Fewest filled sectors of each class of rings that rank their sectors alike."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from calozoo_caloinn.checkpoint_metrics import figures, score
@@ -18,10 +17,9 @@ from calozoo_caloinn.cylinder.training_voxels import Sample
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.random import stream
 from calozoo_core.training import Batch
+from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = ["STAGES", "Stage"]
-
-FloatArray = NDArray[np.float32]
 
 REPEATS = 8
 SEED = 20_000

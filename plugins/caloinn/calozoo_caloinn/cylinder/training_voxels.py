@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_caloinn.cylinder.config import CylinderConfig
 from calozoo_core.showers import Showers
+from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = ["Sample"]
-
-FloatArray = NDArray[np.float32]
 
 CHUNK = 20
 """Showers voxelised together: one of 1 TeV has hundreds of thousands of steps."""

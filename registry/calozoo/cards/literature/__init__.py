@@ -7,16 +7,16 @@ from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from calozoo_core.strict_model import StrictModel
 
 __all__ = ["PublishedFigure", "published_figures"]
-
-_STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 Printed = tuple[float, Annotated[float, Field(ge=0)]]
 
 
-class PublishedFigure(BaseModel):
+class PublishedFigure(StrictModel):
     """One number from a paper.
 
     Arguments:
@@ -32,8 +32,6 @@ class PublishedFigure(BaseModel):
         note: What keeps it from being compared, if anything does.
     """
 
-    model_config = _STRICT
-
     paper: str
     url: str
     table: str
@@ -46,10 +44,8 @@ class PublishedFigure(BaseModel):
     note: str | None = None
 
 
-class _Row(BaseModel):
+class _Row(StrictModel):
     """A row of a table: one figure of several models."""
-
-    model_config = _STRICT
 
     name: str
     metric: str
@@ -66,17 +62,13 @@ class _Row(BaseModel):
         }
 
 
-class _Table(BaseModel):
-    model_config = _STRICT
-
+class _Table(StrictModel):
     table: str
     sample: str
     figures: tuple[_Row, ...] = Field(min_length=1)
 
 
-class _Paper(BaseModel):
-    model_config = _STRICT
-
+class _Paper(StrictModel):
     paper: str
     url: str
     tables: tuple[_Table, ...] = Field(min_length=1)

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
+    Field,
     StringConstraints,
     ValidationError,
     model_validator,
@@ -20,6 +19,7 @@ from pydantic import (
 
 from calozoo_core.errors import InputError
 from calozoo_core.generator import ArchitectureName, ModelName
+from calozoo_core.strict_model import StrictModel
 from calozoo_core.weights import WEIGHT_FILES
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class IndexEntry(BaseModel):
+class IndexEntry(StrictModel):
     """One known model.
 
     Arguments:
@@ -51,8 +51,6 @@ class IndexEntry(BaseModel):
         sha256: Of every weights file, by name.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     name: ModelName
     aliases: tuple[ArchitectureName, ...] = ()
     summary: Text
@@ -60,7 +58,9 @@ class IndexEntry(BaseModel):
     version: Text | None = None
     repo: Annotated[str, StringConstraints(pattern=r"^[\w-][\w.-]*/[\w-][\w.-]*$")] | None = None
     revision: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")] | None = None
-    sha256: dict[Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$")], Sha256] = {}
+    sha256: dict[Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$")], Sha256] = Field(
+        default_factory=dict
+    )
 
     @model_validator(mode="after")
     def _a_revision_is_pinned_with_its_files(self) -> IndexEntry:
