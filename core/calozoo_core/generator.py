@@ -21,13 +21,10 @@ if TYPE_CHECKING:
     from calozoo_core.showers import Showers
     from calozoo_core.weights.calibration import CalibrationRecord
 
-__all__ = ["PLUGIN_API", "REFINED", "Conditions", "Generator", "ModelSpec", "Precision"]
+__all__ = ["PLUGIN_API", "Conditions", "Generator", "ModelSpec", "Precision"]
 
 PLUGIN_API = 1
 """Version of the contract between core and plugins; a plugin states the one it was written for."""
-
-REFINED = "+refined"
-"""What the name of a model ends in whose tails were corrected."""
 
 Precision = Literal["float32", "bfloat16"]
 

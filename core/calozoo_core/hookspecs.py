@@ -9,6 +9,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from calozoo_core.generator import ModelSpec
+    from calozoo_core.wrappers import WrapperSpec
 
 __all__ = ["hookimpl", "hookspec"]
 
@@ -19,3 +20,8 @@ hookimpl = pluggy.HookimplMarker("calozoo")
 @hookspec
 def register_models(register: Callable[[ModelSpec], None]) -> None:
     """Call `register(spec)` once for each model this plugin brings."""
+
+
+@hookspec
+def register_wrappers(register: Callable[[WrapperSpec], None]) -> None:
+    """Call `register(spec)` once for each wrapper, a generator that corrects any other model."""

@@ -117,6 +117,60 @@ def test_a_hook_with_an_argument_that_nobody_passes_is_reported(site):
     assert "registrar" in look(site).failures[0].reason
 
 
+WRAPPER = """
+    from calozoo_core.hookspecs import hookimpl
+    from calozoo_core.wrappers import WrapperSpec
+
+    @hookimpl
+    def register_wrappers(register):
+        register(WrapperSpec(suffix="+half", summary="half as bright.", factory="half:Half"))
+"""
+
+
+def test_a_wrapper_is_found_by_its_suffix(site):
+    site.install("zoo-half", "1", "zoo_half", WRAPPER)
+
+    found = look(site)
+
+    assert found.wrappers["+half"].factory == "half:Half"
+    assert not found.failures
+    assert [plugin.hooks for plugin in found.plugins] == [("register_wrappers",)]
+
+
+def test_the_second_wrapper_with_a_suffix_is_refused(site):
+    site.install("zoo-half", "1", "a_half", WRAPPER)
+    site.install("zoo-other", "1", "b_half", WRAPPER.replace("half:", "other:"))
+
+    found = look(site)
+
+    assert found.wrappers["+half"].factory == "half:Half"
+    (failure,) = found.failures
+    assert failure.distribution == "zoo-other"
+    assert failure.reason == (
+        "another wrapper has the suffix +half already; uninstall one of them."
+    )
+
+
+@pytest.mark.parametrize(
+    ("registered", "reason"),
+    [
+        ('register("+half")', "it registers a str where a WrapperSpec belongs."),
+        (
+            'register(WrapperSpec(suffix="+b", summary="b.", factory="b:B", plugin_api=99))',
+            "the wrapper +b was written for plugin API 99",
+        ),
+    ],
+)
+def test_a_wrapper_that_does_not_fit_is_refused(site, registered, reason):
+    line = next(line for line in WRAPPER.splitlines() if "        register(" in line)
+    site.install("zoo-bad", "1", "zoo_bad", WRAPPER.replace(line.strip(), registered))
+
+    found = look(site)
+
+    assert not found.wrappers
+    assert found.failures[0].reason.startswith(reason)
+
+
 def test_a_name_that_two_distributions_claim_goes_to_neither_and_both_are_named(site):
     site.install("zoo-a", "1", "zoo_a", plugin('register(spec("same.tag"))'))
     site.install("zoo-b", "2", "zoo_b", plugin('register(spec("same.tag"))'))

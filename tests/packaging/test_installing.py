@@ -17,6 +17,8 @@ from calozoo_core.io import ShowerFile, write_showers
 from calozoo_core.showers import Showers
 
 TOY = next(project for project in PLUGINS if project.folder.name == "toy")
+REFINE = next(project for project in PLUGINS if project.folder.name == "refine")
+MODEL_PLUGINS = [project for project in PLUGINS if project is not REFINE]
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys
@@ -115,7 +117,7 @@ def test_the_registry_alone_says_what_to_install(install):
     alone = install(REGISTRY.name)
 
     listed = alone.run("calozoo", "list")
-    for project in PLUGINS:
+    for project in MODEL_PLUGINS:
         assert f"pip install {project.name} " in listed
     assert alone.run("calozoo", "info", "toy", fails=True) == (
         "calozoo: toy.ild-photon is not installed; type `pip install calozoo-toy`.\n"
@@ -136,7 +138,7 @@ every_plugin = pytest.mark.parametrize(
     "project",
     [
         pytest.param(project, id=project.name, marks=[pytest.mark.slow] * (project is not TOY))
-        for project in PLUGINS
+        for project in MODEL_PLUGINS
     ],
 )
 
@@ -172,6 +174,25 @@ def test_a_plugin_works_with_core_alone(project, install, steps):
 
     assert "." in name
     assert not (environment.folder / "bin" / "calozoo").exists()
+
+
+@pytest.mark.slow
+def test_a_wrapper_works_with_the_registry_and_a_model(install):
+    environment = install(REGISTRY.name, TOY.name, REFINE.name)
+
+    rows = json.loads(environment.run("calozoo", "plugins", "--json"))
+    (row,) = (row for row in rows if row["distribution"] == REFINE.name)
+    assert row["hooks"] == ["register_wrappers"]
+    assert not row["errors"]
+    assert "fed by" in environment.run("calozoo", "info", "toy+refined")
+
+
+def test_a_wrapper_that_is_not_installed_is_named_with_what_brings_it(install):
+    environment = install(REGISTRY.name, TOY.name)
+
+    assert environment.run("calozoo", "info", "toy+refined", fails=True) == (
+        "calozoo: toy.ild-photon+refined is not installed; type `pip install calozoo-refine`.\n"
+    )
 
 
 def test_the_environments_are_as_empty_as_they_should_be(install):

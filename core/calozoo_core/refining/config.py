@@ -14,6 +14,8 @@ __all__ = ["MOST_STEPS", "Reference", "RefinementConfig"]
 
 MOST_STEPS = 100
 
+REFINED = "+refined"
+
 Pair = tuple[float, float]
 
 

@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 
 from calozoo_core.errors import InputError, WeightsError
-from calozoo_core.generator import REFINED, Generator, ModelSpec, Precision
+from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.random import stream
 from calozoo_core.refining.clouds import Cloud
-from calozoo_core.refining.config import RefinementConfig
+from calozoo_core.refining.config import REFINED, RefinementConfig
 from calozoo_core.refining.files import Refinement, read_refinement, write_refinement
 from calozoo_core.refining.observables import Sample, observed
 from calozoo_core.refining.proposals import ANOTHER_TRY, Proposals

@@ -11,6 +11,7 @@ from packaging.version import Version
 
 from calozoo_core.errors import PluginError
 from calozoo_core.generator import PLUGIN_API, ModelSpec
+from calozoo_core.wrappers import WrapperSpec
 
 __all__ = ["check_distribution", "check_spec"]
 
@@ -40,11 +41,11 @@ def check_distribution(plugin: Distribution) -> None:
         raise PluginError(msg)
 
 
-def check_spec(spec: ModelSpec, distribution: str) -> None:
-    """Refuse a model that was written for another version of the contract.
+def check_spec(spec: ModelSpec | WrapperSpec, distribution: str) -> None:
+    """Refuse a model or a wrapper that was written for another version of the contract.
 
     Arguments:
-        spec: The model.
+        spec: The model or the wrapper.
         distribution: The plugin that registers it.
 
     Raises:
@@ -53,8 +54,9 @@ def check_spec(spec: ModelSpec, distribution: str) -> None:
     if spec.plugin_api == PLUGIN_API:
         return
     command = UPGRADE_CALOZOO if spec.plugin_api > PLUGIN_API else _upgrade(distribution)
+    name = spec.name if isinstance(spec, ModelSpec) else f"the wrapper {spec.suffix}"
     msg = (
-        f"{spec.name} was written for plugin API {spec.plugin_api}, and this calozoo speaks"
+        f"{name} was written for plugin API {spec.plugin_api}, and this calozoo speaks"
         f" {PLUGIN_API}; type `{command}`."
     )
     raise PluginError(msg)

@@ -18,6 +18,7 @@ from calozoo.models.guarded_import import quarantine, seconds_allowed
 from calozoo_core import hookspecs
 from calozoo_core.errors import PluginError
 from calozoo_core.generator import ModelSpec
+from calozoo_core.wrappers import WrapperSpec
 
 __all__ = [
     "GROUP",
@@ -37,6 +38,7 @@ __all__ = [
     "refused",
     "registered",
     "remedy",
+    "wrappers",
 ]
 
 logger = logging.getLogger(__name__)
@@ -112,6 +114,7 @@ class Discovery:
     Arguments:
         models: By name, in the order they were registered.
         conflicts: Names that more than one distribution claims; none of them wins.
+        wrappers: Registered wrappers by suffix; of several with one suffix, the first.
         refused: Names of models written for another version of the contract, and why not.
         failures: What could not be loaded, and what was claimed twice.
         plugins: All that was looked at, loaded or not.
@@ -119,6 +122,7 @@ class Discovery:
 
     models: Mapping[str, Registration]
     conflicts: Mapping[str, tuple[Registration, ...]]
+    wrappers: Mapping[str, WrapperSpec]
     refused: Mapping[str, PluginError]
     failures: tuple[PluginFailure, ...]
     plugins: tuple[Plugin, ...]
@@ -137,6 +141,11 @@ def load_plugins() -> None:
 def registered() -> dict[str, Registration]:
     """The models of the installed plugins by name, in the order they were registered."""
     return dict(_discovered().models)
+
+
+def wrappers() -> dict[str, WrapperSpec]:
+    """Wrappers of the installed plugins, by the suffix that they add to a model's name."""
+    return dict(_discovered().wrappers)
 
 
 def failures() -> list[PluginFailure]:
@@ -195,6 +204,7 @@ def discover(entries: Iterable[EntryPoint], environ: Mapping[str, str]) -> Disco
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     claims: dict[str, list[Registration]] = {}
+    wrappers: dict[str, WrapperSpec] = {}
     refused: dict[str, PluginError] = {}
     failed = []
     looked = []
@@ -208,8 +218,11 @@ def discover(entries: Iterable[EntryPoint], environ: Mapping[str, str]) -> Disco
         try:
             if version and entry.dist is not None:
                 check_distribution(entry.dist)
-            register = _registrar(claims, refused, distribution, version)
-            looked[-1] = replace(plugin, hooks=_load(manager, entry, register, seconds))
+            registrars: dict[str, Callable[..., None]] = {
+                "register_models": _registrar(claims, refused, distribution, version),
+                "register_wrappers": _wrapper_registrar(wrappers, distribution),
+            }
+            looked[-1] = replace(plugin, hooks=_load(manager, entry, registrars, seconds))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -228,7 +241,7 @@ def discover(entries: Iterable[EntryPoint], environ: Mapping[str, str]) -> Disco
             raise conflict(both)
         failed += [PluginFailure("", r.distribution, r.version, conflict(both)) for r in both]
     models = {name: both[0] for name, both in claims.items() if len(both) == 1}
-    return Discovery(models, conflicts, refused, tuple(failed), tuple(looked))
+    return Discovery(models, conflicts, wrappers, refused, tuple(failed), tuple(looked))
 
 
 def canonical(distribution: str) -> str:
@@ -273,10 +286,10 @@ def _origin(entry: EntryPoint) -> tuple[str, str]:
 def _load(
     manager: pluggy.PluginManager,
     entry: EntryPoint,
-    register: Callable[[ModelSpec], None],
+    registrars: Mapping[str, Callable[..., None]],
     seconds: float,
 ) -> tuple[str, ...]:
-    """Import one plugin and call its hook, away from all others; returns the hooks it has."""
+    """Import one plugin and call its hooks, away from all others; returns the hooks it has."""
     with quarantine(seconds):
         plugin = entry.load()
     name = f"{entry.value}#{len(manager.get_plugins())}"
@@ -289,7 +302,8 @@ def _load(
         raise
     others = [other for other in manager.get_plugins() if other is not plugin]
     with quarantine(seconds):
-        manager.subset_hook_caller("register_models", others)(register=register)
+        for hook, register in registrars.items():
+            manager.subset_hook_caller(hook, others)(register=register)
     return tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or ()))
 
 
@@ -315,6 +329,24 @@ def _registrar(
             msg = f"it registers {spec.name} twice."
             raise PluginError(msg)
         claimed.append(Registration(spec, distribution, version))
+
+    return register
+
+
+def _wrapper_registrar(
+    wrappers: dict[str, WrapperSpec], distribution: str
+) -> Callable[[WrapperSpec], None]:
+    """Function that a plugin of this distribution calls once for each wrapper."""
+
+    def register(spec: WrapperSpec) -> None:
+        if not isinstance(spec, WrapperSpec):
+            msg = f"it registers a {type(spec).__name__} where a WrapperSpec belongs."
+            raise PluginError(msg)
+        check_spec(spec, distribution)
+        if spec.suffix in wrappers:
+            msg = f"another wrapper has the suffix {spec.suffix} already; uninstall one of them."
+            raise PluginError(msg)
+        wrappers[spec.suffix] = spec
 
     return register
 

@@ -16,10 +16,11 @@ from calozoo.models import discovery
 from calozoo.models.index import IndexEntry, read_index
 from calozoo.models.weights import bundled_folder
 from calozoo_core.errors import CalozooError, InputError, ModelNameError, PluginError
-from calozoo_core.generator import REFINED, Generator, ModelSpec
+from calozoo_core.generator import Generator, ModelSpec
 
 if TYPE_CHECKING:
     from calozoo.models.discovery import Registration
+    from calozoo_core.wrappers import WrapperSpec
 
 __all__ = [
     "HUB_PREFIX",
@@ -27,16 +28,19 @@ __all__ = [
     "find",
     "find_entry",
     "find_factory",
+    "find_wrapper",
     "is_repository",
     "list_absent",
     "list_models",
-    "refined",
     "split_repository",
     "split_revision",
 ]
 
 HUB_PREFIX: Final = "hub:"
 REPO_NAME: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+
+WRAPPER_DISTRIBUTIONS: Final = {"+refined": "calozoo-refine"}
+"""Distributions of known wrappers by suffix, for the message where one is not installed."""
 
 Known = TypeVar("Known", "ModelSpec", "IndexEntry")
 
@@ -89,41 +93,28 @@ def find(name: str) -> Registration:
         return models[full]
     if full in refused:
         raise refused[full]
-    if name.endswith(REFINED):
-        return refined(find(name.removesuffix(REFINED)))
+    if (wrapper := find_wrapper(name)) is not None:
+        return _wrapped(find(name.removesuffix(wrapper.suffix)), wrapper)
+    for suffix, distribution in WRAPPER_DISTRIBUTIONS.items():
+        if name.endswith(suffix):
+            base = find(name.removesuffix(suffix)).spec.name
+            raise _unavailable(base + suffix, distribution)
     index = read_index()
     name = _without_alias(name, index.values())
     known = index.get(_first_tag(name, index) if "." not in name else name)
     if known is not None:
-        raise _unavailable(known)
+        raise _unavailable(known.name, known.distribution)
     raise ModelNameError(_no_such_model(name, [*models, *index]))
 
 
-def refined(base: Registration) -> Registration:
-    """A model with its tails corrected, as `calozoo refine` makes one of any model.
+def find_wrapper(name: str) -> WrapperSpec | None:
+    """Wrapper of this suffix, or of the suffix that a model's name ends in; None if there is none.
 
-    Its weights are those the plugin brings beside the model's own, if it does; else they are given
-    as a folder.
-
-    Arguments:
-        base: The model.
+    Example:
+        >>> find_wrapper("toy.ild-photon") is None
+        True
     """
-    own = base.spec
-    spec = own.model_copy(
-        update={
-            "name": own.name + REFINED,
-            "aliases": (),
-            "summary": f"{own.name}, its tails corrected on Geant4's.",
-            "factory": "calozoo_core.refining:Refined",
-            "weights": None if own.weights is None else own.weights + REFINED,
-            "trainer": None,
-            "converter": None,
-            "source": own.name,
-        }
-    )
-    if bundled_folder(spec) is None:
-        spec = spec.model_copy(update={"weights": None})
-    return replace(base, spec=spec)
+    return next((w for w in discovery.wrappers().values() if name.endswith(w.suffix)), None)
 
 
 def find_entry(name: str) -> IndexEntry:
@@ -215,6 +206,14 @@ def split_revision(name: str) -> tuple[str, str | None]:
     return short, revision or None
 
 
+def _wrapped(base: Registration, wrapper: WrapperSpec) -> Registration:
+    """A wrapped model, with weights if the plugin of the model ships any for the wrapper."""
+    spec = wrapper.wrapped(base.spec)
+    if bundled_folder(spec) is None:
+        spec = spec.model_copy(update={"weights": None})
+    return replace(base, spec=spec)
+
+
 def _matching(models: list[Known], pattern: str | None) -> list[Known]:
     """Those whose name matches a pattern, or that are of the architecture it names."""
     if pattern is None:
@@ -242,13 +241,13 @@ def _first_tag(architecture: str, names: Iterable[str]) -> str:
     return next((n for n in names if n.partition(".")[0] == architecture), architecture)
 
 
-def _unavailable(entry: IndexEntry) -> CalozooError:
-    """What to say of a model of the index: install its plugin, or why the installed one is idle."""
+def _unavailable(name: str, needed: str) -> CalozooError:
+    """What to say of a known model: install its plugin, or why the installed one is idle."""
     for failure in discovery.failures():
-        if discovery.canonical(failure.distribution) == discovery.canonical(entry.distribution):
+        if discovery.canonical(failure.distribution) == discovery.canonical(needed):
             reason = str(failure).removesuffix(".")
-            return PluginError(f"{entry.name} cannot be loaded, since {reason}.")
-    msg = f"{entry.name} is not installed; type `pip install {entry.distribution}`{_but_broken()}."
+            return PluginError(f"{name} cannot be loaded, since {reason}.")
+    msg = f"{name} is not installed; type `pip install {needed}`{_but_broken()}."
     return ModelNameError(msg)
 
 

@@ -17,12 +17,11 @@ from calozoo.hub.cache import CARD_FILE, default_cache
 from calozoo.models.discovery import Registration
 from calozoo.models.hub_models import find_registration
 from calozoo.models.index import IndexEntry
-from calozoo.models.names import REPO_NAME
+from calozoo.models.names import REPO_NAME, find_wrapper
 from calozoo.models.weights import bundled_folder, is_offline
 from calozoo.publishing.hub_card import make_card
 from calozoo.publishing.weights_validation import check_weights
 from calozoo_core.errors import HubError, InputError, WeightsError
-from calozoo_core.generator import REFINED
 from calozoo_core.weights import WEIGHT_FILES, sha256
 
 __all__ = ["Publication", "open_repository", "prepare", "publish"]
@@ -109,7 +108,7 @@ def prepare(folder: Path, repo: str, model: str | None = None) -> Iterator[Publi
             raise WeightsError(msg)
     registration = find_registration(folder) if model is None else api.find(model)
     spec = registration.spec
-    if spec.weights is None and not spec.name.endswith(REFINED):
+    if spec.weights is None and find_wrapper(spec.name) is None:
         msg = f"{spec.name} needs no weights, so there is nothing to publish."
         raise InputError(msg)
     card = make_card(folder, registration, repo)

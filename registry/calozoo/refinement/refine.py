@@ -22,7 +22,7 @@ from calozoo_core.errors import (
     InputError,
     OutputExistsError,
 )
-from calozoo_core.generator import REFINED, Conditions, ModelSpec
+from calozoo_core.generator import Conditions, ModelSpec
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile
 from calozoo_core.random import stream
@@ -35,6 +35,7 @@ from calozoo_core.refining import (
     write_refinement,
 )
 from calozoo_core.refining.clouds import Cloud
+from calozoo_core.refining.config import REFINED
 from calozoo_core.representation import REPRESENTATIONS, Representation
 from calozoo_core.showers import Showers
 from calozoo_core.weights import WEIGHT_FILES, sha256

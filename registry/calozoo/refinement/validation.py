@@ -11,7 +11,7 @@ from time import process_time
 from calozoo.refinement.report import Cost, Level, RefinementReport, TailFigure
 from calozoo_core.comparison import compare
 from calozoo_core.detector import Detector, load_detector
-from calozoo_core.generator import REFINED, Generator, ModelSpec
+from calozoo_core.generator import Generator, ModelSpec
 from calozoo_core.incident import Incident
 from calozoo_core.metrics.result import MetricResult
 from calozoo_core.observables import ObservableAccumulator
@@ -26,6 +26,7 @@ from calozoo_core.refining import (
     observed,
 )
 from calozoo_core.refining.clouds import Cloud
+from calozoo_core.refining.config import REFINED
 from calozoo_core.showers import Showers
 
 __all__ = ["Judged", "Look", "judge", "report_on"]
