@@ -1,6 +1,8 @@
-"""One tree of errors; each message is one sentence that says what to do instead."""
+"""Exception classes; each message is one sentence that says what to do instead."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 __all__ = [
     "CalozooError",
@@ -17,14 +19,30 @@ __all__ = [
 
 
 class CalozooError(Exception):
-    """Something a user can put right; the command line prints it without a traceback.
+    """Base of all errors that a user can put right; the command line prints no traceback for them.
+
+    Arguments:
+        message: One sentence or two: what is wrong, where, and what to type instead.
+        argument: The Python argument that the message tells the reader to change, or several of
+            them, written as in the message: "precision", or "extrapolate=True". The command line
+            puts its own option in their place.
 
     Attributes:
-        exit_code: What the command line exits with: 1 when the world is not as it should be, 2 when
-            the request itself is wrong.
+        arguments: These arguments.
+        exit_code: Exit code of the command line: 1 if a file, a network or an installation is not
+            as it should be, 2 if the request itself is wrong.
+
+    Example:
+        >>> error = InputError("Pass precision='float32'.", argument="precision='float32'")
+        >>> str(error), error.arguments
+        ("Pass precision='float32'.", ("precision='float32'",))
     """
 
     exit_code = 1
+
+    def __init__(self, message: str, *, argument: str | Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.arguments = (argument,) if isinstance(argument, str) else tuple(argument)
 
 
 class InputError(CalozooError, ValueError):

@@ -26,6 +26,8 @@ __all__ = ["PLUGIN_API", "Conditions", "Generator", "ModelSpec", "Precision"]
 PLUGIN_API = 1
 """Version of the contract between core and plugins; a plugin states the one it was written for."""
 
+EXTRAPOLATE = "extrapolate=True"
+
 Precision = Literal["float32", "bfloat16"]
 
 ModelName = Annotated[
@@ -79,18 +81,18 @@ class Conditions(StrictModel):
         if len(outside):
             msg = (
                 f"{outside[0]:g} GeV is outside what {name} was trained on ({low:g}-{high:g} GeV). "
-                "Add --extrapolate to try anyway."
+                f"Add {EXTRAPOLATE} to try anyway."
             )
-            raise ConditionsError(msg)
+            raise ConditionsError(msg, argument=EXTRAPOLATE)
         low, high = self.theta_deg
         theta = incident.theta
         tilted = theta[(theta < low - 1e-3) | (theta > high + 1e-3)]
         if len(tilted):
             msg = (
                 f"{tilted[0]:.3g} degrees from the normal is outside what {name} was trained on "
-                f"({low:g}-{high:g} degrees). Add --extrapolate to try anyway."
+                f"({low:g}-{high:g} degrees). Add {EXTRAPOLATE} to try anyway."
             )
-            raise ConditionsError(msg)
+            raise ConditionsError(msg, argument=EXTRAPOLATE)
 
 
 class ModelSpec(StrictModel):

@@ -209,7 +209,7 @@ def test_a_file_that_is_missing_or_no_hdf5_is_refused(tmp_path, text):
 def test_nothing_half_written_stays_and_nothing_is_replaced_unasked(tmp_path):
     path = tmp_path / "l.h5"
     path.write_text("precious")
-    with pytest.raises(OutputExistsError, match="Add --overwrite"):
+    with pytest.raises(OutputExistsError, match="Add overwrite=True"):
         write_library(path, [one_deposit(0, 0)])
 
     def batches():

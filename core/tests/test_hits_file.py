@@ -148,7 +148,7 @@ def test_a_file_without_hits_has_none(tmp_path):
     with ShowerFile(tmp_path / "s.h5") as file:
         assert file.hits_detector is None
         assert file[:].incident.position is None
-        with pytest.raises(ShowerFileError, match=r"holds no hits.*--place"):
+        with pytest.raises(ShowerFileError, match=r"holds no hits.*place=DETECTOR"):
             file.hits()
 
 

@@ -80,7 +80,7 @@ def test_the_tree_is_one_that_any_root_reads(tmp_path):
 def test_nothing_half_written_stays_and_nothing_is_replaced_unasked(tmp_path):
     path = tmp_path / "s.root"
     path.write_text("precious")
-    with pytest.raises(OutputExistsError, match="Add --overwrite"):
+    with pytest.raises(OutputExistsError, match="Add overwrite=True"):
         root.write(path, [sample()])
 
     def interrupted():

@@ -133,7 +133,7 @@ def test_a_file_written_by_plain_h5py_is_read(tmp_path):
 def test_an_existing_file_is_not_replaced_unasked(tmp_path):
     path = tmp_path / "s.h5"
     path.write_text("precious")
-    with pytest.raises(OutputExistsError, match="Add --overwrite"):
+    with pytest.raises(OutputExistsError, match="Add overwrite=True"):
         write_showers(path, made_up(), generator="toy")
     assert path.read_text() == "precious"
     write_showers(path, made_up(), generator="toy", overwrite=True)

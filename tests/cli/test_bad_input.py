@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 import calozoo
-from calozoo.cli import main
+from calozoo.cli import main, message_with_options
+from calozoo_core.errors import InputError
 from calozoo_core.io import write_showers
 
 PRECIOUS = b"an older file"
@@ -247,3 +249,29 @@ def test_a_process_of_its_own_says_it_as_briefly(folder, words):
     assert done.stderr.count("\n") == 1
     assert (folder / "there.h5").read_bytes() == PRECIOUS
     assert not list(folder.glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("argument", "option"),
+    [
+        ("extrapolate=True", "--extrapolate"),
+        ("batch_size=64", "--batch-size 64"),
+        ("device='cpu'", "--device cpu"),
+        ("n", "-n"),
+        ("direction", "--dir"),
+        ("position=(x, y, z)", "--position x,y,z"),
+        (r"weights='a\b'", r"--weights a\b"),
+    ],
+)
+def test_the_command_line_puts_its_options_in_place_of_python_arguments(argument, option):
+    error = InputError(f"This is no good; try {argument} instead.", argument=argument)
+
+    assert message_with_options(error) == f"This is no good; try {option} instead."
+
+
+def test_words_that_are_no_arguments_stay_as_they_are():
+    error = InputError("None of any kind: leave out n.", argument="n")
+
+    assert message_with_options(error).endswith("leave out -n.")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert pickle.loads(pickle.dumps(error)).arguments == ("n",)

@@ -123,7 +123,7 @@ def test_the_file_and_python_give_the_same_showers(tmp_path):
 def test_what_lies_outside_the_conditions_is_refused_before_the_first_shower(tmp_path):
     generator = Dots()
     for words in (("50:200", "0,0"), ("log:0.1:10", "0,0"), ("50", "cone:70"), ("50", "70,0")):
-        with pytest.raises(ConditionsError, match=r"--extrapolate"):
+        with pytest.raises(ConditionsError, match=r"extrapolate=True"):
             generate_to_file(generator, make_source(*words, 1000), tmp_path / "s.h5")
     assert generator.asked == []
     assert list(tmp_path.iterdir()) == []

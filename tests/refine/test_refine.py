@@ -199,7 +199,7 @@ def test_another_version_of_the_model_is_noticed(folder, tmp_path):
 
 
 def test_a_file_cannot_be_refined(reference, folder):
-    with pytest.raises(InputError, match="leave out --source"):
+    with pytest.raises(InputError, match="leave out source"):
         api.load("toy+refined", folder=folder, source=str(reference))
 
 

@@ -55,8 +55,8 @@ def whole_file(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Par
             msg = f"{path} is a folder; give the name of a file."
             raise ShowerFileError(msg)
         if path.exists() and not overwrite:
-            msg = f"{path} is already there. Add --overwrite to replace it."
-            raise OutputExistsError(msg)
+            msg = f"{path} is already there. Add overwrite=True to replace it."
+            raise OutputExistsError(msg, argument="overwrite=True")
         part = PartFile(path)
     except (OSError, ValueError) as error:
         raise unwritable(path, error) from error

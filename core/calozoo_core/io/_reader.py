@@ -238,8 +238,8 @@ class ShowerFile:
         """
         start, stop = self._run(rows)
         if self.hits_detector is None:
-            msg = f"{self.path} holds no hits; make it again, with --place DETECTOR."
-            raise ShowerFileError(msg)
+            msg = f"{self.path} holds no hits; make it again, with place=DETECTOR."
+            raise ShowerFileError(msg, argument="place=DETECTOR")
         try:
             hits = Hits(**_rows_of(self._hit_offsets, self._hits, start, stop))
         except Exception as error:

@@ -91,8 +91,8 @@ class ShowerWriter:
                 msg = f"{self.path} is a folder; give the name of a file."
                 raise ShowerFileError(msg)
             if self.path.exists() and not overwrite:
-                msg = f"{self.path} is already there. Add --overwrite to replace it."
-                raise OutputExistsError(msg)
+                msg = f"{self.path} is already there. Add overwrite=True to replace it."
+                raise OutputExistsError(msg, argument="overwrite=True")
             self._part = PartFile(self.path)
         except (OSError, ValueError) as error:
             raise self._unwritable(error) from error

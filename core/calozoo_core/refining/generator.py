@@ -85,12 +85,12 @@ class Refined(Generator):
         if folder is None:
             msg = (
                 f"{spec.name} has to be fitted first: `calozoo refine {base} --reference DATA "
-                "--out FOLDER`; then give --weights FOLDER."
+                "--out FOLDER`; then pass weights=FOLDER."
             )
-            raise WeightsError(msg)
+            raise WeightsError(msg, argument="weights=FOLDER")
         if not isinstance(source, Generator):
-            msg = f"{spec.name} corrects a model that generates; leave out --source."
-            raise InputError(msg)
+            msg = f"{spec.name} corrects a model that generates; leave out source."
+            raise InputError(msg, argument="source")
         refinement = read_refinement(folder)
         _check(refinement.config, folder, source)
         conditions = refinement.config.conditions

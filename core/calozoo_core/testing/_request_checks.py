@@ -67,6 +67,6 @@ class RequestChecks(ModelChecks):
 
     @staticmethod
     def _check_refused(generator: Generator, incident: Incident) -> None:
-        with pytest.raises(ConditionsError, match="--extrapolate"):
+        with pytest.raises(ConditionsError, match="extrapolate=True"):
             generator.generate(incident)
         check_points(generator.generate(incident, extrapolate=True))

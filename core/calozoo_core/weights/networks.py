@@ -59,8 +59,8 @@ def check_device(device: str) -> None:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        msg = f"The device {device!r} is not to be had here; use --device cpu."
-        raise InputError(msg) from error
+        msg = f"The device {device!r} is not available here; use device='cpu'."
+        raise InputError(msg, argument="device='cpu'") from error
 
 
 def only_on_cpu(spec: ModelSpec, device: str) -> None:
@@ -70,8 +70,8 @@ def only_on_cpu(spec: ModelSpec, device: str) -> None:
         InputError: If another is asked for.
     """
     if device != "cpu":
-        msg = f"{spec.name} runs on the processor only; use --device cpu."
-        raise InputError(msg)
+        msg = f"{spec.name} runs on the CPU only; use device='cpu'."
+        raise InputError(msg, argument="device='cpu'")
 
 
 def only_float32(spec: ModelSpec, precision: Precision | None) -> None:
@@ -81,8 +81,8 @@ def only_float32(spec: ModelSpec, precision: Precision | None) -> None:
         InputError: If another is asked for.
     """
     if precision not in (None, "float32"):
-        msg = f"{spec.name} computes in float32 only; leave out --precision."
-        raise InputError(msg)
+        msg = f"{spec.name} computes in float32 only; leave out precision."
+        raise InputError(msg, argument="precision")
 
 
 def read_networks(

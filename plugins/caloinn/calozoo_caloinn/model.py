@@ -73,11 +73,11 @@ class CaloInn(Generator):
             msg = f"{spec.name} needs weights; type `calozoo pull {spec.name}`."
             raise WeightsError(msg)
         if device != "cpu":
-            msg = f"{spec.name} is so small that it runs on the processor only; use --device cpu."
-            raise InputError(msg)
+            msg = f"{spec.name} is so small that it runs on the CPU only; use device='cpu'."
+            raise InputError(msg, argument="device='cpu'")
         if precision not in (None, "float32"):
-            msg = f"{spec.name} runs in float32 only; leave --precision out."
-            raise InputError(msg)
+            msg = f"{spec.name} runs in float32 only; leave out precision."
+            raise InputError(msg, argument="precision")
         return cls(spec, read(folder))
 
     def save(self, folder: Path) -> None:

@@ -66,7 +66,7 @@ def test_half_the_bits_give_nearly_the_same_showers(tiny_folder: Path) -> None:
 
 
 def test_a_device_that_is_not_there_is_refused(tiny_folder: Path) -> None:
-    with pytest.raises(InputError, match="--device cpu"):
+    with pytest.raises(InputError, match="device='cpu'"):
         Gan3d.load(SPEC, tiny_folder, device="nonsense")
 
 

@@ -84,8 +84,8 @@ class Geant4(Generator):
             CalozooError: If Geant4's data sets are not to be found.
         """
         if device != "cpu" or precision is not None:
-            msg = f"{spec.name} runs on cpu in float64 only; leave out --device and --precision."
-            raise InputError(msg)
+            msg = f"{spec.name} runs on cpu in float64 only; leave out device and precision."
+            raise InputError(msg, argument=("device", "precision"))
         return cls(spec, workers=workers, detector=detector)
 
     @classmethod
@@ -156,9 +156,9 @@ class Geant4(Generator):
         if incident.position is None:
             msg = (
                 f"{self.detector.name} is not the same everywhere, so {self.spec.name} must know "
-                "where the primaries enter it: add --position x,y,z or --from-ip."
+                "where the primaries enter it: add position=(x, y, z), in mm."
             )
-            raise InputError(msg)
+            raise InputError(msg, argument="position=(x, y, z)")
         self._placement.check(incident.position)
         entry = self._placement.entry(incident.position)
         frames = np.array([frame_of(self.detector, part) for part in entry.part.tolist()], np.int64)

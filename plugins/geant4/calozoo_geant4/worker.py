@@ -108,5 +108,5 @@ def _simulation(detector: Detector) -> Any:
 def _portable(error: Exception) -> Exception:
     """The error, in a form that survives the way to the pool."""
     if isinstance(error, CalozooError):
-        return type(error)(str(error))
+        return type(error)(str(error), argument=error.arguments)
     return RuntimeError(f"{type(error).__name__}: {error}")

@@ -82,9 +82,9 @@ class Library:
         if asked.particle != stored.particle:
             msg = (
                 f"{self.name} holds showers of {stored.particle}, not of {asked.particle}; "
-                f"add --particle {stored.particle}."
+                f"add particle={stored.particle!r}."
             )
-            raise ConditionsError(msg)
+            raise ConditionsError(msg, argument=f"particle={stored.particle!r}")
         other_energy = np.abs(asked.energy - stored.energy) > TOLERANCE * stored.energy
         other_direction = np.abs(asked.direction - stored.direction).max(axis=1) > TOLERANCE
         differing = np.flatnonzero(other_energy | other_direction)

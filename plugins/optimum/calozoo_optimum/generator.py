@@ -45,9 +45,9 @@ class Optimum(Generator):
         if given.detector != spec.detector:
             msg = (
                 f"{spec.name} needs showers of {spec.detector}, and those of {given.name} are of "
-                f"{given.detector}; leave out --source."
+                f"{given.detector}; leave out source."
             )
-            raise DetectorError(msg)
+            raise DetectorError(msg, argument="source")
         if not _nests(given.representation, spec.representation):
             msg = (
                 f"The {given.representation} points of {given.name} cannot be merged to "
@@ -91,8 +91,8 @@ class Optimum(Generator):
             ShowerFileError: If the file is missing, damaged, or no shower file.
         """
         if device != "cpu" or precision is not None:
-            msg = f"{spec.name} runs on cpu only; leave out --device and --precision."
-            raise InputError(msg)
+            msg = f"{spec.name} runs on cpu only; leave out device and precision."
+            raise InputError(msg, argument=("device", "precision"))
         if source is None:
             msg = f"{spec.name} makes no showers of its own; give source=, a Generator or a file."
             raise InputError(msg)

@@ -87,8 +87,8 @@ class ToyGenerator(Generator):
             InputError: If another device than "cpu", or bfloat16, is asked for.
         """
         if device != "cpu" or precision == "bfloat16":
-            msg = f"{spec.name} runs on cpu in float32 only; leave out --device and --precision."
-            raise InputError(msg)
+            msg = f"{spec.name} runs on cpu in float32 only; leave out device and precision."
+            raise InputError(msg, argument=("device", "precision"))
         return cls(spec)
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:

@@ -115,5 +115,5 @@ def test_material_without_a_radiation_length_is_named():
 
 @pytest.mark.parametrize("wish", [{"device": "cuda"}, {"precision": "bfloat16"}])
 def test_what_numpy_cannot_do_is_refused(wish):
-    with pytest.raises(InputError, match="leave out --device and --precision"):
+    with pytest.raises(InputError, match="leave out device and precision"):
         ToyGenerator.load(ILD_PHOTON, None, **wish)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from typing import NoReturn
 
@@ -11,7 +12,7 @@ import click
 
 from calozoo_core.errors import CalozooError
 
-__all__ = ["cli", "main"]
+__all__ = ["cli", "main", "message_with_options"]
 
 COMMANDS = {
     "benchmark": "calozoo.cli.benchmark:benchmark",
@@ -37,6 +38,11 @@ COMMANDS = {
     "show": "calozoo.cli.show:show",
     "train": "calozoo.cli.train:train",
 }
+
+OPTIONS = {"n": "-n", "direction": "--dir"}
+"""Options that are not called as the Python argument is."""
+
+PUNCTUATION = "\"'() "
 
 
 class LazyGroup(click.Group):
@@ -95,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
         status = cli.main(args=arguments, prog_name="calozoo", standalone_mode=False)
         sys.stdout.flush()
     except CalozooError as error:
-        _end(str(error), error.exit_code)
+        _end(message_with_options(error), error.exit_code)
     except click.NoSuchOption as error:
         guess = f" Did you mean {' or '.join(error.possibilities)}?" if error.possibilities else ""
         _end(f"No such option {error.option_name}.{guess}", error.exit_code)
@@ -112,6 +118,28 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         _end(f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}.", 1)
     return status if isinstance(status, int) else 0
+
+
+def message_with_options(error: CalozooError) -> str:
+    """The message of an error, with options of the command line for the Python arguments it names.
+
+    Arguments:
+        error: The error; `error.arguments` says which of its words are arguments.
+
+    Example:
+        >>> from calozoo_core.errors import InputError
+        >>> message_with_options(InputError("Add batch_size=64.", argument="batch_size=64"))
+        'Add --batch-size 64.'
+    """
+    message = str(error)
+    for argument in error.arguments:
+        name, _, value = argument.partition("=")
+        option = OPTIONS.get(name, f"--{name.replace('_', '-')}")
+        plain = "".join(c for c in value if c not in PUNCTUATION)
+        words = option if plain in ("", "True") else f"{option} {plain}"
+        words = words.replace("\\", r"\\")
+        message = re.sub(rf"(?<![\w-]){re.escape(argument)}(?!\w)", words, message)
+    return message
 
 
 def _end(sentence: str, code: int) -> NoReturn:
