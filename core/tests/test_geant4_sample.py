@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from calozoo_core.detector import load_detector
+from calozoo_core.frames import axis_offsets
 from calozoo_core.io import ShowerFile
-from calozoo_core.observables import axis_offsets, profiles
+from calozoo_core.observables import profiles
 from calozoo_core.representation import Representation
 
 ILD = load_detector("ild_siecal_regular")

@@ -11,14 +11,9 @@ from shower_strategies import showers
 
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import DetectorError
+from calozoo_core.frames import axis_offsets
 from calozoo_core.incident import Incident
-from calozoo_core.observables import (
-    ENERGY_EDGES_MEV,
-    RADIUS_EDGES_MM,
-    axis_offsets,
-    divergences,
-    profiles,
-)
+from calozoo_core.observables import ENERGY_EDGES_MEV, RADIUS_EDGES_MM, divergences, profiles
 from calozoo_core.showers import Showers
 
 ILD = load_detector("ild_siecal_regular")

@@ -153,6 +153,6 @@ def test_a_trigger_that_never_accepts_ends_with_an_error(monkeypatch):
         lateral_mm=0,
     )
     placement = type(ENDCAP)(replace(ILD, barrel=None, endcap=far, wafers=None))
-    monkeypatch.setattr("calozoo_core.placement._draw.MOST_ROUNDS", 5)
+    monkeypatch.setattr("calozoo_core.placement.base._MOST_ROUNDS", 5)
     with pytest.raises(DetectorError, match="takes next to no line that hits ild_siecal"):
         placement.draw(2, seed=1)

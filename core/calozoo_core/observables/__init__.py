@@ -33,7 +33,6 @@ from calozoo_core.observables.response import (
     energy_windows,
     response_curve,
 )
-from calozoo_core.observables.shower_axis import axis_offsets
 
 __all__ = [
     "BLOCKS",
@@ -51,7 +50,6 @@ __all__ = [
     "Responses",
     "Window",
     "angular_residuals",
-    "axis_offsets",
     "central_90",
     "divergences",
     "energy_windows",

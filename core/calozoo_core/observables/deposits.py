@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from calozoo_core._grouping import group
 from calozoo_core.detector import Detector
 from calozoo_core.errors import InputError
+from calozoo_core.frames import axis_offsets, axis_positions, check_layers
 from calozoo_core.incident import Incident
 from calozoo_core.observables.direction import Residuals, angular_residuals
-from calozoo_core.observables.shower_axis import axis_offsets, axis_positions, check_layers
 from calozoo_core.placement import Hits, Placement
 from calozoo_core.representation import grid_offsets
 from calozoo_core.showers import Showers
@@ -128,8 +128,8 @@ class Deposits:
         )
 
     def _residuals(self, share: float) -> Residuals:
-        ax, ay = axis_positions(self.incident, self.detector, self.owner, self.layer)
         depth = self.detector.layer_depth_mm[self.layer]
+        ax, ay = axis_positions(self.incident.direction.astype(np.float64), self.owner, depth)
         position = np.stack([self.dx + ax, self.dy + ay, depth], axis=1)
         return angular_residuals(
             self.offsets, position, self.energy, self.incident.direction, share
@@ -192,7 +192,8 @@ def merged_cells(
     energy = showers.energy[order].astype(np.float64)
     x = (ix[cell] + 0.5) * pitch + shift[:, 0][owner[cell]]
     y = (iy[cell] + 0.5) * pitch + shift[:, 1][owner[cell]]
-    ax, ay = axis_positions(showers.incident, detector, owner[cell], showers.layer[cell])
+    direction = showers.incident.direction.astype(np.float64)
+    ax, ay = axis_positions(direction, owner[cell], detector.layer_depth_mm[showers.layer[cell]])
     every = Deposits(
         offsets=np.searchsorted(owner[cell], np.arange(len(showers) + 1)),
         layer=showers.layer[cell],
@@ -231,7 +232,8 @@ def placed_cells(
     owner = np.repeat(np.arange(len(hits)), np.diff(hits.offsets))
     there = np.stack([hits.x, hits.y, hits.z], axis=1).astype(np.float64)
     local = placement.to_local(there, incident.position[owner])
-    ax, ay = axis_positions(incident, detector, owner, hits.layer)
+    direction = incident.direction.astype(np.float64)
+    ax, ay = axis_positions(direction, owner, detector.layer_depth_mm[hits.layer])
     every = Deposits(
         offsets=hits.offsets,
         layer=hits.layer,

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector
+from calozoo_core.frames import axis_offsets
 from calozoo_core.metrics import js_divergence
-from calozoo_core.observables.shower_axis import axis_offsets
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from calozoo_core.detector import Detector, load_detector
-from calozoo_core.placement._combined import BarrelWithEndcaps
 from calozoo_core.placement.barrel import BarrelPlacement
+from calozoo_core.placement.barrel_with_endcaps import BarrelWithEndcaps
 from calozoo_core.placement.base import Placement
 from calozoo_core.placement.cylinder import CylinderPlacement
 from calozoo_core.placement.endcap import EndcapPlacement
+from calozoo_core.placement.flat import SlabPlacement
 from calozoo_core.placement.hits import Hits
-from calozoo_core.placement.slab import SlabPlacement
 from calozoo_core.placement.trigger import Trigger
 
 __all__ = ["Hits", "Placement", "Trigger", "load_placement"]

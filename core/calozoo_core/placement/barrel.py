@@ -9,15 +9,20 @@ from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector
 from calozoo_core.errors import DetectorError
-from calozoo_core.placement._axis import DEAD
-from calozoo_core.placement._flat import FlatParts
-from calozoo_core.placement._wafers import cells_in_slab, slab_axis, slab_ends_mm, tower_axis
+from calozoo_core.placement.cell_axis import (
+    DEAD,
+    cells_in_slab,
+    slab_axis,
+    slab_ends_mm,
+    tower_axis,
+)
+from calozoo_core.placement.flat import FlatPlacement
 from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["BarrelPlacement"]
 
 
-class BarrelPlacement(FlatParts):
+class BarrelPlacement(FlatPlacement):
     """A barrel of flat staves, each overlapping the next.
 
     Stave s is the one whose middle has the azimuth s * 360 / sides degrees. In its frame x' is

@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import NamedTuple
+from abc import abstractmethod
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import DetectorError, InputError
-from calozoo_core.placement._draw import draw_lines
-from calozoo_core.placement._place import place_showers
-from calozoo_core.placement._vectors import as_text, vectors
+from calozoo_core.frames import as_text, vectors
 from calozoo_core.placement.hits import Hits
+from calozoo_core.placement.readout import CellReadout, Entry
+from calozoo_core.placement.trigger import Trigger
+from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["FACE_TOLERANCE_MM", "Entry", "Placement"]
 
 FACE_TOLERANCE_MM = 1.0
-"""How far from the face a primary may be said to cross it."""
+"""Largest distance from the face at which a primary still counts as crossing it."""
+
+_LINES_AT_ONCE, _MOST_ROUNDS = 16, 1000
 
 
-class Entry(NamedTuple):
-    """Where primaries enter the parts of a detector, each array of shape (n,).
-
-    A part is what has a local frame of its own: a stave, an end, the whole cylinder. Within it a
-    place has two coordinates, u and v.
-    """
-
-    part: IntArray
-    u: FloatArray
-    v: FloatArray
-
-    def of(self, rows: slice | IntArray) -> Entry:
-        """The entries of these primaries."""
-        return Entry(self.part[rows], self.u[rows], self.v[rows])
-
-
-class Placement(ABC):
+class Placement(CellReadout):
     """Puts local points into the global detector.
 
     Each shower has a place of its own: the global point where its primary crosses the calorimeter
@@ -51,9 +37,6 @@ class Placement(ABC):
     Arguments:
         detector: The detector the showers are put into, gaps and all.
     """
-
-    cells_per_part: int
-    """Indices of cells that a part may have: cell = part * cells_per_part + place in it."""
 
     def __init__(self, detector: Detector) -> None:
         self.detector = detector
@@ -193,7 +176,23 @@ class Placement(ABC):
         Raises:
             DetectorError: If next to no line is accepted.
         """
-        return draw_lines(self, n, seed, first)
+        trigger = Trigger.of(self.detector)
+        streams = [stream(seed, first + i, "primary") for i in range(n)]
+        position, momentum = np.zeros((n, 3)), np.zeros((n, 3))
+        missing = np.arange(n)
+        for _ in range(_MOST_ROUNDS):
+            if not len(missing):
+                return position, momentum
+            lines = _isotropic(np.stack([streams[i].random((_LINES_AT_ONCE, 2)) for i in missing]))
+            crossing, is_hit = self.crossing(lines.reshape(-1, 3))
+            is_taken = (is_hit & trigger.aims(lines.reshape(-1, 3))).reshape(lines.shape[:2])
+            found = np.flatnonzero(is_taken.any(axis=1))
+            taken = is_taken[found].argmax(axis=1)
+            position[missing[found]] = crossing.reshape(lines.shape)[found, taken]
+            momentum[missing[found]] = lines[found, taken]
+            missing = np.delete(missing, found)
+        msg = f"The trigger takes next to no line that hits {self.detector.name}."
+        raise DetectorError(msg)
 
     @abstractmethod
     def crossing(self, momentum: FloatArray) -> tuple[FloatArray, BoolArray]:
@@ -210,42 +209,9 @@ class Placement(ABC):
     def on_face(self, position: FloatArray) -> BoolArray:
         """Which global positions, shape (n, 3), are on the face, to a millimetre."""
 
-    def kind_of_part(self, part: IntArray) -> IntArray:
-        """Which kind of part each is, shape (n,); those of one kind have their cells alike."""
-        return np.zeros_like(part)
-
     @abstractmethod
     def entry(self, position: FloatArray) -> Entry:
         """Where primaries at these positions, shape (n, 3), enter which parts."""
-
-    @abstractmethod
-    def cells_in_part(
-        self,
-        entry: Entry,
-        x: NDArray[np.float32],
-        y: NDArray[np.float32],
-        layer: NDArray[np.intp],
-    ) -> IntArray:
-        """Index within its part of the cell of each local point; negative where there is none.
-
-        Arguments:
-            entry: Where the primary of each point's shower enters; parts of one kind.
-            x: x' in mm, shape (N,).
-            y: y' in mm, shape (N,).
-            layer: Shape (N,).
-        """
-
-    @abstractmethod
-    def middles(self, part: IntArray, index: IntArray) -> tuple[IntArray, FloatArray]:
-        """Layers and global middles of cells.
-
-        Arguments:
-            part: Shape (N,).
-            index: Of the cell within its part, shape (N,).
-
-        Returns:
-            Layers, shape (N,), and x, y, z in mm, shape (N, 3).
-        """
 
     def place(
         self, showers: Showers, position: ArrayLike | None = None, threshold_mev: float = 0.0
@@ -276,7 +242,7 @@ class Placement(ABC):
             raise InputError(msg)
         places = self._places(showers, position)
         entry = self.entry(places)
-        return place_showers(self, showers, entry, threshold_mev)
+        return self._hits(showers, entry, threshold_mev)
 
     def _places(self, showers: Showers, position: ArrayLike | None) -> FloatArray:
         n = len(showers)
@@ -310,3 +276,10 @@ class Placement(ABC):
             end = self._n_layers - 1
             msg = f"A point lies in layer {last}, but {self.detector.name} ends at {end}."
             raise InputError(msg)
+
+
+def _isotropic(numbers: FloatArray) -> FloatArray:
+    """Unit vectors of random direction from pairs of numbers uniform in [0, 1)."""
+    cos = 2 * numbers[..., 0] - 1
+    sin, azimuth = np.sqrt(1 - cos**2), 2 * np.pi * numbers[..., 1]
+    return np.stack([sin * np.cos(azimuth), sin * np.sin(azimuth), cos], axis=-1)

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector
 from calozoo_core.errors import DetectorError
-from calozoo_core.placement._axis import DEAD, Axis
 from calozoo_core.placement.base import FACE_TOLERANCE_MM, Entry, Placement
+from calozoo_core.placement.cell_axis import DEAD, CellAxis
 from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["CylinderPlacement"]
@@ -41,7 +41,7 @@ class CylinderPlacement(Placement):
         sheets = [slab.thickness_mm for slab in detector.slabs if slab.layer is not None]
         self._half_sheet_mm: FloatArray = np.array(sheets) / 2 + 1e-3
         cells = int(2 * self.shape.half_length_mm / detector.cell_mm)
-        self._beam = Axis([(-cells * detector.cell_mm / 2, cells)], detector.cell_mm)
+        self._beam = CellAxis([(-cells * detector.cell_mm / 2, cells)], detector.cell_mm)
         self._n_around: IntArray = np.rint(2 * np.pi * self._radius / detector.cell_mm).astype(
             np.int64
         )

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector
 from calozoo_core.errors import DetectorError
-from calozoo_core.placement._axis import DEAD
-from calozoo_core.placement._flat import FlatParts
-from calozoo_core.placement._wafers import cells_in_slab, slab_axis, tower_axis
+from calozoo_core.placement.cell_axis import DEAD, cells_in_slab, slab_axis, tower_axis
+from calozoo_core.placement.flat import FlatPlacement
 from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["EndcapPlacement"]
@@ -23,7 +22,7 @@ _QUADRANT = np.array([[2, 1, 1], [2, 0, 0], [3, 3, 0]])
 _SIGN_OF_X, _SIGN_OF_Y = np.array([-1.0, -1.0, 1.0, 1.0]), np.array([-1.0, 1.0, 1.0, -1.0])
 
 
-class EndcapPlacement(FlatParts):
+class EndcapPlacement(FlatPlacement):
     """An octagonal disk with a square hole at either end, in four quadrants like a pinwheel.
 
     Part 0 is the end at positive z, where x', y', z' are the global -x, -y, z; part 1 is the other,

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from calozoo_core.detector import Detector
 from calozoo_core.errors import InputError
-from calozoo_core.placement._vectors import vectors
+from calozoo_core.frames import vectors
 from calozoo_core.typing import BoolArray, FloatArray
 
 __all__ = ["Trigger"]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector
+from calozoo_core.frames import axis_slopes, check_layers
 from calozoo_core.incident import Incident
-from calozoo_core.observables.shower_axis import axis_slopes, check_layers
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray
 
@@ -132,5 +132,5 @@ def _crossings(
 ) -> tuple[Points, Points]:
     """Where the axis crosses the layer of each point, in mm, two of shape (N,)."""
     depth = detector.layer_depth_mm.astype(np.float32)[layer]
-    slope_x, slope_y = axis_slopes(incident).astype(np.float32).T
+    slope_x, slope_y = axis_slopes(incident.direction.astype(np.float64)).astype(np.float32).T
     return depth * np.repeat(slope_x, n_points), depth * np.repeat(slope_y, n_points)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calozoo_core.detector import load_detector
+from calozoo_core.frames import axis_offsets
 from calozoo_core.generator import Generator, ModelSpec
 from calozoo_core.incident import Incident
 from calozoo_core.random import stream
@@ -179,8 +180,6 @@ def axis_slope(showers: Showers) -> NDArray[np.float64]:
 
 def mean_radius_mm(showers: Showers) -> float:
     """Mean distance of the energy to the axis of its shower, in mm."""
-    depth = load_detector(showers.detector).layer_depth_mm[showers.layer]
-    slope = showers.incident.direction[:, :2] / showers.incident.direction[:, 2:]
-    along = depth[:, None] * slope[showers.shower_index]
-    radius = np.hypot(showers.x - along[:, 0], showers.y - along[:, 1])
+    axis_x, axis_y = axis_offsets(showers, load_detector(showers.detector))
+    radius = np.hypot(showers.x - axis_x, showers.y - axis_y)
     return float(np.average(radius, weights=showers.energy))

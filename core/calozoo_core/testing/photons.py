@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from calozoo_core.detector import load_detector
+from calozoo_core.frames import axis_offsets
 from calozoo_core.generator import Generator, ModelSpec
 from calozoo_core.incident import Incident
 from calozoo_core.io.hdf5 import read_showers
-from calozoo_core.observables import Profiles, axis_offsets, divergences, profiles
+from calozoo_core.observables import Profiles, divergences, profiles
 from calozoo_core.showers import Showers
 from calozoo_core.testing._requests import load_bundled
 

@@ -21,6 +21,7 @@ from calozoo_caloclouds3.point_cloud import point_cloud
 from calozoo_caloclouds3.points import PointWiseNet
 from calozoo_caloclouds3.weights_files import Trained, read, write
 from calozoo_core.detector import load_detector
+from calozoo_core.frames import axis_positions
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.showers import Showers
@@ -136,13 +137,13 @@ class CaloClouds3(Generator):
         condition = conditions(incident.energy, incident.direction, self.config.energy_scale_gev)
         layers = draw_layers(self._plain_flow, condition, self.config, seed, first)
         cloud = point_cloud(step, condition, layers, self.config, seed, first)
-        slope = incident.direction[:, :2] / incident.direction[:, 2:]
+        owner = np.repeat(np.arange(len(incident)), np.diff(cloud.offsets))
         depth = self._layer_depth_mm[cloud.layer]
-        points = np.diff(cloud.offsets)
+        axis_x, axis_y = axis_positions(incident.direction, owner, depth)
         return Showers(
             offsets=cloud.offsets,
-            x=cloud.x + depth * np.repeat(slope[:, 0], points),
-            y=cloud.y + depth * np.repeat(slope[:, 1], points),
+            x=cloud.x + axis_x,
+            y=cloud.y + axis_y,
             layer=cloud.layer,
             energy=cloud.energy,
             incident=incident,

@@ -12,7 +12,7 @@ from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig, PointFeatures
 from calozoo_caloclouds3.features import conditions, encode, warp
 from calozoo_caloclouds3.layers import LayerContents
 from calozoo_core.detector import load_detector
-from calozoo_core.observables import axis_offsets
+from calozoo_core.frames import axis_offsets
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import Float32Array as FloatArray

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from calozoo_caloinn.config import RingsConfig
 from calozoo_core.detector import load_detector
-from calozoo_core.observables import axis_offsets
+from calozoo_core.frames import axis_offsets
 from calozoo_core.showers import Showers
 from calozoo_core.typing import Float32Array as FloatArray
 

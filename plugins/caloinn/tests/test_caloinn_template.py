@@ -14,8 +14,8 @@ from calozoo_caloinn.rings import ring_points, stretch
 from calozoo_caloinn.template import Template, fitted, template_shapes
 from calozoo_caloinn.training_data import Sample
 from calozoo_core.detector import load_detector
+from calozoo_core.frames import axis_offsets
 from calozoo_core.incident import Incident
-from calozoo_core.observables import axis_offsets
 from calozoo_core.showers import Showers
 
 CONFIG = preset("tiny")

@@ -11,8 +11,9 @@ import pytest
 from calozoo_caloinn import SPEC
 from calozoo_caloinn.model import CaloInn
 from calozoo_core.detector import load_detector
+from calozoo_core.frames import axis_offsets
 from calozoo_core.incident import Incident
-from calozoo_core.observables import Profiles, axis_offsets, divergences, profiles
+from calozoo_core.observables import Profiles, divergences, profiles
 from calozoo_core.showers import Showers
 from calozoo_core.testing import ModelContract
 from calozoo_core.training import read_sample

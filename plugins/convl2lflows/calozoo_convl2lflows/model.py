@@ -15,6 +15,7 @@ from calozoo_convl2lflows.radial_offset import inward
 from calozoo_convl2lflows.weights_files import Trained, read, write
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import WeightsError
+from calozoo_core.frames import axis_positions
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.random import stream
@@ -95,12 +96,12 @@ class ConvL2LFlows(Generator):
         filled = self._pipeline(primary, seed, first)
         counts = np.bincount(filled.shower, minlength=len(incident))
         x, y = self._positions(filled, counts, seed, first)
-        slope = (incident.direction[:, :2] / incident.direction[:, 2:])[filled.shower]
         depth = self._layer_depth_mm[filled.layer]
+        axis_x, axis_y = axis_positions(incident.direction, filled.shower, depth)
         return Showers(
             offsets=np.concatenate([[0], np.cumsum(counts)]),
-            x=x + depth * slope[:, 0],
-            y=y + depth * slope[:, 1],
+            x=x + axis_x,
+            y=y + axis_y,
             layer=filled.layer.astype(np.uint8),
             energy=filled.energy,
             incident=incident,

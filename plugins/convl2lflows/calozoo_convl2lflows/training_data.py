@@ -16,6 +16,7 @@ from calozoo_convl2lflows.layer_energies import primary_features
 from calozoo_convl2lflows.subcells import LAYERS_SEEN, HitCells
 from calozoo_convl2lflows.voxel_encoding import VoxelChain
 from calozoo_core.detector import load_detector
+from calozoo_core.frames import axis_offsets
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 
@@ -59,11 +60,9 @@ class Sample:
     @classmethod
     def of(cls, showers: Showers) -> Sample:
         """The showers, each layer moved back to where the axis crosses the face."""
-        depth = load_detector(showers.detector).layer_depth_mm[showers.layer]
-        direction = showers.incident.direction.astype(np.float64)
-        slope = (direction[:, :2] / direction[:, 2:])[showers.shower_index]
-        x = (showers.x - depth * slope[:, 0]).astype(np.float32)
-        y = (showers.y - depth * slope[:, 1]).astype(np.float32)
+        axis_x, axis_y = axis_offsets(showers, load_detector(showers.detector))
+        x = (showers.x - axis_x).astype(np.float32)
+        y = (showers.y - axis_y).astype(np.float32)
         return cls(showers, x, y)
 
     def __len__(self) -> int:

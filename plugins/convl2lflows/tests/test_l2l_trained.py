@@ -11,9 +11,9 @@ import pytest
 from calozoo_convl2lflows import SPEC
 from calozoo_convl2lflows.config import GridConfig
 from calozoo_core.detector import load_detector
+from calozoo_core.frames import axis_offsets
 from calozoo_core.generator import Generator
 from calozoo_core.incident import Incident
-from calozoo_core.observables import axis_offsets
 from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers
 from calozoo_core.testing import ModelContract

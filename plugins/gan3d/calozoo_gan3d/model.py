@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from calozoo_core.detector import load_detector
+from calozoo_core.frames import axis_positions
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.random import stream
@@ -93,12 +94,13 @@ class Gan3d(Generator):
         offsets = np.searchsorted(shower, np.arange(len(incident) + 1))
         voxels = Voxels(offsets, index.astype(np.int32), flat[shower, index])
         cloud = scatter(voxels, self.trained.tables, grid, seed, first)
-        slope = incident.direction[:, :2] / incident.direction[:, 2:]
-        depth, points = self._layer_depth_mm[cloud.layer], np.diff(cloud.offsets)
+        owner = np.repeat(np.arange(len(incident)), np.diff(cloud.offsets))
+        depth = self._layer_depth_mm[cloud.layer]
+        axis_x, axis_y = axis_positions(incident.direction, owner, depth)
         return Showers(
             offsets=cloud.offsets,
-            x=cloud.x + depth * np.repeat(slope[:, 0], points),
-            y=cloud.y + depth * np.repeat(slope[:, 1], points),
+            x=cloud.x + axis_x,
+            y=cloud.y + axis_y,
             layer=cloud.layer,
             energy=cloud.energy,
             incident=incident,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from calozoo_core.detector import load_detector
-from calozoo_core.observables import axis_offsets
+from calozoo_core.frames import axis_offsets
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import Float32Array as FloatArray

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from calozoo_core.detector import load_detector
-from calozoo_core.observables import axis_offsets
+from calozoo_core.frames import axis_offsets
 from calozoo_core.showers import Showers
 
 __all__ = ["SIDE_MM", "inside_box"]

@@ -7,7 +7,8 @@ import pytest
 
 from calozoo_core.detector import load_detector, parse_detector
 from calozoo_core.errors import InputError
-from calozoo_core.observables import axis_offsets, profiles
+from calozoo_core.frames import axis_offsets
+from calozoo_core.observables import profiles
 from calozoo_core.testing import ModelContract
 from calozoo_toy import ILD_PHOTON
 from calozoo_toy.model import ToyGenerator, layer_depth_x0

@@ -11,14 +11,9 @@ import numpy as np
 from calozoo.plotting.hits import PlacedShower, draw_layer, draw_side
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import CalozooError, InputError, ShowerFileError
+from calozoo_core.frames import axis_offsets
 from calozoo_core.io import ShowerFile
-from calozoo_core.observables import (
-    ENERGY_EDGES_MEV,
-    RADIUS_EDGES_MM,
-    Profiles,
-    axis_offsets,
-    profiles,
-)
+from calozoo_core.observables import ENERGY_EDGES_MEV, RADIUS_EDGES_MM, Profiles, profiles
 from calozoo_core.placement import load_placement
 from calozoo_core.showers import Showers
 

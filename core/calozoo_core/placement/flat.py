@@ -1,4 +1,4 @@
-"""Calorimeters made of flat parts, each with a local frame that is turned as a whole."""
+"""Placement into flat parts, each with one local frame: staves of a barrel, endcaps, a slab."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector
 from calozoo_core.placement.base import FACE_TOLERANCE_MM, Entry, Placement
+from calozoo_core.placement.cell_axis import CellAxis
+from calozoo_core.random import stream
 from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
-__all__ = ["FlatParts"]
+__all__ = ["FlatPlacement", "SlabPlacement"]
+
+_HALF_WIDTH_CELLS = 512
 
 
-class FlatParts(Placement):
-    """A placement whose parts are flat: staves, ends, a slab.
+class FlatPlacement(Placement):
+    """Placement in a detector whose parts are flat: staves, endcaps, a slab.
 
     A global point p has in a part the coordinates u, v and w: its products with the axes x', y' and
     z' of that part. Every part's face is the plane w = `face_mm`.
@@ -110,6 +114,59 @@ class FlatParts(Placement):
         layer: NDArray[np.intp],
     ) -> IntArray:
         return self.cell_at(entry.u + x, entry.v + y, layer)
+
+
+class SlabPlacement(FlatPlacement):
+    """Placement in a plain square slab across the beam, as in a test beam.
+
+    The face is the global plane z = `face_mm`; all layers have the same cells.
+    Local axes are the global ones, so a point moves by its primary's position and nothing else.
+    Cells reach 512 of them from the z axis each way, and one has a corner on it.
+
+    Arguments:
+        detector: One without a shape.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__(detector, np.eye(3)[None], detector.face_mm)
+        self._half_width_mm = _HALF_WIDTH_CELLS * detector.cell_mm
+        self._cells = CellAxis([(-self._half_width_mm, 2 * _HALF_WIDTH_CELLS)], detector.cell_mm)
+        self._layer_cells = len(self._cells) ** 2
+        self.cells_per_part = detector.n_layers * self._layer_cells
+
+    @property
+    def extent(self) -> str:
+        return (
+            f"whose slab has it at z = {self._face_mm:g} mm "
+            f"and up to {self._half_width_mm:g} mm from the z axis in x and in y"
+        )
+
+    def draw(self, n: int, seed: int, first: int = 0) -> tuple[FloatArray, FloatArray]:
+        place = [stream(seed, first + i, "primary").random(2) for i in range(n)]
+        position = np.full((n, 3), self._face_mm)
+        position[:, :2] = np.reshape(place, (n, 2)) * self.detector.cell_mm
+        return position, np.tile([0.0, 0.0, 1.0], (n, 1))
+
+    def part_at_face(self, points: FloatArray) -> IntArray:
+        return np.zeros(len(points), np.int64)
+
+    def part_of(self, points: FloatArray) -> IntArray:
+        return self.part_at_face(points)
+
+    def within_face(self, u: FloatArray, v: FloatArray) -> BoolArray:
+        return np.maximum(np.abs(u), np.abs(v)) <= self._half_width_mm
+
+    def cell_at(self, u: FloatArray, v: FloatArray, layer: NDArray[np.intp]) -> IntArray:
+        index = self._cells.index(u)
+        index *= len(self._cells)
+        index += self._cells.index(v)
+        index += layer * self._layer_cells
+        return index
+
+    def middle(self, index: IntArray) -> tuple[IntArray, FloatArray, FloatArray]:
+        rows, column = np.divmod(index, len(self._cells))
+        layer, row = np.divmod(rows, len(self._cells))
+        return layer, self._cells.centre.take(row), self._cells.centre.take(column)
 
 
 def _along(axes: FloatArray, vectors: FloatArray) -> FloatArray:
