@@ -17,11 +17,10 @@ import pytest
 from zoo_models import PLUGIN, hashes, weights
 
 from calozoo.hub import Hub as Client
-from calozoo.hub import cache_removal
 from calozoo.hub.cache import CachedRepo
-from calozoo.hub.cached_revisions import find_named, find_repos, find_revisions
-from calozoo.models import discovery
+from calozoo.models import cached_revisions, discovery
 from calozoo.models import index as index_module
+from calozoo.models.cached_revisions import find_named, find_repos, find_revisions
 from calozoo_core.errors import CalozooError, HubError, ModelNameError
 from conftest import clean_environment
 
@@ -101,7 +100,7 @@ def write_entry(folder: Path, commit: str | None, files: Mapping[str, bytes]) ->
 
 
 def remove(name: str) -> int:
-    return cache_removal.remove(find_named(name))
+    return cached_revisions.remove(find_named(name))
 
 
 def test_list_says_what_was_pulled_how_large_it_is_and_when_it_was_used(shelf, known, typed):
@@ -153,7 +152,7 @@ def test_a_removed_model_leaves_nothing_behind(shelf):
 
     assert not shelf.cached.folder.exists()
     assert not shelf.everything()
-    assert not cache_removal.find_leftovers(shelf.cache)
+    assert not cached_revisions.find_leftovers(shelf.cache)
 
 
 @pytest.mark.parametrize("revision", ["v1", "{commit}", "{prefix}"])
@@ -205,7 +204,7 @@ def test_other_programs_models_are_left_alone_whatever_state_they_are_in(shelf):
     before = shelf.everything()
     shelf.pull(weights(), tag="v1")
 
-    cache_removal.prune(cache_removal.find_leftovers(shelf.cache))
+    cached_revisions.prune(cached_revisions.find_leftovers(shelf.cache))
     remove("cc.ild")
 
     assert shelf.everything() == before
@@ -225,7 +224,7 @@ def test_no_link_is_followed_out_of_the_cache(shelf, tmp_path):
     shutil.rmtree(folder / "trees", ignore_errors=True)
     (folder / "trees").symlink_to(outside)
 
-    cache_removal.prune(cache_removal.find_leftovers(shelf.cache))
+    cached_revisions.prune(cached_revisions.find_leftovers(shelf.cache))
     remove("cc.ild")
 
     assert (outside / "precious").read_text() == "mine"
@@ -240,7 +239,7 @@ def test_a_repository_that_is_a_link_is_left_alone(shelf, tmp_path):
     shelf.cached.folder.symlink_to(elsewhere)
 
     assert find_repos(shelf.cache) == []
-    cache_removal.prune(cache_removal.find_leftovers(shelf.cache))
+    cached_revisions.prune(cached_revisions.find_leftovers(shelf.cache))
 
     assert (elsewhere / "snapshots" / commit / "model.safetensors").is_file()
 
@@ -257,10 +256,10 @@ def test_a_removal_that_is_killed_leaves_no_half_revision(shelf, monkeypatch):
             remove("cc.ild")
 
     assert not shelf.cached.snapshot(commit).exists()
-    assert {one.what for one in cache_removal.find_leftovers(shelf.cache)} == {
+    assert {one.what for one in cached_revisions.find_leftovers(shelf.cache)} == {
         "half-removed revision"
     }
-    cache_removal.prune(cache_removal.find_leftovers(shelf.cache))
+    cached_revisions.prune(cached_revisions.find_leftovers(shelf.cache))
     assert not shelf.everything()
 
 
@@ -281,8 +280,8 @@ def test_leftovers_are_found_and_pruned_and_what_is_needed_stays(shelf, known):
     (folder / ".no_exist" / ("d" * 40)).mkdir(parents=True)
     (shelf.cached.locks / f"{'e' * 64}.lock").touch()
 
-    found = cache_removal.find_leftovers(shelf.cache)
-    freed, spared = cache_removal.prune(found)
+    found = cached_revisions.find_leftovers(shelf.cache)
+    freed, spared = cached_revisions.prune(found)
 
     assert sorted({one.what for one in found}) == [
         "broken-off download",
@@ -297,14 +296,14 @@ def test_leftovers_are_found_and_pruned_and_what_is_needed_stays(shelf, known):
     assert {one.path.name for one in found} >= {idle, half}
     assert (freed > 2 * 5000, spared) == (True, [])
     assert {one.commit for one in find_revisions(shelf.cached)} == {pinned, tagged}
-    assert cache_removal.find_leftovers(shelf.cache) == []
+    assert cached_revisions.find_leftovers(shelf.cache) == []
     assert weights(seed=2)["model.safetensors"] in shelf.blobs()
 
 
 def test_after_a_pull_there_is_nothing_to_prune(shelf):
     shelf.pull(weights(), tag="v1")
 
-    assert cache_removal.find_leftovers(shelf.cache) == []
+    assert cached_revisions.find_leftovers(shelf.cache) == []
 
 
 def test_what_another_process_pulls_is_neither_removed_nor_pruned(shelf):
@@ -324,12 +323,12 @@ with CachedRepo(Path({str(shelf.cache)!r}), {REPO!r}).locked():
         assert pulling.stdout.readline() == b"held\n"
         with pytest.raises(HubError, match="is being pulled or removed; try again when"):
             remove("cc.ild")
-        freed, spared = cache_removal.prune(cache_removal.find_leftovers(shelf.cache))
+        freed, spared = cached_revisions.prune(cached_revisions.find_leftovers(shelf.cache))
         pulling.stdin.close()
 
     assert (freed, spared) == (0, [shelf.cached])
     assert shelf.cached.has(commit)
-    assert cache_removal.prune(cache_removal.find_leftovers(shelf.cache))[0] > 5000
+    assert cached_revisions.prune(cached_revisions.find_leftovers(shelf.cache))[0] > 5000
 
 
 def test_a_blob_that_another_client_of_the_hub_fetches_is_not_deleted(shelf):
@@ -341,7 +340,7 @@ def test_a_blob_that_another_client_of_the_hub_fetches_is_not_deleted(shelf):
         remove("cc.ild")
 
     assert blob.is_file()
-    assert [one.path for one in cache_removal.find_leftovers(shelf.cache)] == [blob]
+    assert [one.path for one in cached_revisions.find_leftovers(shelf.cache)] == [blob]
 
 
 def test_pulls_and_removals_at_the_same_time_end_in_whole_revisions_or_none(shelf):
@@ -360,9 +359,9 @@ for _ in range(8):
     removed = 0
     while pulls.poll() is None:
         for revision in find_revisions(shelf.cached):
-            cache_removal.remove([revision])
+            cached_revisions.remove([revision])
             removed += 1
-        cache_removal.prune(cache_removal.find_leftovers(shelf.cache))
+        cached_revisions.prune(cached_revisions.find_leftovers(shelf.cache))
 
     assert pulls.returncode == 0
     assert removed

@@ -9,7 +9,7 @@ from zoo_models import PLUGIN, weights
 
 from calozoo import api
 from calozoo.models import discovery
-from calozoo.models.card_metadata import CardLabel, labelled, read_label
+from calozoo.models.hub_models import CardLabel, labelled, read_label
 from calozoo_core.errors import HubError, InputError, ModelNameError, WeightsError
 
 REPO = "my-lab/photons"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from calozoo.hub.cache_removal import Leftover
-    from calozoo.hub.cached_revisions import CachedRevision
+    from calozoo.models.cached_revisions import CachedRevision
 
 __all__ = ["cache", "remove_revisions"]
 
@@ -50,11 +50,11 @@ def list_cache(as_json: bool) -> None:
       calozoo cache list --json
     """
     from calozoo.hub.cache import default_cache
-    from calozoo.hub.cached_revisions import find_repos, find_revisions
+    from calozoo.models.cached_revisions import find_repos, find_revisions, total_size
 
     place = default_cache()
     found = [revision for repo in find_repos(place) for revision in find_revisions(repo)]
-    total = _total(found)
+    total = total_size(found)
     if as_json:
         rows = [revision.as_dict() for revision in found]
         click.echo(json.dumps({"cache": str(place), "bytes": total, "revisions": rows}, indent=2))
@@ -103,11 +103,11 @@ def prune(dry_run: bool, yes: bool, as_json: bool) -> None:
       calozoo cache prune --dry-run
       calozoo cache prune --yes
     """
-    from calozoo.hub import cache_removal
     from calozoo.hub.cache import default_cache
+    from calozoo.models import cached_revisions
     from calozoo_core.errors import CalozooError, HubError, InputError
 
-    leftovers = cache_removal.find_leftovers(default_cache())
+    leftovers = cached_revisions.find_leftovers(default_cache())
     if not as_json and leftovers:
         click.echo(aligned(list(map(_leftover_row, leftovers))))
     report: dict[str, Any] = {"leftovers": [one.as_dict() for one in leftovers], "freed": 0}
@@ -119,7 +119,7 @@ def prune(dry_run: bool, yes: bool, as_json: bool) -> None:
         if not yes and not click.confirm(f"Remove {_what(leftovers)}?", err=True):
             msg = "nothing was removed."
             raise CalozooError(msg)
-        report["freed"], busy = cache_removal.prune(leftovers)
+        report["freed"], busy = cached_revisions.prune(leftovers)
         spared = [cached.repo for cached in busy]
     if as_json:
         click.echo(json.dumps(report | {"removed": not dry_run, "spared": spared}, indent=2))
@@ -145,11 +145,10 @@ def remove_revisions(names: Collection[str], *, dry_run: bool, as_json: bool) ->
     Raises:
         CalozooError: If there are none of one of the names, or one is being pulled.
     """
-    from calozoo.hub.cache_removal import remove
-    from calozoo.hub.cached_revisions import find_named
+    from calozoo.models.cached_revisions import find_named, remove, total_size
 
     found = list(dict.fromkeys(revision for name in names for revision in find_named(name)))
-    rows, total = [revision.as_dict() for revision in found], _total(found)
+    rows, total = [revision.as_dict() for revision in found], total_size(found)
     freed = 0 if dry_run else remove(found)
     if as_json:
         report = {"removed": not dry_run, "freed": freed, "revisions": rows}
@@ -190,9 +189,3 @@ def _what(leftovers: Sequence[Leftover]) -> str:
 
 def _count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
-
-
-def _total(revisions: Sequence[CachedRevision]) -> int:
-    """Bytes altogether; what two revisions share counts once."""
-    files = {key: about for revision in revisions for key, about in revision.files.items()}
-    return sum(about.st_size for about in files.values())

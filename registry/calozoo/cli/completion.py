@@ -67,7 +67,7 @@ def complete_cached(
 ) -> list[CompletionItem[str]]:
     """What is in the cache: models, and each of their revisions."""
     from calozoo.hub.cache import default_cache
-    from calozoo.hub.cached_revisions import find_repos, find_revisions
+    from calozoo.models.cached_revisions import find_repos, find_revisions
 
     found = [revision for repo in find_repos(default_cache()) for revision in find_revisions(repo)]
     names = {one.name.partition("@")[0]: "all revisions" for one in found}

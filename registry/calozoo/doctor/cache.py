@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 from calozoo.doctor.finding import Finding
 from calozoo.hub.cache import CachedRepo, default_cache
-from calozoo.hub.cache_removal import find_leftovers
-from calozoo.hub.cached_revisions import find_repos, find_revisions
+from calozoo.models.cached_revisions import find_leftovers, find_repos, find_revisions
 from calozoo.models.index import read_index
 from calozoo_core.errors import CalozooError
 

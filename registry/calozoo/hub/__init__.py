@@ -1,4 +1,4 @@
-"""The Hugging Face Hub: the files of a commit into the cache, and new commits out of a folder."""
+"""Hugging Face Hub: downloads into its cache, uploads to a repository, and their errors."""
 
 from __future__ import annotations
 

@@ -1,35 +1,28 @@
-"""Takes revisions and leftovers out of the Hugging Face cache, beside others that use it.
+"""Removal of commits and leftovers from the Hugging Face cache, while other programs use it.
 
-A revision goes in one rename, and is deleted afterwards: whoever looks sees all of it or none.
-Repositories are locked meanwhile, and so is every blob, with the lock that huggingface_hub itself
-takes to fetch and link it.
+The delete strategy of `huggingface_hub.scan_cache_dir` takes no locks, deletes a commit file by
+file, and deletes a whole repository with its last commit. Here a commit is renamed first and
+deleted afterwards, so that whoever looks sees all of it or nothing; the repository is locked
+meanwhile; and each blob is deleted under the lock that huggingface_hub holds while it fetches and
+links that blob. No link that leads out of the cache is followed.
 """
 
 from __future__ import annotations
 
 import shutil
 import uuid
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from calozoo.hub.cache import OWN_LOCK, CachedRepo
-from calozoo.hub.cached_revisions import (
-    REMOVED,
-    CachedRevision,
-    find_repos,
-    find_revisions,
-    links_of,
-    real_folder,
-    refs_of,
-)
-from calozoo.models.index import read_index
-from calozoo_core.errors import HubError
+from calozoo.hub.cache import OWN_LOCK, CachedRepo, is_real_folder
 
-__all__ = ["Leftover", "find_leftovers", "prune", "remove"]
+__all__ = ["Leftover", "leftovers", "prune", "remove_commits"]
+
+REMOVED = ".removed-"
+"""Prefix of the folders of commits that are being deleted."""
 
 WAIT = 2.0
 """Seconds to wait for another process that changes a repository."""
@@ -37,12 +30,12 @@ WAIT = 2.0
 
 @dataclass(frozen=True)
 class Leftover:
-    """Something in the cache that nobody needs.
+    """File or folder in the cache that is not needed.
 
     Arguments:
         cached: The repository it belongs to.
-        path: What it is on the disk.
-        what: What it is, in words.
+        path: Its place on the disk.
+        what: Its kind, for people to read.
         size: Bytes that it takes up.
     """
 
@@ -52,98 +45,90 @@ class Leftover:
     size: int
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The leftover as JSON has it."""
         about = {"repo": self.cached.repo, "path": str(self.path)}
         return about | {"what": self.what, "bytes": self.size}
 
 
-def remove(revisions: Iterable[CachedRevision]) -> int:
-    """Remove revisions, with the files that no other revision needs; returns the bytes that freed.
+def remove_commits(cached: CachedRepo, commits: Iterable[str]) -> int:
+    """Remove commits of a repository, with the files that no other commit of it needs.
+
+    Returns:
+        The bytes that this freed.
 
     Raises:
-        HubError: If one of them is being pulled or removed by another process.
+        HubError: If another process is pulling or removing the repository.
     """
-    freed = 0
-    for cached, commits in _by_repo((one.cached, one.commit) for one in revisions).items():
-        with cached.locked(wait=WAIT):
-            freed += sum(_remove_revision(cached, commit) for commit in commits)
-            _remove_empty_folders(cached)
+    with cached.locked(wait=WAIT):
+        freed = sum(_remove_commit(cached, commit) for commit in commits)
+        _remove_empty_folders(cached)
     return freed
 
 
-def find_leftovers(cache: Path) -> list[Leftover]:
-    """What of calozoo's in a cache nobody needs: revisions that neither the index nor a branch or
-    tag means, and what was left behind by pulls and removals that were stopped.
+def prune(cached: CachedRepo, paths: Collection[Path], pinned: Collection[str]) -> int:
+    """Remove those of these paths that are still leftovers.
 
     Arguments:
-        cache: The Hugging Face cache; it need not be there.
+        cached: The repository.
+        paths: Of leftovers that were found before.
+        pinned: As for `leftovers`.
+
+    Returns:
+        The bytes that this freed.
+
+    Raises:
+        HubError: If another process is pulling or removing the repository.
     """
-    known = {CachedRepo(cache, entry.repo) for entry in read_index().values() if entry.repo}
-    ours = dict.fromkeys([*find_repos(cache), *sorted(known, key=lambda one: one.repo)])
-    return [leftover for cached in ours for leftover in _leftovers(cached)]
+    with cached.locked(wait=0):
+        found = [leftover for leftover in leftovers(cached, pinned) if leftover.path in paths]
+        freed = sum(map(_remove_leftover, found))
+        _remove_empty_folders(cached)
+    return freed
 
 
-def prune(leftovers: Iterable[Leftover]) -> tuple[int, list[CachedRepo]]:
-    """Remove leftovers, those that still are; returns the bytes that freed, and what was spared.
+def leftovers(cached: CachedRepo, pinned: Collection[str]) -> list[Leftover]:
+    """Commits without a branch or tag, and what stopped pulls and removals left behind.
 
-    Spared are repositories that another process is pulling or removing.
+    Arguments:
+        cached: The repository.
+        pinned: Commits that are needed, whether or not a branch or tag names them.
     """
-    freed, spared = 0, []
-    for cached, paths in _by_repo((one.cached, one.path) for one in leftovers).items():
-        try:
-            with cached.locked(wait=0):
-                for leftover in list(_leftovers(cached)):
-                    freed += _remove_leftover(leftover) if leftover.path in paths else 0
-                _remove_empty_folders(cached)
-        except HubError:
-            spared.append(cached)
-    return freed, spared
+    return list(_leftovers(cached, pinned))
 
 
-def _by_repo(pairs: Iterable[tuple[CachedRepo, Any]]) -> dict[CachedRepo, list[Any]]:
-    grouped = defaultdict(list)
-    for cached, item in pairs:
-        grouped[cached].append(item)
-    return grouped
-
-
-def _leftovers(cached: CachedRepo) -> Iterator[Leftover]:
+def _leftovers(cached: CachedRepo, pinned: Collection[str]) -> Iterator[Leftover]:
     def found(paths: Iterable[Path], what: str) -> Iterator[Leftover]:
         for path in sorted(paths):
             yield Leftover(cached, path, what, _size(path))
 
-    revisions = find_revisions(cached)
-    for revision in revisions:
-        if not revision.is_whole:
-            yield Leftover(cached, revision.folder, "half-pulled revision", revision.size)
-        elif not (revision.is_pinned or revision.refs):
-            yield Leftover(cached, revision.folder, "revision nothing refers to", revision.size)
+    commits, needed = cached.commits(), {*pinned, *cached.refs().values()}
+    blobs = {commit: cached.blob_names(commit) for commit in commits}
+    for commit in commits:
+        size = sum(status.st_size for status in cached.files(commit).values())
+        if not cached.has(commit):
+            yield Leftover(cached, cached.snapshot(commit), "half-pulled revision", size)
+        elif commit not in needed:
+            yield Leftover(cached, cached.snapshot(commit), "revision nothing refers to", size)
     yield from found(cached.folder.glob(f"{REMOVED}*"), "half-removed revision")
-    used = {blob for revision in revisions for blob in links_of(revision.folder)}
-    blobs = _inside(cached.folder / "blobs")
-    yield from found([p for p in blobs if p.suffix == ".incomplete"], "broken-off download")
-    unused = [p for p in blobs if p.suffix != ".incomplete" and p.name not in used]
+    used = set().union(*blobs.values())
+    stored = _inside(cached.folder / "blobs")
+    yield from found([p for p in stored if p.suffix == ".incomplete"], "broken-off download")
+    unused = [p for p in stored if p.suffix != ".incomplete" and p.name not in used]
     yield from found(unused, "file no revision uses")
     refs = cached.folder / "refs"
-    yield from found(refs.rglob("*.part") if real_folder(refs) else (), "half-written note")
-    here = {revision.commit for revision in revisions}
+    yield from found(refs.rglob("*.part") if is_real_folder(refs) else (), "half-written note")
     notes = [*_inside(cached.folder / "trees"), *_inside(cached.folder / ".no_exist")]
-    yield from found([p for p in notes if p.stem not in here], "note on a removed revision")
-    blob_names = {path.name for path in blobs}
-    in_use = blob_names | ({OWN_LOCK} if real_folder(cached.folder) else set())
+    yield from found([p for p in notes if p.stem not in commits], "note on a removed revision")
+    in_use = {path.name for path in stored}
+    in_use |= {OWN_LOCK} if is_real_folder(cached.folder) else set()
     locks = [p for p in _inside(cached.locks) if p.suffix == ".lock" and p.stem not in in_use]
     yield from found(locks, "lock left behind")
-
-
-def _inside(folder: Path) -> list[Path]:
-    """What a folder holds; nothing if it is none, or a link."""
-    return list(folder.iterdir()) if real_folder(folder) else []
 
 
 def _remove_leftover(leftover: Leftover) -> int:
     cached, path = leftover.cached, leftover.path
     if path.parent == cached.folder / "snapshots":
-        return _remove_revision(cached, path.name)
+        return _remove_commit(cached, path.name)
     if path.parent == cached.folder / "blobs":
         return _delete_blob(cached, path)
     if path.parent == cached.locks:
@@ -151,32 +136,29 @@ def _remove_leftover(leftover: Leftover) -> int:
     return _delete(path)
 
 
-def _remove_revision(cached: CachedRepo, commit: str) -> int:
+def _remove_commit(cached: CachedRepo, commit: str) -> int:
     snapshot = cached.snapshot(commit)
-    if not real_folder(snapshot):
+    if not is_real_folder(snapshot):
         return 0
-    doomed = cached.folder / f"{REMOVED}{uuid.uuid4().hex}"
-    blobs = links_of(snapshot)
-    snapshot.rename(doomed)
-    for ref, target in refs_of(cached).items():
+    renamed = cached.folder / f"{REMOVED}{uuid.uuid4().hex}"
+    blobs = cached.blob_names(commit)
+    snapshot.rename(renamed)
+    for ref, target in cached.refs().items():
         if target == commit:
             (cached.folder / "refs" / ref).unlink(missing_ok=True)
     for note in (cached.folder / "trees" / f"{commit}.json", cached.folder / ".no_exist" / commit):
-        if real_folder(note.parent):
+        if is_real_folder(note.parent):
             _delete(note)
-    freed = sum(
-        _delete_blob(cached, blob)
-        for blob in _inside(cached.folder / "blobs")
-        if blob.name in blobs
-    )
-    return freed + _delete(doomed)
+    stored = [path for path in _inside(cached.folder / "blobs") if path.name in blobs]
+    return sum(_delete_blob(cached, path) for path in stored) + _delete(renamed)
 
 
 def _delete_blob(cached: CachedRepo, blob: Path) -> int:
-    """Delete a blob, unless a revision uses it or somebody is about to make one do so."""
+    """Delete a blob, unless a commit uses it or another program is about to link it."""
     name = blob.name.partition(".")[0]
     with cached.lock(name) as is_held:
-        if not is_held or any(blob.name in links_of(r.folder) for r in find_revisions(cached)):
+        is_used = any(blob.name in cached.blob_names(commit) for commit in cached.commits())
+        if not is_held or is_used:
             return 0
         freed = _delete(blob)
         if not blob.with_name(name).exists():
@@ -185,7 +167,7 @@ def _delete_blob(cached: CachedRepo, blob: Path) -> int:
 
 
 def _delete_lock(cached: CachedRepo, path: Path) -> int:
-    if path.stem == OWN_LOCK:  # held by us
+    if path.stem == OWN_LOCK:  # held by this process
         _unlink_lock(path)
         return 0
     with cached.lock(path.stem) as is_held:
@@ -195,32 +177,37 @@ def _delete_lock(cached: CachedRepo, path: Path) -> int:
 
 
 def _unlink_lock(path: Path) -> None:
-    """Delete a lock that is held; not every system lets one do that."""
+    """Delete the file of a lock that is held; Windows refuses that."""
     with suppress(OSError):
         path.unlink()
 
 
 def _delete(path: Path) -> int:
-    """Delete a file, a link or a folder with all in it; returns the bytes that freed."""
+    """Delete a file, a link, or a folder with its contents; returns the bytes that this freed."""
     freed = _size(path)
-    if real_folder(path):
+    if is_real_folder(path):
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
     return freed
 
 
+def _inside(folder: Path) -> list[Path]:
+    """The contents of a folder; empty if it is a link or does not exist."""
+    return list(folder.iterdir()) if is_real_folder(folder) else []
+
+
 def _size(path: Path) -> int:
-    """Bytes of a file, or of the files in a folder, but not of what links lead to."""
-    paths = path.rglob("*") if real_folder(path) else [path]
+    """Bytes of a file, or of the files in a folder, without what links lead to."""
+    paths = path.rglob("*") if is_real_folder(path) else [path]
     return sum(p.lstat().st_size for p in paths if p.is_file() and not p.is_symlink())
 
 
 def _remove_empty_folders(cached: CachedRepo) -> None:
-    """Remove a repository of which nothing is left, with our lock on it."""
-    if not real_folder(cached.folder) or _inside(cached.folder / "snapshots"):
+    """Remove a repository without commits, whose lock this process holds."""
+    if not is_real_folder(cached.folder) or _inside(cached.folder / "snapshots"):
         return
-    folders = [path for path in cached.folder.rglob("*") if real_folder(path)]
+    folders = [path for path in cached.folder.rglob("*") if is_real_folder(path)]
     for folder in (*sorted(folders, key=lambda path: -len(path.parts)), cached.folder):
         with suppress(OSError):  # something is in it
             folder.rmdir()

@@ -1,4 +1,4 @@
-"""What a revision on the Hub is, and the files of a commit into the cache."""
+"""Downloads from the Hub: the commit of a revision, and the files of a commit, into the cache."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["MAX_TEXT_BYTES", "Hub"]
 
 TIMEOUT = 10.0
-"""Seconds after which a Hub that does not answer is taken to be away."""
+"""Seconds to wait for an answer of the Hub."""
 
 MAX_TEXT_BYTES = 1 << 20
-"""No configuration or card is longer; a longer one is not fetched."""
+"""Size of the longest configuration or card that is fetched."""
 
 
 @dataclass(frozen=True)
 class Hub:
-    """A Hub and the cache that its files go to.
+    """A Hub, and the cache that its files are downloaded to.
 
     Arguments:
         cache: The Hugging Face cache.
@@ -46,11 +46,11 @@ class Hub:
     endpoint: str | None = None
 
     def resolve(self, repo: str, revision: str) -> str:
-        """The commit that a branch or tag is, now.
+        """The present commit of a branch or tag.
 
         Arguments:
             repo: As `organisation/name`.
-            revision: What to look up.
+            revision: The branch or tag.
 
         Raises:
             NotOnHubError: If there is no such repository or revision.
@@ -64,29 +64,29 @@ class Hub:
         return commit
 
     def fetch(self, repo: str, commit: str, digests: Mapping[str, str]) -> None:
-        """Bring the weights files of a commit into the cache, and check every one.
+        """Download the weights files of a commit into the cache, and check every one.
 
-        A connection that breaks is resumed where it broke; files that are here already are not
-        fetched again. Only the configuration, the tensors and the card are ever asked for, one
-        process at a time, and the tensors last: whoever sees them in the cache sees the rest.
+        A broken connection is resumed where it broke; files that are here already are not fetched
+        again. Only the configuration, the tensors and the card are fetched, by one process at a
+        time, and the tensors last: whoever sees them in the cache sees the rest.
 
         Arguments:
             repo: As `organisation/name`.
             commit: Its full hash.
-            digests: The sha256 that is known of each file beforehand; others are compared with
-                what the Hub itself says of them.
+            digests: The sha256 that is known of each file beforehand; other files are compared
+                with the digests that the Hub gives.
 
         Raises:
             NotOnHubError: If there is no such repository, commit or file.
             HubUnreachableError: If the Hub does not answer, or breaks off.
             HubError: If the repository lists a path that leaves its folder, or the cache cannot be
                 written.
-            WeightsError: If a file is not what it should be; it is not kept.
+            WeightsError: If a file has another digest; it is not kept.
         """
         cached = CachedRepo(self.cache, repo)
         with self._plainly(repo, commit):
-            # Asked for first, since a Hub that is away shows here at once, where huggingface_hub's
-            # downloads try for half a minute.
+            # First, since this fails at once if the Hub does not answer, where a download tries for
+            # half a minute.
             listed = self._listed(repo, commit)
             _refuse_foreign_paths(repo, listed)
             _refuse_incomplete(repo, commit, listed)
@@ -100,10 +100,10 @@ class Hub:
             raise HubUnreachableError(msg)
 
     def digests(self, repo: str, revision: str) -> dict[str, str]:
-        """What the Hub says every file of a revision hashes to, by path.
+        """The digest of every file of a revision, by path, as the Hub gives it.
 
-        That is the sha256 of a large file, and git's own name of a small one; empty if it does not
-        say.
+        That is the sha256 of a large file, and git's name of the blob for a small one; empty if the
+        Hub gives none.
 
         Raises:
             NotOnHubError: If there is no such repository or revision.
@@ -131,7 +131,7 @@ class Hub:
             return [model.id for model in found]
 
     def reach(self) -> str:
-        """Ask the Hub for next to nothing, once, and return its address if it answers.
+        """The address of the Hub, if it answers to one small request.
 
         Raises:
             HubUnreachableError: If it does not.

@@ -1,4 +1,4 @@
-"""What huggingface_hub says and shows, in our words: errors, warnings, progress bars."""
+"""Errors, warnings and progress bars of huggingface_hub, as calozoo shows them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ LOG_IN = "type `hf auth login`, or set HF_TOKEN"
 
 
 class NotOnHubError(HubError):
-    """The Hub was reached and does not have it."""
+    """The Hub answered that it has no such repository, revision or file."""
 
 
 class HubUnreachableError(HubError):
-    """The Hub could not be reached, or broke off."""
+    """The Hub did not answer, or stopped answering."""
 
 
 @contextmanager
@@ -46,14 +46,14 @@ def plainly(
     cache: Path | None = None,
     doing: str = "fetched from",
 ) -> Iterator[None]:
-    """Keep huggingface_hub's warnings to itself, and say its errors in one sentence of ours.
+    """Turn errors of huggingface_hub into a `HubError` of one sentence, and silence its warnings.
 
     Arguments:
-        repo: What is talked about, as `organisation/name`.
-        revision: Of it.
+        repo: The repository, as `organisation/name`.
+        revision: A revision of it.
         endpoint: Address of the Hub; None for the one huggingface_hub is set up for.
-        cache: Where files are written to; None if none are.
-        doing: What cannot be done if the Hub is away.
+        cache: Folder that files are written to; None if none are.
+        doing: What cannot be done if the Hub does not answer.
 
     Raises:
         HubError: For every error that is not a bug.
@@ -98,7 +98,7 @@ def plainly(
 
 
 def _refused(status: int, repo: str, where: str) -> HubError:
-    """What to say when the Hub answers with an error."""
+    """The error for an HTTP status."""
     if status == 401:
         return HubError(f"the Hub does not accept this token; {LOG_IN} to another one.")
     if status == 403:
@@ -111,7 +111,7 @@ def _refused(status: int, repo: str, where: str) -> HubError:
 def _unreachable(
     where: str, doing: str, endpoint: str | None, error: Exception
 ) -> HubUnreachableError:
-    """What to say when the way to the Hub is the trouble."""
+    """The error for a connection that failed."""
     from huggingface_hub import constants
 
     address = endpoint or constants.ENDPOINT
@@ -119,7 +119,7 @@ def _unreachable(
 
 
 def _reason(error: BaseException) -> str:
-    """The first cause of an error, in a few words."""
+    """The first cause of an error, as a few words."""
     while error.__cause__ is not None:
         error = error.__cause__
     first = (str(error) or type(error).__name__).strip().splitlines()[0]
@@ -128,7 +128,7 @@ def _reason(error: BaseException) -> str:
 
 @contextmanager
 def download_bars() -> Iterator[type[tqdm]]:
-    """The bars of a download: none where stderr is no terminal, and none left behind on one."""
+    """Progress bars of a download: on a terminal only, and removed afterwards."""
     from tqdm import tqdm
 
     shown: list[tqdm] = []
@@ -148,10 +148,7 @@ def download_bars() -> Iterator[type[tqdm]]:
 
 @contextmanager
 def upload_bars() -> Iterator[None]:
-    """The bars of an upload, which huggingface_hub makes itself: none where stderr is no terminal.
-
-    An upload would draw them into a file too.
-    """
+    """Progress bars of an upload: on a terminal only; huggingface_hub draws them into files too."""
     from huggingface_hub.utils import (  # type: ignore[attr-defined]  # lazy there
         are_progress_bars_disabled,
         disable_progress_bars,
@@ -169,5 +166,5 @@ def upload_bars() -> Iterator[None]:
 
 
 def short(revision: str) -> str:
-    """A commit by its first digits; a branch or tag as it is."""
+    """The first digits of a commit; a branch or tag as it is."""
     return revision[:12] if is_commit(revision) else revision

@@ -1,4 +1,4 @@
-"""A repository on the Hub, to be written to: files into a commit, a name for that commit."""
+"""Uploads to the Hub: files into a commit of a repository, and a tag for that commit."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = ["HubRepo", "card_facts"]
 
 @dataclass(frozen=True)
 class HubRepo:
-    """A repository on the Hub, there or still to be made.
+    """A repository on the Hub that is written to; it need not exist yet.
 
     Every method raises HubError, with one sentence, if the Hub cannot be reached or refuses.
 
     Arguments:
-        hub: Where.
+        hub: The Hub.
         name: As `organisation/name`.
     """
 
@@ -35,7 +35,7 @@ class HubRepo:
     name: str
 
     def check_token(self) -> None:
-        """Make sure that there is a token, and that the Hub knows it."""
+        """Refuse to go on without a token that the Hub accepts."""
         from huggingface_hub import get_token
 
         if not get_token():
@@ -45,7 +45,7 @@ class HubRepo:
             self._api().whoami()
 
     def is_public(self) -> bool | None:
-        """Whether everybody can see it; None if it is not there."""
+        """Whether everybody can see it; None if it does not exist."""
         try:
             with self._plainly():
                 return not self._api().model_info(self.name).private
@@ -62,7 +62,7 @@ class HubRepo:
         )
 
     def create(self, *, private: bool) -> None:
-        """Make the repository, unless it is there.
+        """Create the repository, unless it exists.
 
         Arguments:
             private: Only for those it is granted to; else as new ones of the account are.
@@ -71,12 +71,19 @@ class HubRepo:
             self._api().create_repo(self.name, private=private or None, exist_ok=True)
 
     def upload(self, files: Mapping[str, Path], message: str) -> str:
-        """Put these files on the main branch, beside those that are there, and give the commit.
+        """Commit files to the main branch, beside those that are there.
 
-        Files that have not changed are not sent; if none has, the commit is the one there was.
+        Files that have not changed are not sent.
+
+        Arguments:
+            files: What to upload, by path in the repository.
+            message: Of the commit.
+
+        Returns:
+            The commit; the present one if no file has changed.
 
         Raises:
-            HubError: If what is there afterwards is not what was sent.
+            HubError: If the files are others afterwards than were sent.
         """
         from huggingface_hub import CommitOperationAdd
 
@@ -101,7 +108,7 @@ class HubRepo:
         return all(name in there and is_intact(path, there[name]) for name, path in files.items())
 
     def tag(self, name: str, commit: str) -> None:
-        """Give a commit a name."""
+        """Tag a commit."""
         with self._plainly():
             self._api().create_tag(self.name, tag=name, revision=commit)
 
@@ -117,10 +124,10 @@ class HubRepo:
 
 
 def card_facts(card: Path) -> dict[str, Any]:
-    """What the front matter of a card says; empty if it has none.
+    """The front matter of a card; empty if it has none.
 
     Raises:
-        CalozooError: If it is not YAML, or no table.
+        CalozooError: If it is not a YAML table.
     """
     from huggingface_hub import metadata_load
 

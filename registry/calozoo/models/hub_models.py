@@ -1,15 +1,25 @@
-"""Models in a repository of the Hub that no index needs to know: `hub:ORG/NAME[@REVISION]`."""
+"""Models in repositories of the Hub that no index needs to know: `hub:ORG/NAME[@REVISION]`.
+
+Which model the weights are for is written on the repository's card, in its front matter:
+
+    calozoo:
+      model: caloclouds3.ild-photon
+      plugin: calozoo-caloclouds3
+
+These lines are found as text, and only at the beginning of the card: a card is written by
+strangers, and YAML can be written that keeps a parser busy for ever.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
 
 from calozoo.hub.cache import CARD_FILE
-from calozoo.models.card_metadata import CardLabel, read_label
 from calozoo.models.index import read_index
 from calozoo.models.names import HUB_PREFIX, find, split_repository
 from calozoo.models.weights import Pulled, pull_repository
@@ -20,11 +30,36 @@ from calozoo_core.weights import CONFIG_FILE, read_config
 if TYPE_CHECKING:
     from calozoo.models.discovery import Registration
 
-__all__ = ["find_registration", "pull_model"]
+__all__ = ["CardLabel", "find_registration", "labelled", "pull_model", "read_label"]
+
+READ_BYTES: Final = 1 << 16
+
+_FRONT_MATTER: Final = re.compile(
+    r"\A\s*---[ \t]*\n(?P<facts>.*?^)---[ \t]*$", re.DOTALL | re.MULTILINE
+)
+_LABEL: Final = re.compile(r"^calozoo:[ \t]*\n(?P<lines>(?:[ \t]+\S.*\n)+)", re.MULTILINE)
+_LINE: Final = r"^[ \t]+{}:[ \t]*[\"']?({})[\"']?[ \t]*$"
+_MODEL: Final = re.compile(
+    _LINE.format("model", r"[a-z0-9][a-z0-9_-]*\.[a-z0-9][a-z0-9_+-]*"), re.MULTILINE
+)
+_PLUGIN: Final = re.compile(_LINE.format("plugin", r"[A-Za-z0-9][\w.-]*"), re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class CardLabel:
+    """Lines of a card that name the model its weights are for.
+
+    Arguments:
+        model: The model's name, `architecture.tag`.
+        plugin: The distribution that brings it; None if the card does not say.
+    """
+
+    model: str
+    plugin: str | None = None
 
 
 class _ConfigHead(BaseModel):
-    """What every weights configuration may say of its model."""
+    """The field of every `config.json` that names the architecture."""
 
     architecture: ArchitectureName | None = None
 
@@ -40,13 +75,13 @@ def pull_model(
 
     Arguments:
         name: `hub:ORG/NAME[@REVISION]`; without a revision the main branch, and the result's note
-            says which commit that is.
-        offline: Ask nothing of the network.
+            names its commit.
+        offline: Use no network.
         endpoint: Address of the Hub; by default that of huggingface_hub.
         cache_dir: The Hugging Face cache; by default where it always is.
 
     Raises:
-        InputError: If the name is none.
+        InputError: If the name is not `hub:ORG/NAME[@REVISION]`.
         HubError: If the Hub does not have them, or cannot be reached and they are not in the cache.
         WeightsError: If they are damaged, or do not say what they are for.
         ModelNameError: If no installed plugin brings the model; the message says what to install.
@@ -67,15 +102,14 @@ def pull_model(
 def find_registration(folder: Path, where: str | None = None) -> Registration:
     """The installed model that the weights in a folder are for.
 
-    Its card says so, or else `config.json`, which names the architecture: then it is the first
-    model of that.
+    The card names it, or else `config.json` names the architecture, which means its default model.
 
     Arguments:
         folder: Holds `config.json` and perhaps a card.
         where: What to call it in messages, if not by its path.
 
     Raises:
-        WeightsError: If neither says.
+        WeightsError: If neither names one.
         ModelNameError: If no installed plugin brings the model; the message says what to install.
     """
     label = read_label(folder / CARD_FILE) or CardLabel(_architecture(folder, where))
@@ -90,6 +124,45 @@ def find_registration(folder: Path, where: str | None = None) -> Registration:
                 f"trust its authors, type `pip install {label.plugin}`, as its card says."
             )
         raise ModelNameError(msg) from error
+
+
+def read_label(card: Path) -> CardLabel | None:
+    """The label of a card; None if there is no card, or no label on it."""
+    if not card.is_file():
+        return None
+    with card.open("rb") as file:
+        text = file.read(READ_BYTES).decode("utf-8-sig", "replace").replace("\r\n", "\n")
+    matter = _FRONT_MATTER.match(text)
+    label = matter and _LABEL.search(matter["facts"])
+    model = label and _MODEL.search(label["lines"])
+    if not label or not model:
+        return None
+    plugin = _PLUGIN.search(label["lines"])
+    return CardLabel(model[1], plugin[1] if plugin else None)
+
+
+def labelled(text: str, label: CardLabel) -> str:
+    """The text of a card with a label at the end of its front matter, which is made if need be.
+
+    Example:
+        >>> print(labelled("---\\nlicense: mit\\n---\\n# A card", CardLabel("toy.ild", "zoo-toy")))
+        ---
+        license: mit
+        calozoo:
+          model: toy.ild
+          plugin: zoo-toy
+        ---
+        # A card
+    """
+    text = text.replace("\r\n", "\n")
+    matter = _FRONT_MATTER.match(text)
+    lines = f"calozoo:\n  model: {label.model}\n"
+    if label.plugin is not None:
+        lines += f"  plugin: {label.plugin}\n"
+    if matter is None:
+        return f"---\n{lines}---\n\n{text}"
+    end = matter.end("facts")
+    return text[:end] + lines + text[end:]
 
 
 def _architecture(folder: Path, where: str | None) -> str:

@@ -10,7 +10,7 @@ from calozoo.benchmark.measurements import read_measurements
 from calozoo.cards.card import MEASUREMENTS, card
 from calozoo.hub import MAX_TEXT_BYTES, card_facts
 from calozoo.hub.cache import CARD_FILE
-from calozoo.models.card_metadata import CardLabel, labelled, read_label
+from calozoo.models.hub_models import CardLabel, labelled, read_label
 from calozoo_core.errors import CalozooError
 from calozoo_core.weights import TENSORS_FILE, WEIGHT_FILES, sha256
 
