@@ -13,18 +13,23 @@ import pytest
 
 from calozoo import api
 from calozoo.benchmark.benchmark import Benchmark
-from calozoo.benchmark.fidelity import CellSums, FileReference, PointSums, measure_fidelity
+from calozoo.benchmark.benchmark_model import count_parameters
+from calozoo.benchmark.fidelity import (
+    CellObservables,
+    FileReference,
+    PointObservables,
+    measure_fidelity,
+)
 from calozoo.benchmark.measurements import read_measurements
 from calozoo.benchmark.memory import measure_memory
-from calozoo.benchmark.model_size import count_parameters
-from calozoo.benchmark.request import BenchmarkRequest, of_detector
+from calozoo.benchmark.request import BenchmarkRequest, find_simulation
 from calozoo.benchmark.single_photons import ENERGIES_GEV, single_photons
 from calozoo.benchmark.speed import (
     BATCH,
-    Contestant,
+    TimedModel,
     TimingRequest,
-    _summed_up,
-    _Watch,
+    _medians,
+    _ModelTimer,
     measure_speed,
 )
 from calozoo_core.errors import CalozooError, ConditionsError, InputError
@@ -53,8 +58,8 @@ def reference(toy, barrel, tmp_path_factory) -> Path:
     return path
 
 
-def sums(batches, placement) -> CellSums:
-    found = CellSums(placement)
+def sums(batches, placement) -> CellObservables:
+    found = CellObservables(placement)
     for showers, hits in batches:
         found.add(showers, hits)
     return found
@@ -84,7 +89,7 @@ def test_model_that_is_off_is_seen_to_be(toy, barrel, tmp_path):
     incident = single_photons(barrel, 12)
     showers = toy.generate(incident, seed=1)
     showers.energy[:] *= 5 / 6
-    truth, points = sums([(showers, None)], barrel), PointSums("ild_siecal_regular")
+    truth, points = sums([(showers, None)], barrel), PointObservables("ild_siecal_regular")
     points.add(showers)
     fidelity, _ = measure_fidelity(toy, incident, truth, points, seed=2)
     ratio = np.mean([row.visible_energy[0] for row in fidelity.ratios])
@@ -127,9 +132,9 @@ def test_reference_with_hits_cut_too_high_is_refused(toy, barrel, tmp_path):
 
 
 def test_model_of_another_detector_cannot_be_the_reference():
-    assert of_detector("toy", "ild_siecal_regular") == "toy.ild-photon"
+    assert find_simulation("toy", "ild_siecal_regular") == "toy.ild-photon"
     with pytest.raises(InputError, match="makes no showers in ild_siecal"):
-        of_detector("toy", "ild_siecal")
+        find_simulation("toy", "ild_siecal")
 
 
 # Times, memory, size
@@ -138,14 +143,14 @@ def test_model_of_another_detector_cannot_be_the_reference():
 def test_speed_up_is_the_median_of_the_rounds_own_ratios():
     """The second round ran on a machine half as fast: the ratio is what stays."""
     times = [(1.0, 0.5, 2.0, 1.0), (2.0, 1.0, 4.0, 2.0), (1.0, 0.5, 2.0, 1.0)]
-    row = _summed_up(10.0, times, [100.0, 200.0, 130.0])
+    row = _medians(10.0, times, [100.0, 200.0, 130.0])
     assert row.speedups == (100, 200, 50, 100)
     assert (row.single_ms, row.batched_ms, row.geant4_ms) == (1000, 500, 130_000)
 
 
 def test_models_are_timed_in_turn():
     request = TimingRequest(
-        contestants=(Contestant(model="toy"), Contestant(model="toy", precision="float32")),
+        models=(TimedModel(model="toy"), TimedModel(model="toy", precision="float32")),
         geant4="toy",
         detector="ild_siecal",
         energies_gev=(10, 20),
@@ -171,9 +176,9 @@ def test_slow_model_gets_smaller_batches(toy, barrel):
             return super().sample(incident, seed, first)
 
     incident = single_photons(barrel, BATCH, energies_gev=(10.0,))
-    watch = _Watch(Slow(toy.spec), barrel, extrapolate=False)
-    watch.warm_up(incident)
-    assert watch.batch_size == 8
+    timer = _ModelTimer(Slow(toy.spec), barrel, extrapolate=False)
+    timer.warm_up(incident)
+    assert timer.batch_size == 8
 
 
 def test_memory_is_that_of_a_real_run():
@@ -219,7 +224,7 @@ def request(tmp_path: Path, reference: Path, **changes: object) -> BenchmarkRequ
 
 
 def test_stopped_benchmark_goes_on_and_a_finished_one_begins_anew(reference, tmp_path):
-    asked = request(tmp_path, reference, models=("toy", "toy"))
+    wanted = request(tmp_path, reference, models=("toy", "toy"))
 
     class StoppedError(Exception):
         pass
@@ -236,9 +241,9 @@ def test_stopped_benchmark_goes_on_and_a_finished_one_begins_anew(reference, tmp
     both = request(tmp_path, reference, models=("toy", "caloclouds3"))
     with pytest.raises(StoppedError):
         list(Benchmark(both, stop_at_the_second).run())
-    parts = list((tmp_path / "work" / "parts").iterdir())
-    assert len(parts) == 1
-    kept = json.loads(parts[0].read_text())
+    checkpoints = list((tmp_path / "work" / "checkpoints").iterdir())
+    assert len(checkpoints) == 1
+    kept = json.loads(checkpoints[0].read_text())
     seen: list[str] = []
 
     @contextmanager
@@ -246,10 +251,10 @@ def test_stopped_benchmark_goes_on_and_a_finished_one_begins_anew(reference, tmp
         seen.append(title)
         yield lambda _: None
 
-    first, *_ = list(Benchmark(asked, see).run())
+    first, *_ = list(Benchmark(wanted, see).run())
     assert seen == []  # the toy was done before
     assert first.fidelity[0].model_dump(mode="json") == kept
-    assert list((tmp_path / "work" / "parts").iterdir()) == []
+    assert list((tmp_path / "work" / "checkpoints").iterdir()) == []
     list(Benchmark(request(tmp_path, reference), see).run())
     assert seen == ["toy.ild-photon, float32"]
 
@@ -307,14 +312,14 @@ def test_wrong_request_is_one_sentence(words, complaint, calozoo, tmp_path):
 @pytest.mark.slow
 def test_everything_against_geant4_itself(tmp_path):
     """Twenty photons: the real detector, the gapless one, what is fed by it, and a fast model."""
-    asked = BenchmarkRequest(
+    wanted = BenchmarkRequest(
         models=("geant4", "optimum.steps", "caloclouds3"),
         reference="geant4",
         showers_per_energy=2,
         rounds=1,
         work=tmp_path,
     )
-    simulated, optimum, fast = Benchmark(asked, unseen).run()
+    simulated, optimum, fast = Benchmark(wanted, unseen).run()
     assert simulated.spec.name == "geant4.ild-siecal-regular"
     assert not simulated.timings
     assert optimum.sample.reference == "geant4.ild-siecal"

@@ -1,4 +1,4 @@
-"""The primaries of the benchmark, and the library of their showers: it stops, goes on, grows."""
+"""Incident particles of the benchmark, and the cache of their showers: it stops, goes on, grows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import pytest
 from scipy import stats
 
 from calozoo import api
-from calozoo.benchmark.replay_generator import Shelf
-from calozoo.benchmark.simulation_cache import SHARD, Library
+from calozoo.benchmark.simulation_cache import SHARD, ReplayGenerator, SimulationCache
 from calozoo.benchmark.single_photons import PHI_DEG, THETA_DEG, single_photons
 from calozoo_core.errors import InputError
 from calozoo_core.generator import Generator
@@ -54,13 +53,13 @@ def test_no_showers_are_no_sample(barrel):
 # Simulated showers, kept on disk
 
 
-def test_library_goes_on_where_it_was_stopped(barrel, toy, tmp_path):
+def test_cache_goes_on_where_it_was_stopped(barrel, toy, tmp_path):
     incident = single_photons(barrel, 12)
 
     def stop(_: int) -> None:
         raise KeyboardInterrupt
 
-    stopped = Library(tmp_path / "a", "toy", incident, seed=4)
+    stopped = SimulationCache(tmp_path / "a", "toy", incident, seed=4)
     with pytest.raises(KeyboardInterrupt):
         stopped.make(on_batch=stop)
     assert stopped.missing() == [1, 2]
@@ -76,10 +75,10 @@ def test_library_goes_on_where_it_was_stopped(barrel, toy, tmp_path):
     assert np.array_equal(stopped.showers(slice(40, 110)).x, whole[40:110].x)
 
 
-def test_library_grows_with_its_sample(barrel, tmp_path):
-    small = Library(tmp_path, "toy", single_photons(barrel, 7), seed=4, placement=barrel)
+def test_cache_grows_with_its_sample(barrel, tmp_path):
+    small = SimulationCache(tmp_path, "toy", single_photons(barrel, 7), seed=4, placement=barrel)
     small.make()
-    large = Library(tmp_path, "toy", single_photons(barrel, 11), seed=4, placement=barrel)
+    large = SimulationCache(tmp_path, "toy", single_photons(barrel, 11), seed=4, placement=barrel)
     assert large.missing() == [1, 2]  # the second has 20 showers of 50
     large.make()
     hits = [hits for _, hits in large.batches()]
@@ -87,38 +86,38 @@ def test_library_grows_with_its_sample(barrel, tmp_path):
     assert not small.missing()
 
 
-def test_library_of_hits_has_those_of_its_showers(barrel, toy, tmp_path):
+def test_cache_of_hits_has_those_of_its_showers(barrel, toy, tmp_path):
     incident = single_photons(barrel, 2)
-    library = Library(tmp_path, "toy", incident, seed=4, placement=barrel)
-    library.make()
-    ((showers, hits),) = library.batches()
+    cache = SimulationCache(tmp_path, "toy", incident, seed=4, placement=barrel)
+    cache.make()
+    ((showers, hits),) = cache.batches()
     direct = barrel.place(toy.generate(incident, seed=4))
     assert np.array_equal(hits.cell, direct.cell)
     assert np.array_equal(hits.energy, direct.energy)
     assert len(showers.x) == 0
 
 
-def test_library_of_other_primaries_is_refused(barrel, tmp_path):
-    Library(tmp_path, "toy", single_photons(barrel, 2), seed=4).make()
-    other = Library(tmp_path, "toy", single_photons(barrel, 2, seed=1), seed=4)
+def test_cache_of_other_primaries_is_refused(barrel, tmp_path):
+    SimulationCache(tmp_path, "toy", single_photons(barrel, 2), seed=4).make()
+    other = SimulationCache(tmp_path, "toy", single_photons(barrel, 2, seed=1), seed=4)
     with pytest.raises(InputError, match="empty folder as --work"):
         other.missing()
 
 
-def test_damaged_file_of_a_library_is_made_again(barrel, tmp_path):
-    library = Library(tmp_path, "toy", single_photons(barrel, 2), seed=4)
-    library.make()
-    (library.folder / "00000.h5").write_bytes(b"cut short")
-    assert library.missing() == [0]
-    library.make()
-    assert not library.missing()
+def test_damaged_file_of_a_cache_is_made_again(barrel, tmp_path):
+    cache = SimulationCache(tmp_path, "toy", single_photons(barrel, 2), seed=4)
+    cache.make()
+    (cache.folder / "00000.h5").write_bytes(b"cut short")
+    assert cache.missing() == [0]
+    cache.make()
+    assert not cache.missing()
 
 
-def test_shelf_feeds_what_the_library_holds(barrel, toy, tmp_path):
+def test_replay_generator_feeds_what_the_cache_holds(barrel, toy, tmp_path):
     incident = single_photons(barrel, 12)
-    library = Library(tmp_path, "toy", incident, seed=4)
-    library.make()
-    fed = Shelf(library).generate(incident, seed=99, batch_size=32)
+    cache = SimulationCache(tmp_path, "toy", incident, seed=4)
+    cache.make()
+    fed = ReplayGenerator(cache).generate(incident, seed=99, batch_size=32)
     assert np.array_equal(fed.energy, toy.generate(incident, seed=4).energy)
     with pytest.raises(InputError, match="not loaded by name"):
-        Shelf.load(library.spec, None)
+        ReplayGenerator.load(cache.spec, None)

@@ -17,7 +17,7 @@ from calozoo.benchmark.measurements import (
     Machine,
     Measurements,
     Memory,
-    SampleFacts,
+    SampleDescription,
     Timing,
     read_measurements,
 )
@@ -91,7 +91,7 @@ def measurements(name: str = "caloclouds3.test", value: float = 4e-4, ms: float 
         parameters=1234,
         weights_bytes=5000,
         machine=Machine.here(),
-        sample=SampleFacts(
+        sample=SampleDescription(
             n_showers=100,
             energies_gev=(10, 20),
             theta_deg=(43, 137),

@@ -1,1 +1,1 @@
-"""Measures how fast, how big and how good a model is: the numbers its card is made of."""
+"""Benchmark of models: speed, memory, size and fidelity, the numbers of a card."""

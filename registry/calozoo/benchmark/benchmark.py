@@ -1,67 +1,73 @@
-"""The whole benchmark: speed first, while nothing else was done, then memory and fidelity."""
+"""Benchmark of several models: speed first, on an idle machine, then memory and fidelity."""
 
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from calozoo import api
-from calozoo.benchmark.benchmark_model import Entrant
-from calozoo.benchmark.checkpoints import Parts
-from calozoo.benchmark.fidelity import CellSums, FileReference, PointTruth, measure_fidelity
+from calozoo.benchmark.benchmark_model import BenchmarkModel
+from calozoo.benchmark.fidelity import (
+    CellObservables,
+    FileReference,
+    PointReference,
+    measure_fidelity,
+)
 from calozoo.benchmark.measurements import (
     Fidelity,
     Machine,
     Measurements,
     Memory,
-    SampleFacts,
+    SampleDescription,
     Timing,
 )
 from calozoo.benchmark.memory import measure_memory
-from calozoo.benchmark.replay_generator import Shelf
-from calozoo.benchmark.request import BenchmarkRequest, of_detector
-from calozoo.benchmark.simulation_cache import Library
+from calozoo.benchmark.request import BenchmarkRequest, find_simulation
+from calozoo.benchmark.simulation_cache import ReplayGenerator, SimulationCache
 from calozoo.benchmark.single_photons import ENERGIES_GEV, PHI_DEG, THETA_DEG, single_photons
-from calozoo.benchmark.speed import Contestant, TimingRequest, measure_speed_apart
+from calozoo.benchmark.speed import TimedModel, TimingRequest, measure_speed_in_process
 from calozoo.generation.placement import HitPlacer
+from calozoo.generation.threads import cores
 from calozoo_core.errors import InputError
 from calozoo_core.generator import Generator
 from calozoo_core.incident import Incident
 from calozoo_core.observables import HALF_MIP_MEV, ObservableAccumulator, energy_windows
 from calozoo_core.placement import Placement, load_placement
 
-__all__ = ["BUSY", "Benchmark", "Progress"]
+__all__ = ["Benchmark", "Checkpoints", "Progress"]
 
 DETECTOR: Final = "ild_siecal"
 PICTURE: Final = "overview.png"
 STEPS_DETECTOR: Final = "ild_siecal_regular"
-BUSY: Final = 0.5
-"""A load average beyond which times are not to be trusted."""
 
 MOST_MEMORY_SHOWERS: Final = 1000
 LONGEST_MEMORY_S: Final = 60.0
 
 Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
-"""Shown while work goes on: a title, how much there is, and of what."""
+"""Progress display of one step: a title, the amount of work, and its unit."""
+
+T = TypeVar("T")
 
 
 class Benchmark:
-    """Measures models one after the other, for the same primaries and against the same reference.
+    """Benchmark of models one after the other, with the same incident particles and reference.
 
     Arguments:
-        request: What is asked for.
-        progress: Shows how far the work is.
+        request: Models, reference and options.
+        progress: Progress display.
 
     Raises:
         ModelNameError: If no model is called so.
         InputError: If the request makes no sense, or a model does not have the precision.
-        ConditionsError: If a primary lies outside a model's conditions.
+        ConditionsError: If an incident particle lies outside a model's conditions.
         DetectorError: If a model's showers cannot be placed into the real detector.
     """
 
@@ -71,83 +77,82 @@ class Benchmark:
             raise InputError(msg)
         self.request, self._progress = request, progress
         self._placement: Placement = load_placement(DETECTOR)
-        self._parts = Parts(request.work / "parts")
-        self._entrants = [
-            Entrant.of(name, request.precision, request.weights) for name in request.models
+        self._checkpoints = Checkpoints(request.work / "checkpoints")
+        self._models = [
+            BenchmarkModel.find(name, request.precision, request.weights) for name in request.models
         ]
         self._folder = request.work / f"photons-{request.seed}"
-        self._reference: Library | FileReference
+        self._reference: SimulationCache | FileReference
         if isinstance(request.reference, Path):
             self._reference = FileReference(request.reference, self._placement)
             self.incident: Incident = self._reference.incident
-            known = hashlib.sha256(self.incident.energy.tobytes())
-            known.update(self.incident.direction.tobytes())
-            self._folder = request.work / f"file-{known.hexdigest()[:12]}-{request.seed}"
+            digest = hashlib.sha256(self.incident.energy.tobytes())
+            digest.update(self.incident.direction.tobytes())
+            self._folder = request.work / f"file-{digest.hexdigest()[:12]}-{request.seed}"
         else:
             self.incident = single_photons(
                 self._placement, request.showers_per_energy, request.seed
             )
-            name = of_detector(request.reference, DETECTOR)
-            self._reference = self._library(name, request.seed + 1)
+            name = find_simulation(request.reference, DETECTOR)
+            self._reference = self._cache(name, request.seed + 1)
         placer = HitPlacer(self._placement, HALF_MIP_MEV)
-        for entrant in self._entrants:
-            placer.check(entrant.spec.detector, entrant.spec.representation)
+        for model in self._models:
+            placer.check(model.spec.detector, model.spec.representation)
             if not request.extrapolate:
-                entrant.spec.conditions.check(self.incident, entrant.spec.name)
+                model.spec.conditions.check(self.incident, model.spec.name)
 
     def run(self) -> Iterator[Measurements]:
-        """Measure; each model's measurements come when they are whole.
+        """Measurements of each model, as soon as they are complete.
 
         A run that is stopped goes on where it was when the same is asked for again.
 
         Raises:
             CalozooError: What loading, running or simulating raises.
         """
-        fast = [entrant for entrant in self._entrants if entrant.is_fast]
+        fast = [model for model in self._models if model.is_fast]
         memory: dict[str, Memory] = {}
         if fast and self.request.rounds:
             self._time(fast)
-            memory = {entrant.spec.name: self._memory(entrant) for entrant in fast}
-        reference = self._reference_sums()
-        truth = self._point_truth()
-        for entrant in self._entrants:
+            memory = {model.spec.name: self._memory(model) for model in fast}
+        reference = self._cell_reference()
+        points = self._point_reference()
+        for model in self._models:
             fidelity = tuple(
-                self._fidelity(entrant, precision, reference, truth)
-                for precision in entrant.precisions
+                self._fidelity(model, precision, reference, points)
+                for precision in model.precisions
             )
             yield Measurements(
-                spec=entrant.spec,
+                spec=model.spec,
                 precision=fidelity[0].precision,
-                parameters=entrant.parameters,
-                weights_bytes=entrant.n_bytes,
-                weights_sha256=entrant.sha256,
-                machine=Machine.here(api.find(entrant.spec.name).distribution),
-                sample=self._facts(
-                    truth if truth is not None and truth.fits(entrant.spec) else None
+                parameters=model.parameters,
+                weights_bytes=model.n_bytes,
+                weights_sha256=model.sha256,
+                machine=Machine.here(api.find(model.spec.name).distribution),
+                sample=self._description(
+                    points if points is not None and points.fits(model.spec) else None
                 ),
                 fidelity=fidelity,
-                timings=tuple(entrant.timings),
-                memory=memory.get(entrant.spec.name),
-                pictures=self._pictures(entrant),
+                timings=tuple(model.timings),
+                memory=memory.get(model.spec.name),
+                pictures=self._pictures(model),
             )
-        self._parts.forget()
+        self._checkpoints.clear()
 
-    def _time(self, entrants: list[Entrant]) -> None:
+    def _time(self, models: list[BenchmarkModel]) -> None:
         """One thread beside Geant4, then all threads alone."""
         pairs = [
             (
-                entrant,
-                Contestant(model=entrant.spec.name, precision=asked, weights=self.request.weights),
+                model,
+                TimedModel(model=model.spec.name, precision=option, weights=self.request.weights),
             )
-            for entrant in entrants
-            for asked in entrant.precisions.values()
+            for model in models
+            for option in model.precisions.values()
         ]
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        for threads in (1, cores or 1):
+        for threads in sorted({1, cores()}):
             geant4 = self.request.geant4 if threads == 1 else None
             request = TimingRequest(
-                contestants=tuple(contestant for _, contestant in pairs),
-                geant4=None if geant4 is None else of_detector(geant4, STEPS_DETECTOR),
+                models=tuple(timed for _, timed in pairs),
+                geant4=None if geant4 is None else find_simulation(geant4, STEPS_DETECTOR),
                 detector=DETECTOR,
                 energies_gev=ENERGIES_GEV,
                 threads=threads,
@@ -157,139 +162,148 @@ class Benchmark:
             )
             key = {
                 "request": request.model_dump(mode="json"),
-                "weights": [entrant.digest for entrant in entrants],
+                "weights": [model.digest for model in models],
             }
             make = partial(self._timings, request)
-            timings = self._parts.kept("speed", key, tuple[Timing, ...], make)
-            for (entrant, _), timing in zip(pairs, timings, strict=True):
-                entrant.timings.append(timing)
-            if cores == 1:
-                break
+            timings = self._checkpoints.get("speed", key, tuple[Timing, ...], make)
+            for (model, _), timing in zip(pairs, timings, strict=True):
+                model.timings.append(timing)
 
     def _timings(self, request: TimingRequest) -> tuple[Timing, ...]:
         n = request.rounds * len(request.energies_gev)
         threads = "one thread" if request.threads == 1 else f"{request.threads} threads"
         with self._progress(f"speed, {threads}", n, "timings") as advance:
-            return measure_speed_apart(request, lambda: advance(1))
+            return measure_speed_in_process(request, lambda: advance(1))
 
-    def _memory(self, entrant: Entrant) -> Memory:
-        per_shower = 1e-3 * entrant.timings[0].mean_ms(lambda row: row.batched_ms)
+    def _memory(self, model: BenchmarkModel) -> Memory:
+        per_shower = 1e-3 * model.timings[0].mean_ms(lambda row: row.batched_ms)
         n = max(1, min(MOST_MEMORY_SHOWERS, int(LONGEST_MEMORY_S / per_shower)))
-        key = {"model": entrant.spec.name, "weights": entrant.digest}
+        key = {"model": model.spec.name, "weights": model.digest}
 
         def make() -> Memory:
-            with self._progress(f"memory of {entrant.spec.name}", 1, "runs") as advance:
-                memory = measure_memory(entrant.spec.name, n, self.request.weights)
+            with self._progress(f"memory of {model.spec.name}", 1, "runs") as advance:
+                memory = measure_memory(model.spec.name, n, self.request.weights)
                 advance(1)
             return memory
 
-        return self._parts.kept("memory", key, Memory, make)
+        return self._checkpoints.get("memory", key, Memory, make)
 
-    def _reference_sums(self) -> CellSums:
-        if isinstance(self._reference, Library):
-            self._make(self._reference)
-        sums = CellSums(self._placement)
+    def _cell_reference(self) -> CellObservables:
+        if isinstance(self._reference, SimulationCache):
+            self._simulate(self._reference)
+        cells = CellObservables(self._placement)
         for showers, hits in self._reference.batches():
-            sums.add(showers, hits)
-        return sums
+            cells.add(showers, hits)
+        return cells
 
-    def _point_truth(self) -> PointTruth | None:
-        """Steps in the gapless detector, if they are wanted, or needed, or there."""
-        needed = any(entrant.spec.source for entrant in self._entrants)
+    def _point_reference(self) -> PointReference | None:
+        """Steps in the gapless detector, if they are asked for, needed, or in the cache."""
+        needed = any(model.spec.source for model in self._models)
         if self.request.geant4 is None and not (needed or self.request.points):
             return None
-        name = of_detector(self.request.geant4 or "geant4", STEPS_DETECTOR)
-        library = self._library(name, self.request.seed + 2)
-        if not (needed or self.request.points or not library.missing()):
+        name = find_simulation(self.request.geant4 or "geant4", STEPS_DETECTOR)
+        cache = self._cache(name, self.request.seed + 2)
+        if not (needed or self.request.points or not cache.missing()):
             return None
-        self._make(library)
-        return PointTruth(library)
+        self._simulate(cache)
+        return PointReference(cache)
 
     def _fidelity(
-        self, entrant: Entrant, precision: str, reference: CellSums, truth: PointTruth | None
+        self,
+        model: BenchmarkModel,
+        precision: str,
+        reference: CellObservables,
+        points: PointReference | None,
     ) -> Fidelity:
         key: dict[str, Any] = {
-            "model": entrant.spec.name,
-            "weights": entrant.digest,
+            "model": model.spec.name,
+            "weights": model.digest,
             "precision": precision,
             "reference": self._reference.name,
             "n": len(self.incident),
             "seed": self.request.seed,
-            "points": truth is not None,
+            "points": points is not None,
         }
-        make = partial(self._measured, entrant, precision, reference, truth)
-        return self._parts.kept("fidelity", key, Fidelity, make)
+        make = partial(self._measured, model, precision, reference, points)
+        return self._checkpoints.get("fidelity", key, Fidelity, make)
 
     def _measured(
-        self, entrant: Entrant, precision: str, reference: CellSums, truth: PointTruth | None
+        self,
+        model: BenchmarkModel,
+        precision: str,
+        reference: CellObservables,
+        points: PointReference | None,
     ) -> Fidelity:
-        points = None if truth is None else truth.sums(entrant.spec)
+        merged = None if points is None else points.observables(model.spec)
         seed = self.request.seed + 3
-        source = self._source(entrant, precision, truth, seed)
-        n, title = len(self.incident), f"{entrant.spec.name}, {precision}"
-        with closing(source), self._progress(title, n, "showers") as advance:
+        generator = self._generator(model, precision, points, seed)
+        n, title = len(self.incident), f"{model.spec.name}, {precision}"
+        with closing(generator), self._progress(title, n, "showers") as advance:
             fidelity, cells = measure_fidelity(
-                source,
+                generator,
                 self.incident,
                 reference,
-                points,
+                merged,
                 seed=seed,
                 extrapolate=self.request.extrapolate,
                 on_batch=advance,
             )
-        if self.request.pictures is not None and precision == next(iter(entrant.precisions)):
-            self._draw(entrant, cells, reference)
+        if self.request.pictures is not None and precision == next(iter(model.precisions)):
+            self._draw(model, cells, reference)
         return fidelity
 
-    def _source(
-        self, entrant: Entrant, precision: str, truth: PointTruth | None, seed: int
-    ) -> Generator | Library:
-        """What hands out a model's showers: itself, or what was simulated."""
-        if entrant.is_simulation:
-            if truth is not None and truth.library.spec == entrant.spec:
-                return truth.library
-            library = self._library(entrant.spec.name, seed)
-            self._make(library)
-            return library
-        if truth is not None and entrant.spec.source == truth.library.spec.name:
-            return api.load(entrant.spec.name, source=Shelf(truth.library), offline=True)
-        return entrant.load(precision)
+    def _generator(
+        self, model: BenchmarkModel, precision: str, points: PointReference | None, seed: int
+    ) -> Generator | SimulationCache:
+        """The model, or the cache if it is a simulation."""
+        if model.is_simulation:
+            if points is not None and points.cache.spec == model.spec:
+                return points.cache
+            cache = self._cache(model.spec.name, seed)
+            self._simulate(cache)
+            return cache
+        if points is not None and model.spec.source == points.cache.spec.name:
+            replay = ReplayGenerator(points.cache)
+            return api.load(model.spec.name, source=replay, offline=True)
+        return model.load(precision)
 
-    def _draw(self, entrant: Entrant, cells: ObservableAccumulator, reference: CellSums) -> None:
-        """The picture of a card, if what draws it is installed."""
+    def _draw(
+        self, model: BenchmarkModel, cells: ObservableAccumulator, reference: CellObservables
+    ) -> None:
+        """Draw the picture of a card, if mplhep is installed."""
         if self.request.pictures is None or find_spec("mplhep") is None:
             return
         from calozoo.plotting import draw_overview
 
-        picture = self.request.pictures / entrant.spec.name / PICTURE
+        picture = self.request.pictures / model.spec.name / PICTURE
         picture.parent.mkdir(parents=True, exist_ok=True)
         title = f"{self._reference.name} in grey, {len(self.incident)} photons in {DETECTOR}"
-        draw_overview(reference.tally, {entrant.spec.name: cells}, title, picture)
+        draw_overview(reference.accumulator, {model.spec.name: cells}, title, picture)
 
-    def _pictures(self, entrant: Entrant) -> tuple[str, ...]:
+    def _pictures(self, model: BenchmarkModel) -> tuple[str, ...]:
         folder = self.request.pictures
-        is_there = folder is not None and (folder / entrant.spec.name / PICTURE).is_file()
+        is_there = folder is not None and (folder / model.spec.name / PICTURE).is_file()
         return (PICTURE,) if is_there else ()
 
-    def _library(self, model: str, seed: int) -> Library:
+    def _cache(self, model: str, seed: int) -> SimulationCache:
         spec = api.find_model(model)
         placement = self._placement if spec.detector == DETECTOR else None
-        return Library(self._folder, model, self.incident, seed=seed, placement=placement)
+        return SimulationCache(self._folder, model, self.incident, seed=seed, placement=placement)
 
-    def _make(self, library: Library) -> None:
-        missing = library.missing()
+    def _simulate(self, cache: SimulationCache) -> None:
+        missing = cache.missing()
         if not missing:
             return
-        with self._progress(library.name, library.count(missing), "showers") as advance:
-            library.make(workers=self.request.workers, on_batch=advance)
+        with self._progress(cache.name, cache.count(missing), "showers") as advance:
+            cache.make(workers=self.request.workers, on_batch=advance)
 
-    def _facts(self, truth: PointTruth | None) -> SampleFacts:
+    def _description(self, points: PointReference | None) -> SampleDescription:
         is_file = isinstance(self._reference, FileReference)
         windows = energy_windows(self.incident.energy)
         energies = {float(energy) for energy in self.incident.energy}
         if len(energies) > len(windows):
             energies = {min(energies), max(energies)}
-        return SampleFacts(
+        return SampleDescription(
             n_showers=len(self.incident),
             energies_gev=tuple(sorted(round(energy, 6) for energy in energies)),
             theta_deg=None if is_file else THETA_DEG,
@@ -297,6 +311,44 @@ class Benchmark:
             detector=DETECTOR,
             threshold_mev=HALF_MIP_MEV,
             reference=self._reference.name,
-            points_reference=None if truth is None else truth.library.name,
+            points_reference=None if points is None else points.cache.name,
             seed=self.request.seed,
         )
+
+
+class Checkpoints:
+    """Results of finished steps, kept in a folder until the benchmark is done.
+
+    Arguments:
+        folder: The folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get(self, step: str, key: dict[str, Any], kind: Any, make: Callable[[], T]) -> T:
+        """Result of a step from an earlier run that was stopped, or else made now and kept.
+
+        Arguments:
+            step: Name of the step, for the file.
+            key: All that the result depends on, ready for JSON.
+            kind: Type of the result, which pydantic can read.
+            make: Makes the result.
+        """
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+        path = self.folder / f"{step}-{digest}.json"
+        adapter: TypeAdapter[T] = TypeAdapter(kind)
+        try:
+            return adapter.validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            result = make()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.part")
+        part.write_bytes(adapter.dump_json(result))
+        part.replace(path)
+        return result
+
+    def clear(self) -> None:
+        """Remove all results: the next run measures again."""
+        for path in self.folder.glob("*.json"):
+            path.unlink()

@@ -1,9 +1,11 @@
-"""A model that a benchmark measures."""
+"""Model under benchmark: its precisions, and the size and hash of its weights."""
 
 from __future__ import annotations
 
 import hashlib
 import inspect
+import json
+import math
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,31 +13,32 @@ from typing import Final
 
 from calozoo import api
 from calozoo.benchmark.measurements import Timing
-from calozoo.benchmark.model_size import count_parameters, weights_bytes, weights_sha256
 from calozoo.models import names
 from calozoo.models.names import is_repository
 from calozoo_core.errors import InputError
 from calozoo_core.generator import Generator, ModelSpec, Precision
+from calozoo_core.weights import TENSORS_FILE, WEIGHT_FILES, sha256
 
-__all__ = ["Entrant"]
+__all__ = ["BenchmarkModel", "count_parameters"]
 
 PRECISIONS: Final[tuple[Precision, ...]] = ("float32", "bfloat16")
 
 
 @dataclass
-class Entrant:
-    """A model that is measured, and how.
+class BenchmarkModel:
+    """Model under benchmark.
 
     Arguments:
-        spec: What it is.
+        spec: Spec of the model.
         is_simulation: Whether it simulates, which takes seconds a shower.
         weights: Folder of its weights; None for where the catalogue finds them.
-        precisions: Those it is measured in, the default first, and what to ask for to get each.
-        parameters: How many it has; None if it has no weights.
-        n_bytes: Size of its weights, likewise.
-        sha256: Of each of their files, likewise.
-        digest: Of its weights.
-        timings: How fast it is, as far as that was measured.
+        precisions: Precisions it is measured in, the default first, each with the argument of
+            `load` that gives it.
+        parameters: Number of parameters; None without weights.
+        n_bytes: Size of the weights file; None without weights.
+        sha256: Hash of each weights file, by name; None without weights.
+        digest: One hash of all files in the folder of the weights; empty without weights.
+        timings: Timings measured so far.
     """
 
     spec: ModelSpec
@@ -50,16 +53,16 @@ class Entrant:
 
     @property
     def is_fast(self) -> bool:
-        """Whether it makes showers of its own, and others than a simulation's."""
+        """Whether it is a fast simulation that generates showers of its own."""
         return not self.is_simulation and self.spec.source is None
 
     @classmethod
-    def of(cls, name: str, precision: Precision | None, weights: Path | None) -> Entrant:
-        """The model of a name, loaded once to see what it offers.
+    def find(cls, name: str, precision: Precision | None, weights: Path | None) -> BenchmarkModel:
+        """Model of a name, loaded once in each precision to see which it offers.
 
         Arguments:
-            name: Of the model.
-            precision: Only this one; None for all that it offers.
+            name: Name of the model.
+            precision: The only precision; None for all that it offers.
             weights: Folder of its weights, if not the catalogue's.
 
         Raises:
@@ -69,38 +72,72 @@ class Entrant:
         spec = api.find_model(names.split_revision(name)[0])
         if weights is None and is_repository(name):
             weights = api.pull(name).folder
-        taken = inspect.signature(names.find_factory(spec).load).parameters
-        entrant = cls(spec, "workers" in taken, weights)
-        if not entrant.is_fast:
-            return entrant
-        entrant.precisions = {}
-        for asked in (precision,) if precision else (None, *PRECISIONS):
+        options = inspect.signature(names.find_factory(spec).load).parameters
+        model = cls(spec, "workers" in options, weights)
+        if not model.is_fast:
+            return model
+        model.precisions = {}
+        for option in (precision,) if precision else (None, *PRECISIONS):
             try:
-                generator = entrant._loaded(asked)
+                generator = model._loaded(option)
             except InputError:
-                if asked == precision:
+                if option == precision:
                     raise
                 continue
             with closing(generator):
-                if not entrant.precisions:
-                    folder = weights or api.pull(spec.name, offline=True).folder
-                    entrant.parameters = count_parameters(generator, folder)
-                    entrant.n_bytes, entrant.sha256 = weights_bytes(folder), weights_sha256(folder)
-                    entrant.digest = _digest(folder)
-                entrant.precisions.setdefault(generator.precision, asked)
-        return entrant
+                if not model.precisions:
+                    model._measure_weights(generator)
+                model.precisions.setdefault(generator.precision, option)
+        return model
 
     def load(self, precision: str) -> Generator:
-        """The model in one of its precisions."""
+        """The model, loaded in one of its precisions."""
         return self._loaded(self.precisions[precision])
 
     def _loaded(self, precision: Precision | None) -> Generator:
         name, folder = self.spec.name, self.weights
         return api.load(name, precision=precision, folder=folder, offline=True)
 
+    def _measure_weights(self, generator: Generator) -> None:
+        folder = self.weights or api.pull(self.spec.name, offline=True).folder
+        self.parameters = count_parameters(generator, folder)
+        self.digest = _digest(folder)
+        if folder is not None:
+            self.n_bytes = (folder / TENSORS_FILE).stat().st_size
+            self.sha256 = {name: sha256(folder / name) for name in WEIGHT_FILES}
+
+
+def count_parameters(generator: Generator, folder: Path | None) -> int | None:
+    """Number of trained parameters of a model.
+
+    The attribute `parameters` of the generator if it has one; or the parameters of its torch
+    modules; or, for a model that computes without torch, all floats of its weights file.
+
+    Arguments:
+        generator: The model.
+        folder: Folder of its weights; None if it has none.
+    """
+    declared = getattr(generator, "parameters", None)
+    if isinstance(declared, int):
+        return declared
+    if folder is None:
+        return None
+    modules = [p for p in vars(generator).values() if callable(getattr(p, "parameters", None))]
+    counted = sum(parameter.numel() for module in modules for parameter in module.parameters())
+    return counted or _floats_in(folder / TENSORS_FILE)
+
+
+def _floats_in(path: Path) -> int:
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
+    return sum(
+        math.prod(t["shape"]) for t in tensors if t["dtype"] in ("F64", "F32", "F16", "BF16")
+    )
+
 
 def _digest(folder: Path | None) -> str:
-    """Of the weights in a folder, so that others are not taken for them."""
+    """Hash of all files in a folder, so that other weights are not taken for these."""
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()) if folder is not None else ():
         if path.is_file():

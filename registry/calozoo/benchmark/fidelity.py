@@ -1,4 +1,4 @@
-"""How far a model's showers are from Geant4's, for the same primaries in the same detector."""
+"""Fidelity: figures and ratios of means, generated over Geant4, for the same particles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo.benchmark.measurements import EnergyRatios, Fidelity
-from calozoo.benchmark.simulation_cache import Library, without_points
+from calozoo.benchmark.simulation_cache import SimulationCache, without_points
 from calozoo_core.comparison import compare
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import ConditionsError, InputError
@@ -22,9 +22,15 @@ from calozoo_core.observables import HALF_MIP_MEV, ObservableAccumulator, Window
 from calozoo_core.placement import Hits, Placement
 from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers
-from calozoo_core.typing import FloatArray
+from calozoo_core.typing import BoolArray, Float32Array, FloatArray, IntArray
 
-__all__ = ["CellSums", "FileReference", "PointSums", "PointTruth", "measure_fidelity"]
+__all__ = [
+    "CellObservables",
+    "FileReference",
+    "PointObservables",
+    "PointReference",
+    "measure_fidelity",
+]
 
 FEWEST: Final = 2
 """A mean of a single shower has no error."""
@@ -32,86 +38,86 @@ FEWEST: Final = 2
 Batches = Iterable[tuple[Showers, Hits | None]]
 
 
-class CellSums:
-    """What is kept of placed showers: their cells' observables, and energy and number of hits.
+class CellObservables:
+    """Observables of the cells of placed showers, and the number of hits of each shower.
 
     Arguments:
-        placement: The detector they are placed into.
+        placement: Detector the showers are placed into.
     """
 
     def __init__(self, placement: Placement) -> None:
         self.placement = placement
-        self.tally = ObservableAccumulator(placement.detector, placement=placement)
-        self.n_hits: list[NDArray[np.int64]] = []
+        self.accumulator = ObservableAccumulator(placement.detector, placement=placement)
+        self.n_hits: list[IntArray] = []
 
     def add(self, showers: Showers, hits: Hits | None = None) -> None:
-        """Take in the next showers; they are placed if they were not."""
+        """Add showers; they are placed if no hits are given."""
         if hits is None:
             hits = self.placement.place(showers)
         placed = replace(without_points(showers), detector=self.placement.detector.name)
-        self.tally.add(placed, hits)
+        self.accumulator.add(placed, hits)
         owner = np.repeat(np.arange(len(hits)), np.diff(hits.offsets))
         counted = owner[hits.energy >= HALF_MIP_MEV]
         self.n_hits.append(np.bincount(counted, minlength=len(hits)))
 
 
-class PointSums:
-    """What is kept of points: their observables, and their number in each shower.
+class PointObservables:
+    """Observables of points, and the number of points of each shower.
 
     Arguments:
-        detector: Name of the detector the showers were made for.
+        detector: Detector the showers were made for.
     """
 
     def __init__(self, detector: str) -> None:
-        self.tally = ObservableAccumulator(detector)
-        self.n_points: list[NDArray[np.int64]] = []
+        self.accumulator = ObservableAccumulator(detector)
+        self.n_points: list[IntArray] = []
 
     def add(self, showers: Showers) -> None:
-        """Take in the next showers."""
-        self.tally.add(showers)
+        """Add showers."""
+        self.accumulator.add(showers)
         self.n_points.append(showers.n_points)
 
 
-class PointTruth:
-    """Geant4's own points for the primaries of a sample, merged as each model has them.
+class PointReference:
+    """Points of Geant4 for the incident particles of a sample, merged as each model has them.
 
     Arguments:
-        library: Steps in a gapless detector.
+        cache: Cached steps in a gapless detector.
     """
 
-    def __init__(self, library: Library) -> None:
-        self.library = library
-        self._sums: dict[str, PointSums] = {}
+    def __init__(self, cache: SimulationCache) -> None:
+        self.cache = cache
+        self._observables: dict[str, PointObservables] = {}
 
     def fits(self, spec: ModelSpec) -> bool:
-        """Whether a model has the same detector, and is not made of these very showers."""
-        own = self.library.spec
+        """Whether a model has the same detector, and is not made of these showers."""
+        own = self.cache.spec
         return spec.detector == own.detector and own.name not in (spec.name, spec.source)
 
-    def sums(self, spec: ModelSpec) -> PointSums | None:
-        """For a model; None if it does not fit."""
+    def observables(self, spec: ModelSpec) -> PointObservables | None:
+        """Observables in the representation of a model; None if the model does not fit."""
         if not self.fits(spec):
             return None
         name = spec.representation
-        if name not in self._sums:
+        if name not in self._observables:
             merge = Representation.named(name, load_detector(spec.detector).cell_mm)
-            sums, first = PointSums(spec.detector), 0
-            for showers, _ in self.library.batches():
-                sums.add(merge(showers, self.library.seed, first))
+            merged, first = PointObservables(spec.detector), 0
+            for showers, _ in self.cache.batches():
+                merged.add(merge(showers, self.cache.seed, first))
                 first += len(showers)
-            self._sums[name] = sums
-        return self._sums[name]
+            self._observables[name] = merged
+        return self._observables[name]
 
 
 class FileReference:
-    """A shower file in place of Geant4, whose primaries are then the sample's.
+    """Shower file as the reference; its incident particles are those of the sample.
 
     Arguments:
-        path: The file; its showers must say where they enter.
-        placement: The detector they lie in, or are put into.
+        path: The file; its showers must have entry points.
+        placement: Detector of its hits, or that its showers are placed into.
 
     Raises:
-        InputError: If they do not say it.
+        InputError: If the showers have no entry points, or the hits a threshold that is too high.
         ShowerFileError: If the file is missing or damaged.
     """
 
@@ -135,7 +141,7 @@ class FileReference:
             raise InputError(msg)
 
     def batches(self, size: int = 256) -> Iterator[tuple[Showers, Hits | None]]:
-        """The showers in order, with their hits if the file has them."""
+        """Showers in order, with their hits if the file has them."""
         with ShowerFile(self._path) as file:
             for first in range(0, len(file), size):
                 rows = slice(first, first + size)
@@ -143,31 +149,31 @@ class FileReference:
 
 
 def measure_fidelity(
-    generator: Generator | Library,
+    generator: Generator | SimulationCache,
     incident: Incident,
-    reference: CellSums,
-    points: PointSums | None = None,
+    reference: CellObservables,
+    points: PointObservables | None = None,
     *,
     seed: int = 0,
     extrapolate: bool = False,
     on_batch: Callable[[int], None] = lambda _: None,
 ) -> tuple[Fidelity, ObservableAccumulator]:
-    """Generate for the primaries of a sample, place, and compare.
+    """Generate for the incident particles of a sample, place, and compare with the reference.
 
     Arguments:
-        generator: The model, or showers that it made before for these primaries.
-        incident: The primaries, with where they enter the detector.
-        reference: Geant4's cells for the same primaries.
-        points: Geant4's points, in the model's representation and detector.
-        seed: Of the generated showers.
+        generator: The model, or a cache of its showers for these particles.
+        incident: Incident particles with entry points.
+        reference: Cells of Geant4 for the same particles.
+        points: Points of Geant4, in the model's representation and detector.
+        seed: Seed of the generated showers.
         extrapolate: Go beyond the conditions the model was trained on.
         on_batch: Called with the number of showers of each batch.
 
     Returns:
-        How good it is, and the sums over its cells.
+        The fidelity, and the accumulated observables of the model's cells.
 
     Raises:
-        ConditionsError: If a primary lies outside the conditions and `extrapolate` is not set.
+        ConditionsError: If a particle lies outside the conditions and `extrapolate` is not set.
     """
     outside = False
     try:
@@ -176,16 +182,18 @@ def measure_fidelity(
         if not extrapolate:
             raise
         outside = True
-    cells = CellSums(reference.placement)
-    mine = None if points is None else PointSums(points.tally.detector.name)
+    cells = CellObservables(reference.placement)
+    mine = None if points is None else PointObservables(points.accumulator.detector.name)
     for showers, hits in _generated(generator, incident, seed):
         cells.add(showers, hits)
         if mine is not None:
             mine.add(showers)
         on_batch(len(showers))
-    figures = [f for f in compare(cells.tally, reference.tally) if f.name.startswith("cells.")]
+    figures = [
+        f for f in compare(cells.accumulator, reference.accumulator) if f.name.startswith("cells.")
+    ]
     if mine is not None and points is not None:
-        of_points = compare(mine.tally, points.tally)
+        of_points = compare(mine.accumulator, points.accumulator)
         figures = [f for f in of_points if f.name.startswith("points.")] + figures
     fidelity = Fidelity(
         precision=generator.precision if isinstance(generator, Generator) else "float64",
@@ -193,29 +201,32 @@ def measure_fidelity(
         figures=tuple(figures),
         ratios=_ratios(cells, reference, mine, points),
     )
-    return fidelity, cells.tally
+    return fidelity, cells.accumulator
 
 
-def _generated(generator: Generator | Library, incident: Incident, seed: int) -> Batches:
-    if isinstance(generator, Library):
+def _generated(generator: Generator | SimulationCache, incident: Incident, seed: int) -> Batches:
+    if isinstance(generator, SimulationCache):
         return generator.batches()
     return ((s, None) for s in generator.batches(incident, seed=seed, extrapolate=True))
 
 
 def _ratios(
-    mine: CellSums, theirs: CellSums, points: PointSums | None, true_points: PointSums | None
+    mine: CellObservables,
+    theirs: CellObservables,
+    points: PointObservables | None,
+    true_points: PointObservables | None,
 ) -> tuple[EnergyRatios, ...]:
-    both = mine.tally.responses, theirs.tally.responses
+    both = mine.accumulator.responses, theirs.accumulator.responses
     columns: dict[str, list[NDArray[Any]]] = {
         "visible_energy": [response.visible_mev for response in both],
         "hits": [np.concatenate(sums.n_hits) for sums in (mine, theirs)],
     }
     if points is not None and true_points is not None:
         columns["points"] = [np.concatenate(sums.n_points) for sums in (points, true_points)]
-    found = []
+    rows = []
     for window in energy_windows(both[1].energy_gev):
         inside = [_inside(response.energy_gev, window) for response in both]
-        counts = [int(np.count_nonzero(rows)) for rows in inside]
+        counts = [int(np.count_nonzero(mask)) for mask in inside]
         if min(counts) < FEWEST:
             continue
         # Per GeV, so that the spread of the energies inside a window is not counted as an error.
@@ -226,7 +237,7 @@ def _ratios(
             for name, values in columns.items()
         }
         energies = both[1].energy_gev[inside[1]]
-        found.append(
+        rows.append(
             EnergyRatios(
                 low_gev=float(energies.min()),
                 high_gev=float(energies.max()),
@@ -237,10 +248,10 @@ def _ratios(
                 points=means.get("points"),
             )
         )
-    return tuple(found)
+    return tuple(rows)
 
 
-def _inside(energy_gev: NDArray[np.float32], window: Window) -> NDArray[np.bool_]:
+def _inside(energy_gev: Float32Array, window: Window) -> BoolArray:
     return (energy_gev >= window.low_gev) & (energy_gev <= window.high_gev)
 
 

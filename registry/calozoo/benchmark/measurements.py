@@ -1,9 +1,8 @@
-"""What a benchmark measures of a model: the shape of a card's measurements.json."""
+"""Measurements of a benchmark: the schema of a card's measurements.json."""
 
 from __future__ import annotations
 
 import json
-import os
 import platform
 import sys
 from collections.abc import Callable, Iterable
@@ -14,6 +13,7 @@ from typing import Final, Literal
 
 from pydantic import Field, ValidationError
 
+from calozoo.generation.threads import cores
 from calozoo_core.errors import CalozooError
 from calozoo_core.generator import ModelSpec
 from calozoo_core.metrics.result import MetricResult
@@ -26,7 +26,7 @@ __all__ = [
     "Machine",
     "Measurements",
     "Memory",
-    "SampleFacts",
+    "SampleDescription",
     "Timing",
     "read_measurements",
 ]
@@ -35,7 +35,15 @@ MAX_BYTES: Final = 4 << 20
 
 
 class Machine(StrictModel):
-    """Where the measurements were made, since a time means nothing without it."""
+    """Machine of the measurements: a time means nothing without it.
+
+    Arguments:
+        processor: Name of the processor.
+        cores: Number of cores the process may run on.
+        system: Operating system and architecture.
+        python: Version of Python.
+        packages: Versions of the installed packages, by name.
+    """
 
     processor: str
     cores: int
@@ -45,30 +53,30 @@ class Machine(StrictModel):
 
     @classmethod
     def here(cls, *distributions: str) -> Machine:
-        """This machine, with the versions of these distributions and of what all models use."""
+        """This machine, with the versions of these distributions and of those all models use."""
         names = ("calozoo", "calozoo-core", *distributions, "torch", "numpy", "geant4_pybind")
         return cls(
             processor=_processor(),
-            cores=os.cpu_count() or 1,
+            cores=cores(),
             system=f"{platform.system()} {platform.machine()}",
             python=platform.python_version(),
             packages={name: found for name in names if (found := _version(name)) is not None},
         )
 
 
-class SampleFacts(StrictModel):
-    """What the showers were made for, and what they were compared with.
+class SampleDescription(StrictModel):
+    """Incident particles of a sample, and the reference.
 
     Arguments:
-        n_showers: How many of either.
-        energies_gev: Of the primaries; the lowest and the highest if they are not few.
-        theta_deg: Polar angles in the detector's frame; None if a file says.
-        phi_deg: Azimuths, likewise.
-        detector: Where the showers were placed.
-        threshold_mev: Cells with less were left out.
+        n_showers: Number of generated showers, and of those of the reference.
+        energies_gev: Incident energies; the lowest and the highest if they are many.
+        theta_deg: Range of polar angles in the detector's frame; None if they are a file's.
+        phi_deg: Range of azimuths, likewise.
+        detector: Detector the showers were placed into.
+        threshold_mev: Energy below which cells were left out.
         reference: Model, or file, of the reference for cells.
         points_reference: The same for points; None if they were not compared.
-        seed: Decides the primaries and all showers.
+        seed: Seed of the incident particles and of all showers.
     """
 
     n_showers: int
@@ -83,14 +91,14 @@ class SampleFacts(StrictModel):
 
 
 class EnergyRatios(StrictModel):
-    """Means at one energy, or in a range of energies, generated over reference.
+    """Ratios of means at one energy, or in a range of energies, generated over reference.
 
     Arguments:
         low_gev: Lowest energy.
-        high_gev: Highest.
-        n_generated: Showers in it.
-        n_reference: Likewise.
-        visible_energy: Of cells, with its statistical error.
+        high_gev: Highest energy.
+        n_generated: Number of generated showers.
+        n_reference: Number of showers of the reference.
+        visible_energy: Visible energy of cells, with its statistical error.
         hits: Number of cells, likewise.
         points: Number of points, likewise; None if they were not compared.
     """
@@ -105,11 +113,11 @@ class EnergyRatios(StrictModel):
 
 
 class Fidelity(StrictModel):
-    """How good a model is, in one precision.
+    """Fidelity of a model in one precision.
 
     Arguments:
-        precision: Of its arithmetic.
-        extrapolated: Whether some primaries lie outside what it was trained on.
+        precision: Precision of its arithmetic.
+        extrapolated: Whether some incident particles lie outside what it was trained on.
         figures: Every figure, with error and noise floor.
         ratios: Means by incident energy.
     """
@@ -121,15 +129,15 @@ class Fidelity(StrictModel):
 
 
 class EnergyTimes(StrictModel):
-    """What a shower of one energy costs, in milliseconds; each the median of all rounds.
+    """Times per shower at one energy, in milliseconds; each the median of all rounds.
 
     Arguments:
         energy_gev: Incident energy.
-        single_ms: Made alone.
-        batched_ms: In a batch.
-        single_placed_ms: Made alone and placed into the detector.
-        batched_placed_ms: Likewise in a batch.
-        geant4_ms: Full Geant4 for the same primaries; None if it was not timed.
+        single_ms: Generated alone.
+        batched_ms: Generated in a batch.
+        single_placed_ms: Generated alone and placed into the detector.
+        batched_placed_ms: Generated in a batch and placed.
+        geant4_ms: Full Geant4 for the same particles; None if it was not timed.
         speedups: Geant4's time over each of the four, as medians of the rounds' own ratios.
     """
 
@@ -143,16 +151,16 @@ class EnergyTimes(StrictModel):
 
 
 class Timing(StrictModel):
-    """How fast a model is.
+    """Timing of a model.
 
     Arguments:
-        precision: Of its arithmetic.
+        precision: Precision of its arithmetic.
         threads: Threads it may use.
-        rounds: Each figure is the median of them.
+        rounds: Number of rounds; each time is their median.
         batch_size: Showers of a batch.
         geant4: Name of the Geant4 that was timed in turn with it, on one core.
         load: Load average of the machine when it began.
-        energies: A row an energy.
+        energies: Times at each energy.
     """
 
     precision: str
@@ -165,26 +173,26 @@ class Timing(StrictModel):
 
     @property
     def speedup(self) -> float | None:
-        """Geant4's time over the model's, alone, not placed; mean over the energies."""
+        """Speed-up over Geant4, alone, not placed; mean over the energies."""
         return self._mean(0)
 
     @property
     def batched_speedup(self) -> float | None:
-        """The same in batches."""
+        """Speed-up in batches, not placed."""
         return self._mean(1)
 
     @property
     def placed_speedup(self) -> float | None:
-        """Alone, with placement: what the benchmark paper gives."""
+        """Speed-up alone, with placement: the quantity of the full physics benchmark."""
         return self._mean(2)
 
     @property
     def batched_placed_speedup(self) -> float | None:
-        """In batches, with placement."""
+        """Speed-up in batches, with placement."""
         return self._mean(3)
 
     def mean_ms(self, column: Callable[[EnergyTimes], float]) -> float:
-        """The mean over the energies of one of their columns."""
+        """Mean over the energies of one of their columns."""
         return mean(map(column, self.energies))
 
     def _mean(self, column: int) -> float | None:
@@ -193,12 +201,12 @@ class Timing(StrictModel):
 
 
 class Memory(StrictModel):
-    """Peak resident memory of one `calozoo generate`, in 10^6 bytes, and how long it takes.
+    """Peak resident memory of one `calozoo generate`, in 10^6 bytes, and its start-up time.
 
     Arguments:
-        n_showers: How many it made, of 10 to 100 GeV.
+        n_showers: Number of showers, of 10 to 100 GeV.
         peak_mb: Peak resident set of the whole process.
-        interpreter_mb: The same of a Python that does nothing.
+        interpreter_mb: Peak resident set of a Python that does nothing.
         startup_s: Seconds from the command to a file with one shower.
     """
 
@@ -209,28 +217,28 @@ class Memory(StrictModel):
 
     @property
     def generation_mb(self) -> float:
-        """What generating took above the interpreter."""
+        """Peak memory above that of the interpreter."""
         return self.peak_mb - self.interpreter_mb
 
 
 class Measurements(StrictModel):
-    """All that was measured of one model.
+    """Measurements of one model.
 
     Arguments:
-        version: Of this format.
-        spec: What the model is.
-        precision: What it runs in if nothing is asked for.
-        parameters: How many it has; None if it has no weights.
-        weights_bytes: Size of model.safetensors, likewise.
-        weights_sha256: Of each weights file, by name; likewise, and of cards made before this was
-            written down.
-        machine: Where it was measured.
-        sample: For which primaries, against what.
-        fidelity: How good it is, one entry a precision; the default first.
-        timings: How fast it is; one thread in the default precision first. Empty if it is not a
-            fast model.
-        memory: How big it is while it runs; likewise None.
-        notes: What else a reader must know, in words.
+        version: Version of this format.
+        spec: Spec of the model.
+        precision: Its default precision.
+        parameters: Number of parameters; None without weights.
+        weights_bytes: Size of model.safetensors; None without weights.
+        weights_sha256: Hash of each weights file, by name; None without weights, and in cards of
+            before this was recorded.
+        machine: Machine of the measurements.
+        sample: Incident particles and reference.
+        fidelity: Fidelity in each precision; the default first.
+        timings: Timings; one thread in the default precision first. Empty if the model is not a
+            fast simulation.
+        memory: Memory of a generation; None likewise.
+        notes: Remarks for the reader of the card.
         pictures: Files beside the card that it shows.
     """
 
@@ -241,7 +249,7 @@ class Measurements(StrictModel):
     weights_bytes: int | None = None
     weights_sha256: dict[str, str] | None = None
     machine: Machine
-    sample: SampleFacts
+    sample: SampleDescription
     fidelity: tuple[Fidelity, ...] = Field(min_length=1)
     timings: tuple[Timing, ...] = ()
     memory: Memory | None = None
@@ -250,7 +258,7 @@ class Measurements(StrictModel):
 
     @property
     def figures(self) -> dict[tuple[str, str], MetricResult]:
-        """The figures in the default precision, by observable and metric."""
+        """Figures in the default precision, by observable and metric."""
         return {(figure.name, figure.metric): figure for figure in self.fidelity[0].figures}
 
     def as_json(self) -> str:
@@ -259,7 +267,7 @@ class Measurements(StrictModel):
 
 
 def read_measurements(path: Path) -> Measurements:
-    """Measurements of a file.
+    """Measurements in a file.
 
     Raises:
         CalozooError: If it cannot be read, or is not of this format.

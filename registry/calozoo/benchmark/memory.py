@@ -1,4 +1,4 @@
-"""Peak memory and start-up of a whole `calozoo generate`, as the operating system counts them."""
+"""Peak memory and start-up time of a `calozoo generate`, as the operating system counts them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ["measure_memory"]
 
 
 def measure_memory(model: str, n_showers: int = 1000, folder: Path | None = None) -> Memory:
-    """Generate into a file in a process of its own, and ask what it took.
+    """Peak memory and start-up time of a generation, run in a process of its own.
 
     Arguments:
         model: Name of the model.
-        n_showers: How many, of 10 to 100 GeV.
-        folder: Take the weights from here.
+        n_showers: Number of showers, of 10 to 100 GeV.
+        folder: Folder of the weights; None for the model's own.
 
     Raises:
         CalozooError: If the generation fails.
     """
-    _seconds_and_peak_mb(_generation(model, 1, folder))  # brings its files into the disk cache
-    startup, _ = _seconds_and_peak_mb(_generation(model, 1, folder))
-    _, peak = _seconds_and_peak_mb(_generation(model, n_showers, folder))
+    _seconds_and_peak_mb(_command(model, 1, folder))  # brings its files into the disk cache
+    startup, _ = _seconds_and_peak_mb(_command(model, 1, folder))
+    _, peak = _seconds_and_peak_mb(_command(model, n_showers, folder))
     return Memory(
         n_showers=n_showers,
         peak_mb=peak,
@@ -36,16 +36,16 @@ def measure_memory(model: str, n_showers: int = 1000, folder: Path | None = None
     )
 
 
-def _generation(model: str, n_showers: int, folder: Path | None) -> list[str]:
+def _command(model: str, n_showers: int, folder: Path | None) -> list[str]:
     command = [sys.executable, "-m", "calozoo", "generate", "--quiet", "--offline"]
     command += ["--threads", "1", "--model", model, "--energy", "10:100", "-n", str(n_showers)]
     return command if folder is None else [*command, "--weights", str(folder)]
 
 
 def _seconds_and_peak_mb(command: list[str]) -> tuple[float, float]:
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as folder:
         start = perf_counter()
-        peak = _peak_mb([*command, "--out", str(Path(place) / "showers.h5")])
+        peak = _peak_mb([*command, "--out", str(Path(folder) / "showers.h5")])
         return perf_counter() - start, peak
 
 
@@ -58,7 +58,7 @@ def _peak_mb(command: list[str]) -> float:
         check=False,
     )
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last = (done.stderr.strip().splitlines() or ["there was no message"])[-1]
         msg = f"`{' '.join(command[1:])}` failed with exit code {done.returncode}: {last}"
         raise CalozooError(msg)
     # Linux counts in 1024 bytes, macOS in bytes.

@@ -1,4 +1,4 @@
-"""What a benchmark is asked for."""
+"""Request of a benchmark: which models, against what, with how many showers."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from calozoo.models import names
 from calozoo_core.errors import InputError
 from calozoo_core.generator import Precision
 
-__all__ = ["BenchmarkRequest", "of_detector"]
+__all__ = ["BenchmarkRequest", "find_simulation"]
 
 
 @dataclass(frozen=True)
 class BenchmarkRequest:
-    """What a benchmark was asked for.
+    """Request of a benchmark.
 
     Arguments:
         models: Names of models.
         reference: Name of a simulation of the real detector, or a shower file.
-        showers_per_energy: Of each of ten energies; a file brings its own.
-        rounds: Of the timing; 0 to measure neither times nor memory.
-        work: Folder for simulated showers, and for the parts of a run that was stopped.
-        seed: Decides everything that is random.
+        showers_per_energy: Showers of each of ten energies; a file brings its own.
+        rounds: Rounds of the timing; 0 to measure neither times nor memory.
+        work: Folder for simulated showers, and for the checkpoints of a run that was stopped.
+        seed: Seed of the incident particles and of all showers.
         workers: Processes of a simulation.
-        precision: Only this one; None for all that a model offers.
+        precision: The only precision to measure; None for all that a model offers.
         points: Compare points with a simulation of the gapless detector, too.
         geant4: Name of the simulation of the gapless detector, which is timed with the models; None
             to time without.
@@ -49,16 +49,20 @@ class BenchmarkRequest:
     pictures: Path | None = None
 
 
-def of_detector(model: str, detector: str) -> str:
-    """The name of the model of this architecture that simulates this detector.
+def find_simulation(model: str, detector: str) -> str:
+    """Name of the model of an architecture that simulates a detector.
+
+    Arguments:
+        model: `architecture[.tag]`.
+        detector: Name of the detector.
 
     Raises:
         ModelNameError: If no model is called so.
         InputError: If none of them does.
     """
     spec = api.find_model(model)
-    named = [spec] if "." in model else names.list_models(f"{spec.architecture}.*")
-    for one in named:
+    specs = [spec] if "." in model else names.list_models(f"{spec.architecture}.*")
+    for one in specs:
         if one.detector == detector:
             return one.name
     msg = f"{model} makes no showers in {detector}; name a model that does, or a shower file."

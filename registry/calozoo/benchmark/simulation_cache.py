@@ -1,4 +1,4 @@
-"""Simulated showers of a sample's primaries, made once and kept on disk shard by shard."""
+"""Cache of simulated showers: made once for given incident particles, kept on disk by shard."""
 
 from __future__ import annotations
 
@@ -6,37 +6,36 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
 from calozoo import api
 from calozoo_core.errors import InputError, ShowerFileError
-from calozoo_core.generator import Generator, ModelSpec
+from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile, ShowerWriter
 from calozoo_core.placement import Hits, Placement
 from calozoo_core.showers import Showers
 
-__all__ = ["SHARD", "Library", "without_points"]
+__all__ = ["SHARD", "ReplayGenerator", "SimulationCache", "without_points"]
 
 SHARD: Final = 50
 """Showers of a file: a minute's work of one core, which is what an interruption loses at most."""
 
 
-class Library:
-    """Showers of a simulation for given primaries, in files of 50.
+class SimulationCache:
+    """Showers of a simulation for given incident particles, in files of 50.
 
-    With a placement the hits are kept, all of them, and no points; without one the points are kept
-    as they are, but for their times. Whole files that are there already are not made again, also
-    for a sample that has grown.
+    With a placement all hits are kept, and no points; without one the points are kept, but not
+    their times. Complete files are not made again, also for a sample that has grown.
 
     Arguments:
-        folder: Where its files lie, in a folder of their own for each model and seed.
+        folder: Folder of the cache; each model and seed has a folder of its own in it.
         model: Name of the simulation.
-        incident: The primaries.
-        seed: Of the simulation.
-        placement: What finds the hits; None to keep the points.
+        incident: Incident particles.
+        seed: Seed of the simulation.
+        placement: Placement that finds the hits; None to keep the points.
 
     Raises:
         ModelNameError: If no model is called so.
@@ -61,28 +60,28 @@ class Library:
 
     @property
     def name(self) -> str:
-        """What a card calls it."""
+        """Name of the simulation."""
         return self.spec.name
 
     def missing(self) -> list[int]:
         """Numbers of the files that are still to be made."""
-        return [shard for shard in range(-(-len(self) // SHARD)) if not self._is_whole(shard)]
+        return [shard for shard in range(-(-len(self) // SHARD)) if not self._is_complete(shard)]
 
     def count(self, shards: list[int]) -> int:
-        """Showers that these files hold when they are whole."""
+        """Number of showers in these files when they are complete."""
         return sum(self._rows(shard).stop - self._rows(shard).start for shard in shards)
 
     def make(
         self, *, workers: int | None = None, on_batch: Callable[[int], None] = lambda _: None
     ) -> None:
-        """Simulate what is missing.
+        """Simulate the missing files.
 
         Arguments:
             workers: Processes of the simulation, if it takes any.
-            on_batch: Called with the number of showers of each file that is whole.
+            on_batch: Called with the number of showers of each complete file.
 
         Raises:
-            CalozooError: What the simulation raises; files that are whole stay.
+            CalozooError: What the simulation raises; complete files stay.
         """
         missing = self.missing()
         if not missing:
@@ -94,7 +93,7 @@ class Library:
                 on_batch(self._write(shard, generator))
 
     def batches(self) -> Iterator[tuple[Showers, Hits | None]]:
-        """The showers in order, file by file, with their hits if those are kept.
+        """Showers in order, file by file, with their hits if those are kept.
 
         Raises:
             ShowerFileError: If a file is missing or damaged.
@@ -107,7 +106,7 @@ class Library:
                 yield showers, None if self.placement is None else file.hits(few)
 
     def showers(self, rows: slice) -> Showers:
-        """The points of a run of neighbouring showers."""
+        """Points of a range of showers."""
         parts = []
         for shard in range(rows.start // SHARD, -(-rows.stop // SHARD)):
             first = shard * SHARD
@@ -116,7 +115,7 @@ class Library:
         return replace(Showers.concatenate(parts), incident=self.incident[rows])
 
     def close(self) -> None:
-        """Nothing is open between calls; a generator in its place would hold something."""
+        """Do nothing: no file is open between calls. A generator in its place is closed."""
 
     def _write(self, shard: int, generator: Generator) -> int:
         incident = self.incident[self._rows(shard)]
@@ -145,30 +144,72 @@ class Library:
     def _rows(self, shard: int) -> slice:
         return slice(shard * SHARD, min((shard + 1) * SHARD, len(self)))
 
-    def _is_whole(self, shard: int) -> bool:
-        """Whether a file is there, and has the showers of these primaries.
+    def _is_complete(self, shard: int) -> bool:
+        """Whether a file is there, with all showers of these incident particles.
 
         Raises:
-            InputError: If it has the showers of others.
+            InputError: If it holds showers of other incident particles.
         """
         path, wanted = self._path(shard), self.incident[self._rows(shard)]
         try:
             with ShowerFile(path) as file:
-                kept = file.incident(slice(0, len(wanted)))
+                found = file.incident(slice(0, len(wanted)))
         except ShowerFileError:
             return False
-        n = len(kept)
+        n = len(found)
         if not (
-            np.array_equal(kept.energy, wanted.energy[:n])
-            and np.allclose(kept.direction, wanted.direction[:n], atol=1e-6)
+            np.array_equal(found.energy, wanted.energy[:n])
+            and np.allclose(found.direction, wanted.direction[:n], atol=1e-6)
         ):
             msg = f"{path} holds showers of other primaries; give an empty folder as --work."
             raise InputError(msg)
         return n == len(wanted)
 
 
+class ReplayGenerator(Generator):
+    """Generator that returns the showers of a cache, to feed a model that is fed by a simulation.
+
+    Arguments:
+        cache: Cache with points.
+    """
+
+    default_batch_size: ClassVar[int] = SHARD
+
+    def __init__(self, cache: SimulationCache) -> None:
+        super().__init__(cache.spec)
+        self._cache = cache
+
+    @classmethod
+    def load(
+        cls,
+        spec: ModelSpec,
+        folder: Path | None,
+        *,
+        device: str = "cpu",
+        precision: Precision | None = None,
+    ) -> Self:
+        """Refuse: it is not a model that is loaded by name.
+
+        Raises:
+            InputError: Always.
+        """
+        del folder, device, precision
+        msg = f"Cached showers of {spec.name} are not loaded by name: give their SimulationCache."
+        raise InputError(msg)
+
+    def sample(self, incident: Incident, seed: int, first: int) -> Showers:
+        """Cached showers of these incident particles, of which the first is number `first`."""
+        del seed
+        return self._cache.showers(slice(first, first + len(incident)))
+
+    @property
+    def precision(self) -> str:
+        """Precision of simulations: "float64"."""
+        return "float64"
+
+
 def without_points(showers: Showers) -> Showers:
-    """The same showers, of which only the primaries are left."""
+    """Showers with the same incident particles and no points."""
     nothing = np.zeros(0, np.float32)
     return replace(
         showers,

@@ -1,4 +1,4 @@
-"""The primaries that every model of a benchmark is given, and Geant4 with them."""
+"""Single photons from the interaction point: the incident particles of the benchmark."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ def single_photons(
     seed: int = 0,
     energies_gev: Sequence[float] = ENERGIES_GEV,
 ) -> Incident:
-    """Photons straight from the interaction point into the stave that lies on top.
+    """Photons that fly straight from the interaction point into the top stave of the barrel.
 
-    Directions are uniform in solid angle within the angles. Primary i has energy number i modulo
-    their number, and a direction that depends on the seed and on i alone: with more showers an
-    energy, those that were there before stay the same.
+    Directions are uniform in solid angle within the angles. Photon i has energy i modulo their
+    number, and a direction that depends on the seed and on i alone: with more showers per energy,
+    the first ones stay the same.
 
     References:
         | Full physics benchmark, section IV A: https://arxiv.org/abs/2511.17293
 
     Arguments:
-        placement: The detector they enter.
-        showers_per_energy: Of each energy.
-        seed: Decides the directions.
-        energies_gev: By default 10, 20, ... 100 GeV.
+        placement: Detector they enter.
+        showers_per_energy: Number of photons of each energy.
+        seed: Seed of the directions.
+        energies_gev: Incident energies; by default 10, 20, ... 100 GeV.
 
     Returns:
-        The primaries, with where they cross the face, and their directions in the local frame.
+        The photons, with their entry points on the face and directions in the local frame.
 
     Raises:
         InputError: If the number is not positive, or a line misses the detector.

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from calozoo.benchmark.measurements import Measurements, read_measurements
-from calozoo.benchmark.metric_labels import label, printed, sort_key, unit
 from calozoo.cards.hub_metadata import front_matter
 from calozoo.cards.literature import PublishedFigure, published_figures
+from calozoo.cards.metric_labels import label, printed, sort_key, unit
 from calozoo_core.errors import CalozooError
 from calozoo_core.metrics.result import MetricResult
 

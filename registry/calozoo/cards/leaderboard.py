@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from calozoo.benchmark.measurements import Measurements
-from calozoo.benchmark.metric_labels import LABELS, label, printed, sort_key, unit
 from calozoo.cards.literature import published_figures
+from calozoo.cards.metric_labels import LABELS, label, printed, sort_key, unit
 from calozoo_core.errors import InputError
 from calozoo_core.metrics.result import MetricResult
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from calozoo.cli.completion import complete_models, complete_sources
 from calozoo.cli.progress import progress_bar
+from calozoo_core.errors import CalozooError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from calozoo.benchmark.measurements import Measurements
 
 __all__ = ["benchmark"]
 
@@ -132,10 +138,9 @@ def benchmark(
     from calozoo.generation.threads import use_threads
 
     use_threads(1)  # before numpy is imported; times are taken in processes of their own
-    from calozoo.benchmark.benchmark import BUSY, Benchmark
-    from calozoo.benchmark.notes import notes_by_model, with_notes
+    from calozoo.benchmark.benchmark import Benchmark
     from calozoo.benchmark.request import BenchmarkRequest
-    from calozoo.benchmark.system_load import load_average
+    from calozoo.benchmark.speed import BUSY, load_average
     from calozoo.cards.card import write_card
     from calozoo.generation.parsing import is_shower_file
 
@@ -161,7 +166,7 @@ def benchmark(
             click.echo(title, err=True)
         return progress_bar(total, hidden=quiet, of=of)
 
-    lines = notes_by_model(notes, request.models)
+    lines = _notes_by_model(notes, request.models)
     run = Benchmark(request, progress)
     load = load_average()
     if request.rounds and load > BUSY and not quiet:
@@ -172,7 +177,7 @@ def benchmark(
         )
     measured = []
     for found in run.run():
-        measurements = with_notes(found, lines, out)
+        measurements = _with_notes(found, lines, out)
         measured.append(measurements)
         if out is not None:
             place = write_card(out, measurements)
@@ -185,3 +190,46 @@ def benchmark(
         from calozoo.cli.compare import board_text
 
         click.echo(board_text(leaderboard(measured)))
+
+
+def _notes_by_model(
+    notes: Sequence[tuple[str, str]], models: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """Notes by the full name of the model they are about.
+
+    Raises:
+        ModelNameError: If no model is called so.
+        InputError: If the model is not measured.
+    """
+    from calozoo import api
+    from calozoo.models import names
+
+    measured = {api.find_model(names.split_revision(name)[0]).name for name in models}
+    by_model: dict[str, tuple[str, ...]] = {}
+    for model, note in notes:
+        name = api.find_model(model).name
+        if name not in measured:
+            msg = f"A note is about {name}, which is not measured; name it, or leave the note out."
+            raise InputError(msg)
+        by_model[name] = (*by_model.get(name, ()), note)
+    return by_model
+
+
+def _with_notes(
+    measurements: Measurements, notes: Mapping[str, tuple[str, ...]], cards: Path | None
+) -> Measurements:
+    """Measurements with the notes on their model, or with those of the card that they replace."""
+    lines = notes.get(measurements.spec.name)
+    if lines is None and cards is not None:
+        lines = _notes_of_card(cards / measurements.spec.name)
+    return measurements.model_copy(update={"notes": lines or ()})
+
+
+def _notes_of_card(folder: Path) -> tuple[str, ...]:
+    from calozoo.benchmark.measurements import read_measurements
+    from calozoo.cards.card import MEASUREMENTS
+
+    try:
+        return read_measurements(folder / MEASUREMENTS).notes
+    except CalozooError:
+        return ()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo import api
 from calozoo.evaluation.accumulate import POINTS_AT_ONCE, SHOWERS_AT_ONCE
@@ -22,7 +21,7 @@ from calozoo_core.io import ShowerFile
 from calozoo_core.observables import Deposits, merged_cells, placed_cells, points
 from calozoo_core.placement import Placement, load_placement
 from calozoo_core.showers import Showers
-from calozoo_core.typing import FloatArray
+from calozoo_core.typing import BoolArray, FloatArray
 from calozoo_core.weights import WEIGHT_FILES, sha256, write_config
 from calozoo_core.weights.calibration import CalibrationRecord, Ratio
 
@@ -85,9 +84,9 @@ def ratios(generated: Contents, reference: Contents, energy_gev: float) -> dict[
     }
 
 
-def near(energies: FloatArray, energy_gev: float) -> NDArray[np.bool_]:
+def near(energies: FloatArray, energy_gev: float) -> BoolArray:
     """Which showers are of about this energy, shape (n,)."""
-    close: NDArray[np.bool_] = np.abs(energies / energy_gev - 1) <= WIDTH
+    close: BoolArray = np.abs(energies / energy_gev - 1) <= WIDTH
     return close
 
 

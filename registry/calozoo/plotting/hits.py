@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_core.placement import Hits, Placement
-from calozoo_core.typing import FloatArray
+from calozoo_core.typing import BoolArray, FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +51,7 @@ class PlacedShower:
         points = np.stack(np.broadcast_arrays(x, y, depth), axis=-1).astype(np.float64)
         return self.placement.to_global(points.reshape(-1, 3), self.position)
 
-    def is_live(self, x: Any, y: Any, layer: int) -> NDArray[np.bool_]:
+    def is_live(self, x: Any, y: Any, layer: int) -> BoolArray:
         """Whether there is a cell at each local place of a layer, shape (N,)."""
         points = self.to_global(x, y, self.placement.detector.layer_depth_mm[layer])
         return self.placement.cells(points, np.full(len(points), layer, np.uint8)) >= 0
@@ -152,7 +151,7 @@ def _view(shower: PlacedShower) -> tuple[int, int]:
     return (2, 1) if abs(inwards[1, 2] - inwards[0, 2]) > np.sqrt(0.5) else (0, 1)
 
 
-def _stretches(at: FloatArray, is_live: NDArray[np.bool_]) -> Iterator[FloatArray]:
+def _stretches(at: FloatArray, is_live: BoolArray) -> Iterator[FloatArray]:
     """Each run of live places, thinned out."""
     changes = np.flatnonzero(np.diff(np.concatenate([[False], is_live, [False]])))
     for first, end in zip(changes[::2], changes[1::2], strict=True):
