@@ -32,7 +32,6 @@ from click.testing import CliRunner
 
 from calozoo import Generator, Incident, ModelSpec, Showers, list_models, load
 from calozoo.cli import cli
-from calozoo.refinement.report import read_report
 from calozoo_core.comparison import compare, compare_features
 from calozoo_core.io import (
     ShowerFile,
@@ -47,6 +46,7 @@ from calozoo_core.io import (
 from calozoo_core.observables import ObservableAccumulator
 from calozoo_core.placement import Hits, load_placement
 from calozoo_core.voxels import CylinderVoxels
+from calozoo_refine.report import read_report
 
 __all__ = [
     "FILES",

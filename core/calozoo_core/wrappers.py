@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from calozoo_core.generator import ModelSpec, ObjectPath
+from calozoo_core.strict_model import StrictModel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +25,7 @@ __all__ = ["WrapperFitter", "WrapperResult", "WrapperSpec"]
 Table = Sequence[Sequence[str]]
 
 
-class WrapperSpec(BaseModel):
+class WrapperSpec(StrictModel):
     """Description of a wrapper, which can be read without importing its code.
 
     Arguments:
@@ -41,8 +42,6 @@ class WrapperSpec(BaseModel):
         >>> spec.suffix, spec.fitter
         ('+half', None)
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     suffix: Annotated[str, StringConstraints(pattern=r"^\+[a-z0-9][a-z0-9_-]*$")]
     summary: str = Field(min_length=1)

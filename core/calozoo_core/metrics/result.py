@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from pydantic import Field, model_validator
 
 from calozoo_core.observables.binning import Binning
 from calozoo_core.strict_model import StrictModel
 
-__all__ = ["MetricResult"]
+__all__ = ["MetricResult", "format_with_error"]
 
 
 class MetricResult(StrictModel):
@@ -57,3 +59,18 @@ class MetricResult(StrictModel):
             msg = "a figure has either a value or a reason why it has none"
             raise ValueError(msg)
         return self
+
+
+def format_with_error(value: float, error: float) -> str:
+    """Text of a value and its error, to two digits of the error.
+
+    Example:
+        >>> format_with_error(17.98, 5.26), format_with_error(0.05, 0.011)
+        ('18.0 ± 5.3', '0.050 ± 0.011')
+        >>> format_with_error(342.2, 123.4), format_with_error(1.2345, 0.0)
+        ('342 ± 123', '1.23')
+    """
+    if not error > 0:
+        return f"{value:.3g}"
+    digits = min(8, max(0, 1 - math.floor(math.log10(error))))
+    return f"{value:.{digits}f} ± {error:.{digits}f}"

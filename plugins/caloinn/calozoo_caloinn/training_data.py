@@ -14,8 +14,8 @@ from calozoo_caloinn.networks import conditions
 from calozoo_caloinn.rings import RingPoints, ring_points
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.random import stream
-from calozoo_core.refining import TailEnhancedSampler
 from calozoo_core.showers import Showers
+from calozoo_core.training.tail_sampler import TailEnhancedSampler
 from calozoo_core.typing import Float32Array as FloatArray
 
 __all__ = ["Batch", "Sample", "batch", "vectors"]
@@ -53,7 +53,7 @@ class Sample:
             ring_points(showers, config.rings, keep),
             incident.energy,
             conditions(incident.energy, incident.direction),
-            TailEnhancedSampler.of(showers, boost=tails) if tails > 1 else None,
+            TailEnhancedSampler.from_showers(showers, boost=tails) if tails > 1 else None,
         )
 
     def __len__(self) -> int:

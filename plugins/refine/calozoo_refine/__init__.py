@@ -12,7 +12,8 @@ __all__ = ["REFINED", "register_wrappers"]
 REFINED = WrapperSpec(
     suffix="+refined",
     summary="its tails corrected on Geant4's.",
-    factory="calozoo_core.refining:Refined",
+    factory="calozoo_refine.generator:RefinedGenerator",
+    fitter="calozoo_refine.fitting:refine",
 )
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from calozoo.cli.completion import complete_models
-from calozoo.cli.evaluation_table import measured
 from calozoo.cli.signals import stoppable
 from calozoo.cli.table import aligned
 
@@ -103,6 +102,8 @@ def calibrate(
 
 
 def _table(factors: dict[str, float], record: CalibrationRecord) -> str:
+    from calozoo_core.metrics.result import format_with_error
+
     what = {
         "n_points": f"{record.compared} in a shower",
         "energy": f"visible energy at {record.energy_gev:g} GeV",
@@ -113,8 +114,8 @@ def _table(factors: dict[str, float], record: CalibrationRecord) -> str:
         rows.append(
             (
                 what[name],
-                measured(before.value, before.error),
-                measured(after.value, after.error),
+                format_with_error(before.value, before.error),
+                format_with_error(after.value, after.error),
                 f"{factor:.5f}",
             )
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from calozoo.cli.table import aligned
+from calozoo_core.metrics.result import format_with_error
 
 if TYPE_CHECKING:
     from calozoo.cards.literature import PublishedFigure
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from calozoo.evaluation.plan import SampleRecord
     from calozoo_core.metrics.result import MetricResult
 
-__all__ = ["evaluation_text", "measured"]
+__all__ = ["evaluation_text"]
 
 GROUPS = {
     "points": "POINTS",
@@ -105,7 +106,7 @@ def _row(
     head = (name, f"{metric} [{unit}]" if unit else metric)
     if figure.value is None:
         return (*head, f"- {_mark(figure.reason or '', footnotes)}", "", "")
-    value = measured(figure.value / scale, (figure.error or 0) / scale)
+    value = format_with_error(figure.value / scale, (figure.error or 0) / scale)
     floor = "" if figure.noise_floor is None else _rounded(figure.noise_floor / scale)
     papers = [
         f"{_printed(p, scale)} {_mark(_paper(p), footnotes)}"
@@ -124,7 +125,7 @@ def _rounded(value: float) -> str:
 def _printed(figure: PublishedFigure, scale: float) -> str:
     # A row whose unit nobody knows is shown as it is printed.
     by = 1.0 if figure.note else scale
-    return measured(figure.value / by, figure.error / by)
+    return format_with_error(figure.value / by, figure.error / by)
 
 
 def _paper(figure: PublishedFigure) -> str:
@@ -134,16 +135,3 @@ def _paper(figure: PublishedFigure) -> str:
 
 def _mark(text: str, footnotes: dict[str, str]) -> str:
     return footnotes.setdefault(text, f"[{len(footnotes) + 1}]")
-
-
-def measured(value: float, error: float) -> str:
-    """A value with its error, to two digits of the error.
-
-    Example:
-        >>> measured(17.98, 5.26), measured(0.05, 0.011), measured(342.2, 123.4)
-        ('18.0 ± 5.3', '0.050 ± 0.011', '342 ± 123')
-    """
-    if not error > 0:
-        return f"{value:.3g}"
-    digits = max(0, 1 - math.floor(math.log10(error)))
-    return f"{value:.{digits}f} ± {error:.{digits}f}"

@@ -1,8 +1,8 @@
-"""`calozoo refine`: a model's tails, made Geant4's."""
+"""`calozoo refine`: fit of the wrapper `+refined`, which corrects a model's tails."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,15 @@ import click
 from calozoo.cli.completion import complete_models
 from calozoo.cli.progress import progress_bar
 from calozoo.cli.signals import stoppable
+from calozoo.cli.table import aligned
+from calozoo_core.markdown import table
 
 if TYPE_CHECKING:
-    from calozoo_core.refining import Mode
+    from calozoo_core.wrappers import WrapperResult
 
 __all__ = ["refine"]
+
+SUFFIX = "+refined"
 
 
 @click.command(short_help="Bring a model's tails to Geant4's.")
@@ -106,7 +110,7 @@ def refine(
     model: str,
     reference: tuple[Path, ...],
     out: Path,
-    mode: Mode,
+    mode: str,
     moves: bool,
     acceptance: float,
     steps: int,
@@ -127,22 +131,14 @@ def refine(
       calozoo refine caloinn --reference ild_photons --out refined
       calozoo generate --model caloinn+refined --weights refined --energy 50 -n 100 --out f.h5
     """
-    from calozoo.cli.refinement_table import refinement_markdown, refinement_text
-    from calozoo.refinement import refine
-    from calozoo_core.refining import Recipe
+    from calozoo import api
+    from calozoo.models.names import find_fitter
 
+    fit = find_fitter(SUFFIX)
     if plot is not None:
         from calozoo.plotting.showers import check_picture
 
         check_picture(plot)
-    recipe = Recipe(
-        mode=mode,
-        moves=moves,
-        lowest_acceptance=acceptance,
-        steps=steps,
-        copies=copies,
-        seed=seed,
-    )
     with ExitStack() as running:
         stop_if_asked = running.enter_context(stoppable())
         advance = [lambda n: None]
@@ -154,25 +150,41 @@ def refine(
             advance[0](n)
             stop_if_asked()
 
-        report, judged = refine.refine(
-            model,
+        result = fit(
+            running.enter_context(closing(api.load(model, folder=weights))),
             reference,
             out,
-            recipe,
-            folder=weights,
-            held_out=held_out,
             overwrite=overwrite,
             on_start=on_start,
             on_showers=on_showers,
+            mode=mode,
+            moves=moves,
+            acceptance=acceptance,
+            steps=steps,
+            copies=copies,
+            held_out=held_out,
+            seed=seed,
         )
     if as_json:
-        click.echo(report.model_dump_json(indent=2))
+        click.echo(result.to_json())
     else:
-        click.echo(refinement_markdown(report) if markdown else refinement_text(report))
+        click.echo(_markdown(result) if markdown else _text(result))
     if plot is not None:
-        from calozoo.refinement.plot import draw_tails
+        from calozoo.plotting.showers import save_picture
 
-        draw_tails(plot, judged, report)
+        save_picture(plot, result.figure)
     if not quiet:
         also = "" if plot is None else f", drawn in {plot}"
         click.echo(f"written to {out}{also}", err=True)
+
+
+def _text(result: WrapperResult) -> str:
+    """Summary and aligned tables of a fit."""
+    return "\n\n".join(["\n".join(result.summary), *(aligned(rows) for rows in result.tables)])
+
+
+def _markdown(result: WrapperResult) -> str:
+    """Summary and tables of a fit as Markdown."""
+    summary = "\n".join(f"- {line}" for line in result.summary)
+    tables = (table(header, rows) for header, *rows in result.tables)
+    return "\n\n".join([summary, *tables]) + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import pkgutil
 import re
 import sys
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ from calozoo_core.generator import Generator, ModelSpec
 
 if TYPE_CHECKING:
     from calozoo.models.discovery import Registration
-    from calozoo_core.wrappers import WrapperSpec
+    from calozoo_core.wrappers import WrapperFitter, WrapperSpec
 
 __all__ = [
     "HUB_PREFIX",
@@ -28,6 +29,7 @@ __all__ = [
     "find",
     "find_entry",
     "find_factory",
+    "find_fitter",
     "find_wrapper",
     "is_repository",
     "list_absent",
@@ -183,6 +185,29 @@ def split_repository(name: str) -> tuple[str, str | None]:
         msg = f"'{name}' is no repository of the Hub; write hub:ORG/NAME or hub:ORG/NAME@REVISION."
         raise InputError(msg)
     return repo, revision or None
+
+
+def find_fitter(suffix: str) -> WrapperFitter:
+    """Function that fits the wrapper of this suffix, imported now.
+
+    Arguments:
+        suffix: A suffix of `WRAPPER_DISTRIBUTIONS`.
+
+    Raises:
+        ModelNameError: If no plugin with the wrapper is installed; the message says what to type.
+        PluginError: If it cannot be imported, or has no fitter.
+    """
+    wrapper = find_wrapper(suffix)
+    if wrapper is None:
+        name = f"the wrapper {suffix}"
+        raise _unavailable(name, WRAPPER_DISTRIBUTIONS[suffix])
+    try:
+        fitter: WrapperFitter = pkgutil.resolve_name(wrapper.fitter or "")
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        msg = f"{suffix} cannot be fitted, since importing {wrapper.fitter} failed: {reason}."
+        raise PluginError(msg) from error
+    return fitter
 
 
 def split_revision(name: str) -> tuple[str, str | None]:

@@ -13,12 +13,12 @@ import pytest
 
 from calozoo import api
 from calozoo.cli import main
-from calozoo.refinement.report import read_report
 from calozoo_core.errors import InputError, ModelNameError, WeightsError
 from calozoo_core.incident import Incident
 from calozoo_core.io import write_showers
-from calozoo_core.refining import RefinementConfig, read_refinement, write_refinement
 from calozoo_core.testing import ModelContract
+from calozoo_refine.refinement import RefinementConfig, read_refinement, write_refinement
+from calozoo_refine.report import read_report
 
 N = 1200
 

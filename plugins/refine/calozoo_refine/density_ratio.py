@@ -1,4 +1,4 @@
-"""A classifier of Geant4 against generated showers, whose output is a ratio of densities."""
+"""Density ratio of Geant4 and generated showers, estimated by a calibrated classifier."""
 
 from __future__ import annotations
 
@@ -6,57 +6,56 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from calozoo_core.observables.tails import TAIL_OBSERVABLES, TailSample
 from calozoo_core.random import stream
-from calozoo_core.refining.observables import OBSERVABLES, Sample
-from calozoo_core.refining.trend import Span, Trend
-from calozoo_core.typing import FloatArray
+from calozoo_core.typing import Float32Array, FloatArray
+from calozoo_refine.quantile_transport import ConditionalScaling, IncidentRange
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = ["N_INPUTS", "FittedRatio", "Layers", "RatioEstimator", "fit_ratio"]
+__all__ = ["N_INPUTS", "WIDTH", "DensityRatio", "DensityRatioFit", "Layers", "fit_density_ratio"]
 
-Layers = tuple[NDArray[np.float32], ...]
+Layers = tuple[Float32Array, ...]
 """Weights and biases of one network in turn: (out, in), (out,), ..."""
 
-N_INPUTS: Final = len(OBSERVABLES) + 4
-"""The tail observables, and energy and direction."""
+N_INPUTS: Final = len(TAIL_OBSERVABLES) + 4
+"""Number of inputs: the tail observables, the energy and the direction."""
 
-FARTHEST: Final = 6.0
-"""Inputs beyond so many spreads are taken for ones there: no network has seen any."""
+LARGEST_INPUT: Final = 6.0
+"""Inputs are clipped at this many standard deviations, beyond which there is no training data."""
 
 FOLDS: Final = 5
 WIDTH: Final = 48
 BATCH: Final = 512
-RATE, DECAY = 3e-3, 1e-2
+LEARNING_RATE, WEIGHT_DECAY = 3e-3, 1e-2
 EPOCHS, PATIENCE = 50, 6
 
 
 @dataclass(frozen=True, eq=False)
-class RatioEstimator:
-    """The logarithm of how much more likely a shower is in Geant4 than in a model.
+class DensityRatio:
+    """Logarithm of the ratio of Geant4's density of showers to that of a model.
 
-    Small networks, one a fold of the showers they were trained on, whose outputs are averaged and
-    then calibrated. They see the tail observables, standardised at the shower's energy and angle,
-    and the primary; not voxels: with every dimension that a classifier finds a difference in, the
-    part of the showers that it would keep falls.
+    The outputs of small networks, one a fold of the training showers, are averaged and calibrated.
+    Inputs are the tail observables, standardised at the shower's energy and angle, and the primary.
+    There are no voxels among them: with every dimension in which a classifier finds a difference,
+    accept-reject keeps fewer showers.
 
     Arguments:
-        trend: What observables are standardised with.
-        networks: The layers of each.
+        scaling: Standardisation of the observables.
+        networks: Layers of each network.
         calibration: Slope and offset from the mean output to the logarithm of the ratio.
     """
 
-    trend: Trend
+    scaling: ConditionalScaling
     networks: tuple[Layers, ...]
     calibration: tuple[float, float] = (1.0, 0.0)
 
-    def log_ratio(self, sample: Sample) -> FloatArray:
-        """Of each shower, shape (n,)."""
-        inputs = _inputs(self.trend, sample)
+    def log_ratio(self, sample: TailSample) -> FloatArray:
+        """Logarithm of the ratio for each shower, shape (n,)."""
+        inputs = _inputs(self.scaling, sample)
         mean = np.mean([_output(layers, inputs) for layers in self.networks], axis=0)
         slope, offset = self.calibration
         ratio: FloatArray = slope * mean.astype(np.float64) + offset
@@ -64,69 +63,70 @@ class RatioEstimator:
 
 
 @dataclass(frozen=True, eq=False)
-class FittedRatio:
-    """A fitted estimator, and what it said of showers while it had not seen them.
+class DensityRatioFit:
+    """Fitted density ratio, with its cross-validated output.
 
     Arguments:
-        estimator: The estimator.
-        held_out: For each generated shower of the fit, the calibrated output of the network that
-            was trained without it, shape (n_generated,).
-        auc: Of those outputs, against those for the reference.
+        density_ratio: The fitted ratio.
+        held_out: Calibrated output for each generated shower of the network that was trained
+            without it, shape (n_generated,).
+        auc: Area under the ROC curve of the held-out outputs, for reference against generated.
     """
 
-    estimator: RatioEstimator
+    density_ratio: DensityRatio
     held_out: FloatArray
     auc: float
 
 
-def fit_ratio(
-    span: Span,
-    generated: Sample,
-    reference: Sample,
+def fit_density_ratio(
+    incident_range: IncidentRange,
+    generated: TailSample,
+    reference: TailSample,
     seed: int,
-) -> FittedRatio:
-    """Train the networks, each on four fifths of the showers, and calibrate them on the rest.
+) -> DensityRatioFit:
+    """Density ratio, cross-validated: every network is trained on four fifths of the showers.
 
-    Of its four fifths an eighth says when to stop. What a network says of the fifth it did not see
-    calibrates all of them (Platt's slope and offset). Generated and reference showers count
-    the same in total, so the output is the ratio of densities.
+    An eighth of the four fifths is used for early stopping. The outputs for the remaining fifth
+    calibrate all networks (Platt's slope and offset). Generated and reference showers have the
+    same total weight, so the output is the ratio of densities.
 
     Arguments:
-        span: What the primaries range over.
+        incident_range: Range of the primaries.
         generated: A model's showers.
-        reference: Geant4's, of primaries with the same distribution.
-        seed: Of the folds, starts and batches.
+        reference: Geant4's showers, for equally distributed primaries.
+        seed: Seed of the folds, initial weights and batches.
     """
-    trend = Trend.fitted(span, reference.values, reference.incident)
-    mine, theirs = _inputs(trend, generated), _inputs(trend, reference)
-    parts = [
+    scaling = ConditionalScaling.fit(incident_range, reference.values, reference.incident)
+    mine, theirs = _inputs(scaling, generated), _inputs(scaling, reference)
+    folds = [
         stream(seed, k, "folds").integers(FOLDS, size=len(side))
         for k, side in enumerate((mine, theirs))
     ]
     held_out = np.zeros(len(mine)), np.zeros(len(theirs))
     networks = []
     for fold in range(FOLDS):
-        kept = [side[part != fold] for side, part in zip((mine, theirs), parts, strict=True)]
-        networks.append(_trained(kept[0], kept[1], seed, fold))
-        for said, side, part in zip(held_out, (mine, theirs), parts, strict=True):
-            said[part == fold] = _output(networks[-1], side[part == fold])
-    slope, offset = _platt(*held_out)
-    return FittedRatio(
-        RatioEstimator(trend, tuple(networks), (slope, offset)),
+        kept = [side[part != fold] for side, part in zip((mine, theirs), folds, strict=True)]
+        networks.append(_train(kept[0], kept[1], seed, fold))
+        for output, side, part in zip(held_out, (mine, theirs), folds, strict=True):
+            output[part == fold] = _output(networks[-1], side[part == fold])
+    slope, offset = _platt_calibration(*held_out)
+    return DensityRatioFit(
+        DensityRatio(scaling, tuple(networks), (slope, offset)),
         slope * held_out[0] + offset,
         _auc(*held_out),
     )
 
 
-def _inputs(trend: Trend, sample: Sample) -> NDArray[np.float32]:
-    """What the networks see, shape (n, 12)."""
-    energy, slant = trend.span.coordinates(sample.incident)
-    away = np.clip(trend.standardised(sample.values, sample.incident), -FARTHEST, FARTHEST)
+def _inputs(scaling: ConditionalScaling, sample: TailSample) -> Float32Array:
+    """Inputs of the networks, shape (n, 12)."""
+    energy, slant = scaling.incident_range.coordinates(sample.incident)
+    standard = scaling.standardise(sample.values, sample.incident)
+    clipped = np.clip(standard, -LARGEST_INPUT, LARGEST_INPUT)
     across = sample.incident.direction[:, :2]
-    return np.column_stack([energy, slant, across, away]).astype(np.float32)
+    return np.column_stack([energy, slant, across, clipped]).astype(np.float32)
 
 
-def _output(layers: Layers, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+def _output(layers: Layers, inputs: Float32Array) -> Float32Array:
     values = inputs
     for i in range(0, len(layers), 2):
         if i:
@@ -135,10 +135,8 @@ def _output(layers: Layers, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
     return values[:, 0]
 
 
-def _trained(
-    generated: NDArray[np.float32], reference: NDArray[np.float32], seed: int, fold: int
-) -> Layers:
-    """One network, stopped where what it has not seen is told apart best."""
+def _train(generated: Float32Array, reference: Float32Array, seed: int, fold: int) -> Layers:
+    """Layers of one network, with early stopping."""
     import torch
 
     random = stream(seed, fold, "classifier")
@@ -151,7 +149,7 @@ def _trained(
         [side[: len(side) // 8] for side in sides],
         [side[len(side) // 8 :] for side in sides],
     )
-    optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=DECAY)
+    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     best, kept, waited = float("inf"), [p.detach().clone() for p in network.parameters()], 0
     for _ in range(EPOCHS):
         order = torch.randperm(len(seen[1]), generator=source)
@@ -174,7 +172,7 @@ def _trained(
 
 
 def _network(source: torch.Generator) -> nn.Sequential:
-    """Three layers, started from their own random numbers."""
+    """Network of three layers, initialised from `source`."""
     import torch
     from torch import nn
 
@@ -195,13 +193,14 @@ def _network(source: torch.Generator) -> nn.Sequential:
 
 
 def _entropy(generated: Tensor, reference: Tensor) -> Tensor:
+    """Binary cross entropy."""
     from torch.nn.functional import softplus
 
     return (softplus(generated).mean() + softplus(-reference).mean()) / 2
 
 
-def _platt(generated: FloatArray, reference: FloatArray) -> tuple[float, float]:
-    """Slope and offset that make these outputs the most likely, both sides weighing the same."""
+def _platt_calibration(generated: FloatArray, reference: FloatArray) -> tuple[float, float]:
+    """Slope and offset of Platt's calibration, both sides having the same total weight."""
     output = np.concatenate([generated, reference])
     truth = np.repeat([0.0, 1.0], [len(generated), len(reference)])
     weight = np.repeat(
@@ -214,12 +213,12 @@ def _platt(generated: FloatArray, reference: FloatArray) -> tuple[float, float]:
         slope = terms.T @ (weight * (truth - chance))
         curvature = (terms * (weight * chance * (1 - chance))[:, None]).T @ terms
         found = found + np.linalg.solve(curvature + 1e-6 * np.eye(2), slope)
-    # A network that has learnt nothing must not turn what it says round.
+    # A network that has learnt nothing must not have its sign inverted.
     return float(np.clip(found[0], 0.0, 2.0)), float(found[1])
 
 
 def _auc(generated: FloatArray, reference: FloatArray) -> float:
-    """Chance that a reference shower has the larger output."""
+    """Area under the ROC curve: probability that a reference shower has the larger output."""
     order = np.sort(generated)
     below = np.searchsorted(order, reference, side="left")
     upto = np.searchsorted(order, reference, side="right")

@@ -1,4 +1,4 @@
-"""Training showers drawn more often where the tails are."""
+"""Sampling of training showers in which those of the tails come more often."""
 
 from __future__ import annotations
 
@@ -6,32 +6,31 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError
-from calozoo_core.refining.observables import sampled
-from calozoo_core.refining.tails import TailScore
+from calozoo_core.observables.tails import TailSample, TailScore
 from calozoo_core.showers import Showers
-from calozoo_core.typing import FloatArray
+from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["LARGEST_NORMALISATION", "TailEnhancedSampler"]
 
 LARGEST_NORMALISATION: Final = 1.5
-"""Beyond that, undoing the enhancement throws away more than a third of what is generated."""
+"""Largest Z. Beyond it, undoing the enhancement rejects more than a third of the showers."""
 
 
 class TailEnhancedSampler:
-    r"""Draws showers with weight K if they are in the outermost part f, and 1 if not.
+    r"""Random draws of showers with weight K in the outermost part f, and with weight 1 elsewhere.
 
-    A model trained on such a sample makes too many showers of the tails, which a later correction
-    thins out; too few it could not make up for. To undo it exactly, showers are kept with
-    probability 1/g, g being their weight; that keeps a part 1/Z of them,
+    A model trained on such a sample makes too many showers in the tails, which a later correction
+    can thin out; it could not add what is missing. To undo the enhancement exactly, showers are
+    kept with probability 1/g, g being their weight; that keeps a part 1/Z of them,
 
     .. math:: Z = 1 + (K - 1) f.
 
     Arguments:
-        score: How far out each shower is, as `TailScore` says, shape (n,).
+        score: `TailScore` of each shower, shape (n,).
         fraction: The outermost part f.
         boost: The weight K.
 
@@ -71,54 +70,54 @@ class TailEnhancedSampler:
         self._running = np.cumsum(self.weights)
 
     @classmethod
-    def of(
+    def from_showers(
         cls, showers: Showers, fraction: float = 0.02, boost: float = 10.0
     ) -> TailEnhancedSampler:
-        """For training showers, which are their own reference.
+        """Sampler of training showers, which are their own reference.
 
         Raises:
             DetectorError: If no detector has their detector's name.
             InputError: If f is not within 0 and 1, K is below 1, or Z is above 1.5.
         """
-        sample = sampled(_parts(showers), load_detector(showers.detector))
+        sample = TailSample.from_showers(_batches(showers), load_detector(showers.detector))
         return cls(TailScore(sample)(sample), fraction, boost)
 
     @property
     def normalisation(self) -> float:
-        """Z, the mean weight of the showers there are."""
+        """Mean weight of the showers, Z."""
         return float(self.weights.mean())
 
     @property
     def acceptance(self) -> float:
-        """Part of the drawn showers that is left when the enhancement is undone: 1 / Z."""
+        """Part of the drawn showers that is kept when the enhancement is undone, 1 / Z."""
         return 1 / self.normalisation
 
     @property
     def ess(self) -> float:
-        r"""Effective part of the drawn showers if they are weighted instead.
+        r"""Effective sample size per drawn shower if they are weighted instead of rejected.
 
         .. math:: 1 / (Z \, [(1 - f) + f / K])
         """
         return 1 / (self.normalisation * float((1 / self.weights).mean()))
 
-    def draw(self, random: np.random.Generator, n: int) -> NDArray[np.int64]:
-        """Rows of n showers, drawn with replacement, shape (n,)."""
+    def draw(self, random: np.random.Generator, n: int) -> IntArray:
+        """Indices of n showers, drawn with replacement, shape (n,)."""
         place = random.random(n) * self._running[-1]
         rows = np.searchsorted(self._running, place, side="right")
-        drawn: NDArray[np.int64] = np.minimum(rows, len(self.weights) - 1)
+        drawn: IntArray = np.minimum(rows, len(self.weights) - 1)
         return drawn
 
-    def undone(self, rows: NDArray[np.int64]) -> FloatArray:
-        """The weight that undoes the enhancement of each drawn row, 1 on average, shape (n,)."""
-        undone: FloatArray = self.normalisation / self.weights[rows]
-        return undone
+    def inverse_weights(self, rows: IntArray) -> FloatArray:
+        """Weights that undo the enhancement of drawn showers, 1 on average, shape (n,)."""
+        inverse: FloatArray = self.normalisation / self.weights[rows]
+        return inverse
 
-    def is_kept(self, rows: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.bool_]:
-        """Which of the drawn rows to keep, so that each shower is there as often as any other."""
-        kept: NDArray[np.bool_] = random.random(len(rows)) < 1 / self.weights[rows]
+    def is_kept(self, rows: IntArray, random: np.random.Generator) -> BoolArray:
+        """Random mask of drawn showers to keep, so that the enhancement is undone, shape (n,)."""
+        kept: BoolArray = random.random(len(rows)) < 1 / self.weights[rows]
         return kept
 
 
-def _parts(showers: Showers) -> Iterator[Showers]:
-    """A few at a time, as their points are copied several times over."""
+def _batches(showers: Showers) -> Iterator[Showers]:
+    """Small batches, since the points are copied several times."""
     return (showers[start : start + 500] for start in range(0, len(showers), 500))

@@ -1,1 +1,0 @@
-"""Tail correction: fitting, validation, report and picture."""
