@@ -17,8 +17,7 @@ from calozoo.benchmark.measurements import read_measurements
 from calozoo.cards.card import find_card
 from calozoo.doctor import Finding, examine, machine
 from calozoo.doctor import cache as cache_checks
-from calozoo.doctor.model import _other_weights
-from calozoo.doctor.models import Zoo
+from calozoo.doctor.plugins import PluginChecks, _other_weights
 from calozoo.doctor.subprocess_check import Job, run_jobs
 from calozoo.hub import Hub as Client
 from calozoo.hub.cache import CachedRepo
@@ -97,27 +96,72 @@ def test_what_a_job_prints_is_not_taken_for_its_answer(site, monkeypatch):
 # Plugins and models.
 
 
-def test_plugins_that_hang_crash_raise_or_are_too_new_are_named_and_the_good_one_works(installed):
-    good = PLUGIN.replace('weights="calozoo_core:nothing", ', "")
-    installed("zoo-good", good)
-    installed("zoo-hang", "import time; time.sleep(600)")
-    installed("zoo-crash", "import os; os.abort()")
+HANGS = {
+    "sleeps": "import time; time.sleep(600)",
+    "loops": "while True:\n    try:\n        raise ValueError\n    except Exception:\n        pass",
+    "waits": "import socket\nwith socket.create_server(('127.0.0.1', 0)) as s: s.accept()",
+}
+ENDS = {"aborts": "import os; os.abort()", "exits": "import os; os._exit(0)"}
+WRITES = {
+    "writes": "import os; os.write(1, b'{}')",
+    "echoes": "import subprocess; subprocess.run(['echo', '{}'])",
+}
+GOOD = PLUGIN.replace('weights="calozoo_core:nothing", ', "")
+
+
+def checked(limit: float) -> dict[str, Finding]:
+    """The findings on plugins by distribution."""
+    found = PluginChecks(limit).check_plugins()
+    return {one.subject.partition(" ")[0]: one for one in found if one.status != "skipped"}
+
+
+def test_plugins_that_crash_raise_or_are_too_new_are_named_and_the_good_one_works(installed):
+    installed("zoo-good", GOOD)
     installed("zoo-bad", "import no_such_module")
-    installed("zoo-new", good.replace('license="MIT"', 'license="MIT", plugin_api=99'))
+    installed("zoo-new", GOOD.replace('license="MIT"', 'license="MIT", plugin_api=99'))
+    for name, source in ENDS.items():
+        installed(f"zoo-{name}", source)
 
-    found = {one.subject: one for one in Zoo(6).check_plugins() if one.status != "skipped"}
+    found = checked(30)
 
-    assert found["zoo-good 1.2"].status == "ok"
-    assert found["zoo-good 1.2"].detail == "cc.ild; plugin API 1, register_models"
-    bad = {name: one for name, one in found.items() if name != "zoo-good 1.2"}
-    assert all(one.status == "broken" for one in bad.values())
-    assert bad["zoo-hang 1.2"].detail == "importing zoo_hang did not end within 6 s"
-    assert bad["zoo-crash 1.2"].detail == "importing zoo_crash ended the process it ran in"
-    assert bad["zoo-bad 1.2"].detail.startswith("ModuleNotFoundError: No module named")
-    assert bad["zoo-bad 1.2"].advice == (
+    good = found.pop("zoo-good")
+    assert (good.status, good.detail) == ("ok", "cc.ild; plugin API 1, register_models")
+    assert {one.status for one in found.values()} == {"broken"}
+    for name in ENDS:
+        assert found[f"zoo-{name}"].detail == f"importing zoo_{name} ended the process it ran in"
+    assert found["zoo-bad"].detail.startswith("ModuleNotFoundError: No module named")
+    assert found["zoo-bad"].advice == (
         "type `pip install --upgrade zoo-bad`, or `pip uninstall zoo-bad`"
     )
-    assert "type `pip install --upgrade calozoo calozoo-core`" in bad["zoo-new 1.2"].detail
+    assert "type `pip install --upgrade calozoo calozoo-core`" in found["zoo-new"].detail
+
+
+def test_plugins_that_hang_are_named_and_the_good_one_works(installed):
+    for name, source in HANGS.items():
+        installed(f"zoo-{name}", source)
+    installed("zoo-hook", GOOD.replace("register(SPEC)", HANGS["sleeps"]))
+    installed("zoo-well", GOOD)
+
+    found = checked(4)
+
+    assert found.pop("zoo-well").status == "ok"
+    assert {name: one.detail for name, one in found.items()} == {
+        f"zoo-{name}": f"importing zoo_{name} did not end within 4 s" for name in (*HANGS, "hook")
+    }
+
+
+def test_plugins_that_write_to_stdout_are_named(installed):
+    for name, source in WRITES.items():
+        installed(f"zoo-{name}", source)
+    installed("zoo-good", GOOD)
+
+    found = checked(30)
+
+    assert found.pop("zoo-good").status == "ok"
+    assert {name: one.detail for name, one in found.items()} == {
+        f"zoo-{name}": f"importing zoo_{name} writes to stdout, which is for data"
+        for name in WRITES
+    }
 
 
 def test_a_name_claimed_twice_and_a_plugin_named_in_vain_are_broken(installed):
@@ -125,7 +169,7 @@ def test_a_name_claimed_twice_and_a_plugin_named_in_vain_are_broken(installed):
     installed("zoo-b", PLUGIN)
     os.environ["CALOZOO_LOAD_PLUGINS"] += ",zoo-none"
 
-    found = {one.subject: one for one in Zoo(20).check_plugins() if one.status == "broken"}
+    found = {one.subject: one for one in PluginChecks(20).check_plugins() if one.status == "broken"}
 
     assert found["cc.ild"].detail == (
         "cc.ild is claimed by zoo-a 1.2 and zoo-b 1.2; uninstall one of them"
@@ -136,7 +180,7 @@ def test_a_name_claimed_twice_and_a_plugin_named_in_vain_are_broken(installed):
 def test_a_plugin_that_is_left_out_is_said_to_be(installed):
     installed("zoo-good", PLUGIN)
 
-    found = {one.subject: one for one in Zoo(20).check_plugins()}
+    found = {one.subject: one for one in PluginChecks(20).check_plugins()}
 
     assert found["calozoo-toy"].status == "skipped"
     assert found["calozoo-toy"].advice == (
@@ -166,7 +210,7 @@ def test_a_model_says_itself_what_it_misses_on_this_machine(installed, site, cac
     (site.folder / "zoo_plugin.py").write_text(textwrap.dedent(MODEL))
     installed("zoo-needy", PLUGIN)
 
-    model, weights_ = list(Zoo(60).check_models())[:2]
+    model, weights_ = list(PluginChecks(60).check_models())[:2]
 
     assert (model.check, model.status) == ("model", "broken")
     assert model.detail == "its tables are missing: set ZOO_TABLES"
@@ -177,7 +221,7 @@ def test_a_model_says_itself_what_it_misses_on_this_machine(installed, site, cac
 def test_code_that_cannot_be_imported_is_broken(installed, cache):
     installed("zoo-empty", PLUGIN.replace("zoo_plugin:Nothing", "zoo_nowhere:Nothing"))
 
-    model = next(Zoo(60).check_models())
+    model = next(PluginChecks(60).check_models())
 
     assert model.status == "broken"
     assert "importing zoo_nowhere:Nothing failed" in model.detail
@@ -186,7 +230,7 @@ def test_code_that_cannot_be_imported_is_broken(installed, cache):
 def test_the_models_of_the_zoo_are_as_they_should_be(monkeypatch, cache):
     monkeypatch.setenv("CALOZOO_LOAD_PLUGINS", "calozoo-toy,calozoo-caloclouds3")
 
-    found = list(Zoo(120).check_models())
+    found = list(PluginChecks(120).check_models())
 
     assert {one.status for one in found} == {"ok"}, found
     assert {one.subject for one in of(found, "weights")} == {
@@ -204,7 +248,7 @@ def test_geant4s_missing_data_is_broken_and_the_others_are_not(monkeypatch, cach
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
 
-    found = of(Zoo(60).check_models(), "model")
+    found = of(PluginChecks(60).check_models(), "model")
 
     assert {one.status for one in found} == {"broken"}
     assert "Geant4's data set" in found[0].detail

@@ -37,7 +37,7 @@ def plugins(as_json: bool) -> None:
 
     # What is broken is this command's data, so it need not be said on stderr as well.
     logging.getLogger(found.__name__).setLevel(logging.ERROR)
-    rows = _rows(found.looked_at(), list(found.registered().values()), found.failures())
+    rows = _rows(found.plugins(), list(found.registered().values()), found.failures())
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return

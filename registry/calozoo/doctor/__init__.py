@@ -1,7 +1,7 @@
-"""Looks over an installation: what is broken, and what to type.
+"""Checks of an installation: what is broken, and what to type.
 
-Each check stands alone: one that fails itself is a finding, and the others go on. Whatever a
-stranger wrote is imported in a process of its own, with a limit on its time.
+A check that fails is a finding itself, and the others go on. Plugins, libraries and models are
+imported in another process, with a limit on their time.
 """
 
 from __future__ import annotations
@@ -10,33 +10,33 @@ from collections.abc import Callable, Iterator
 
 from calozoo.doctor import cache, machine
 from calozoo.doctor.finding import Finding, Status
-from calozoo.doctor.models import Zoo
+from calozoo.doctor.plugins import PluginChecks
 from calozoo.models.weights import is_offline
 
 __all__ = ["Finding", "Status", "examine"]
 
 HUB_LIMIT = 20.0
-"""Seconds after which nobody waits for the Hub any longer."""
+"""Most seconds to wait for the Hub."""
 
 Check = Callable[[], Iterator[Finding]]
 
 
 def examine(*, limit: float, offline: bool = False) -> Iterator[Finding]:
-    """Every finding, as soon as it is there.
+    """The findings of all checks, each as soon as it is there.
 
     Arguments:
-        limit: Seconds that importing one thing may take.
-        offline: Leave out the Hub.
+        limit: Seconds that each import may take.
+        offline: Leave out the check of the Hub.
     """
-    zoo = Zoo(limit)
+    plugins = PluginChecks(limit)
     checks: dict[str, Check] = {
         "python": machine.check_python,
         "packages": machine.check_packages,
         "library": lambda: machine.check_libraries(limit),
         "torch": lambda: machine.check_torch(limit),
         "threads": machine.check_threads,
-        "plugin": zoo.check_plugins,
-        "model": zoo.check_models,
+        "plugin": plugins.check_plugins,
+        "model": plugins.check_models,
         "cache": cache.check_cache,
         "pulled": cache.check_cached_files,
         "leftovers": cache.check_leftovers,
@@ -49,7 +49,7 @@ def examine(*, limit: float, offline: bool = False) -> Iterator[Finding]:
 
 
 def _alone(name: str, check: Check) -> Iterator[Finding]:
-    """What a check finds; if it fails, that."""
+    """The findings of a check, or the finding that it failed."""
     try:
         yield from check()
     except Exception as error:

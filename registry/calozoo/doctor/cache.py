@@ -1,4 +1,4 @@
-"""Checks of the cache: the place, the files in it, what was left behind."""
+"""Checks of the Hugging Face cache: its folder, the pulled files, leftovers of stopped pulls."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from calozoo_core.errors import CalozooError
 __all__ = ["check_cache", "check_cached_files", "check_leftovers"]
 
 LITTLE_SPACE = 1e9
-"""Bytes; weights of all models of the zoo together take less."""
+"""Bytes; the weights of all models together take less."""
 
 
 def check_cache() -> Iterator[Finding]:
-    """Whether there is a place for weights, with room on its disk."""
+    """Finding on the folder of the cache, and on the room on its disk."""
     cache = default_cache()
     elsewhere = "set HF_HOME to another place"
     place = next(path for path in (cache, *cache.parents) if path.exists())
@@ -44,7 +44,7 @@ def check_cache() -> Iterator[Finding]:
 
 
 def check_cached_files() -> Iterator[Finding]:
-    """Whether all that was pulled is what it should be; nothing is changed."""
+    """Findings on the digests of the pulled files; nothing is changed."""
     cache, n = default_cache(), 0
     for cached in find_repos(cache):
         for revision in find_revisions(cached):
@@ -57,7 +57,7 @@ def check_cached_files() -> Iterator[Finding]:
 
 
 def check_leftovers() -> Iterator[Finding]:
-    """Whether stopped pulls and removals left something behind."""
+    """Finding on what stopped pulls and removals left behind."""
     found = find_leftovers(default_cache())
     if found:
         size = sum(leftover.size for leftover in found)

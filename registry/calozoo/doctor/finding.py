@@ -1,4 +1,4 @@
-"""What a check of the doctor comes to."""
+"""Finding: the result of a check, as one line of the report."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Status = Literal["ok", "warning", "broken", "skipped"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report.
+    """Result of a check.
 
     Arguments:
-        check: What was looked at: `plugin`, `cache`, ...
-        subject: Which of them; empty where there is but one.
-        status: "broken" is what keeps something from working, "warning" what may.
+        check: Name of the check: `plugin`, `cache`, ...
+        subject: The thing that was checked; empty where there is only one.
+        status: "broken" if something does not work, "warning" if it may not.
         detail: What was found.
-        advice: What to type, or to do; empty if nothing needs doing.
+        advice: What to type or do; empty if nothing.
     """
 
     check: str

@@ -29,16 +29,16 @@ __all__ = [
 
 OURS = ("calozoo", "calozoo-core")
 LIBRARIES = ("numpy", "h5py", "safetensors", "huggingface_hub")
-"""What every model is run with, and has broken before."""
+"""Libraries that every model needs."""
 
 
 def check_python() -> Iterator[Finding]:
-    """Which Python this is; one that is too old could not have imported us."""
+    """Finding on Python; a version that is too old could not have imported calozoo."""
     yield Finding("python", "", "ok", f"{platform.python_version()}, {sys.executable}")
 
 
 def check_packages() -> Iterator[Finding]:
-    """Whether what is installed is what calozoo and the plugins require."""
+    """Findings on the requirements of calozoo and the plugins."""
     plugins = {entry.dist.name: entry.dist for entry in installed() if entry.dist is not None}
     ours = {name: distribution(name) for name in OURS}
     bad = False
@@ -58,7 +58,7 @@ def check_packages() -> Iterator[Finding]:
 
 
 def check_libraries(limit: float) -> Iterator[Finding]:
-    """Whether the libraries can be imported.
+    """Findings on the import of libraries.
 
     Arguments:
         limit: Seconds that each import may take.
@@ -74,7 +74,7 @@ def check_libraries(limit: float) -> Iterator[Finding]:
 
 
 def check_torch(limit: float) -> Iterator[Finding]:
-    """Whether torch can be imported, and computes on the devices it sees.
+    """Findings on the import of torch, and on a small computation on each device.
 
     Arguments:
         limit: Seconds that this may take.
@@ -99,7 +99,7 @@ def check_torch(limit: float) -> Iterator[Finding]:
 
 
 def check_threads() -> Iterator[Finding]:
-    """Whether OMP_NUM_THREADS fits the cores that this process may run on."""
+    """Finding on OMP_NUM_THREADS, compared with the cores that this process may run on."""
     n, said = cores(), os.environ.get("OMP_NUM_THREADS")
     if said is None:
         yield Finding("threads", "", "ok", f"{n} by default, as many as cores")
@@ -114,7 +114,7 @@ def check_threads() -> Iterator[Finding]:
 
 
 def check_hub(limit: float) -> Iterator[Finding]:
-    """Whether the Hub answers.
+    """Finding on the Hub: that it answers.
 
     Arguments:
         limit: Seconds that this may take.
@@ -130,12 +130,12 @@ def check_hub(limit: float) -> Iterator[Finding]:
 
 
 def import_library(name: str) -> str:
-    """The version of a library that was imported for that."""
+    """The version of a library; this imports it."""
     return str(importlib.import_module(name).__version__)
 
 
 def look_at_torch() -> dict[str, Any]:
-    """The version of torch and, by name, what is wrong with each device it sees; mostly nothing."""
+    """The version of torch and, by name of device, what is wrong with it; empty if nothing."""
     import torch
 
     devices = {"cpu": "cpu"}
@@ -171,7 +171,7 @@ def _fault(device: str) -> str:
 
 
 def _requirements(owner: Distribution) -> Iterator[Requirement]:
-    """What a distribution requires without extras; of core, plugins are compared elsewhere."""
+    """The requirements of a distribution without extras; those of plugins on core are left out."""
     for line in owner.requires or ():
         needed = Requirement(line)
         always = needed.marker is None or needed.marker.evaluate({"extra": ""})

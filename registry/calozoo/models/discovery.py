@@ -1,11 +1,18 @@
-"""Finds the installed plugins, one by one, so that a broken one does not take the rest with it."""
+"""Discovery of the installed plugins: their entry points, the models they register, what fails.
+
+Plugins are imported one by one, in this process, so that the others work if one of them raises. A
+plugin that hangs or ends the process is not survived here: `calozoo doctor` imports each plugin in
+a process of its own and names it.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -14,7 +21,6 @@ import pluggy
 from pydantic import ValidationError
 
 from calozoo.models.compatibility import check_distribution, check_spec
-from calozoo.models.guarded_import import quarantine, seconds_allowed
 from calozoo_core import hookspecs
 from calozoo_core.errors import PluginError
 from calozoo_core.generator import ModelSpec
@@ -33,8 +39,7 @@ __all__ = [
     "failures",
     "forget",
     "installed",
-    "load_plugins",
-    "looked_at",
+    "plugins",
     "refused",
     "registered",
     "remedy",
@@ -44,12 +49,12 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 GROUP = "calozoo"
-"""The entry point group a plugin names its module in."""
+"""Entry point group of the plugins."""
 
 
 @dataclass(frozen=True)
 class Registration:
-    """A model, and the installed distribution it came with."""
+    """Model of an installed plugin, with the distribution that it came with."""
 
     spec: ModelSpec
     distribution: str
@@ -58,14 +63,14 @@ class Registration:
 
 @dataclass(frozen=True)
 class Plugin:
-    """An entry point of an installed distribution.
+    """Entry point of an installed plugin.
 
     Arguments:
         entry_point: Its name.
-        module: What it names.
+        module: The module that it names.
         distribution: The distribution it came with.
-        version: Of that.
-        hooks: Those it implements, as far as it could be loaded.
+        version: Of that distribution.
+        hooks: Hooks that it implements, as far as it could be loaded.
         is_left_out: Whether `CALOZOO_LOAD_PLUGINS` leaves it out.
     """
 
@@ -79,7 +84,7 @@ class Plugin:
 
 @dataclass(frozen=True)
 class PluginFailure:
-    """A plugin, or a model of one, that cannot be used, and why.
+    """Plugin, or model of a plugin, that cannot be used, and the reason.
 
     Arguments:
         entry_point: Name of its entry point; empty if there is none.
@@ -95,12 +100,12 @@ class PluginFailure:
 
     @property
     def reason(self) -> str:
-        """What went wrong, in one line."""
+        """The error in one line."""
         return _one_line(self.error)
 
     @property
     def advice(self) -> str:
-        """What to type; empty where the reason says it."""
+        """The command to type; empty where the reason has it."""
         return "" if isinstance(self.error, PluginError) else remedy(self.distribution)
 
     def __str__(self) -> str:
@@ -109,7 +114,7 @@ class PluginFailure:
 
 @dataclass(frozen=True)
 class Discovery:
-    """What a look at the installed distributions found.
+    """Models and wrappers of the installed plugins, and what failed.
 
     Arguments:
         models: By name, in the order they were registered.
@@ -117,7 +122,7 @@ class Discovery:
         wrappers: Registered wrappers by suffix; of several with one suffix, the first.
         refused: Names of models written for another version of the contract, and why not.
         failures: What could not be loaded, and what was claimed twice.
-        plugins: All that was looked at, loaded or not.
+        plugins: Every entry point, loaded or not.
     """
 
     models: Mapping[str, Registration]
@@ -126,16 +131,6 @@ class Discovery:
     refused: Mapping[str, PluginError]
     failures: tuple[PluginFailure, ...]
     plugins: tuple[Plugin, ...]
-
-
-def load_plugins() -> None:
-    """Look for plugins, once in a process; later calls do nothing.
-
-    The environment variable `CALOZOO_LOAD_PLUGINS` names the distributions to load, separated by
-    commas; empty loads none, unset loads all. `CALOZOO_STRICT_PLUGINS=1` raises what a broken
-    plugin raises instead of noting it.
-    """
-    _discovered()
 
 
 def registered() -> dict[str, Registration]:
@@ -153,15 +148,15 @@ def failures() -> list[PluginFailure]:
     return list(_discovered().failures)
 
 
-def looked_at() -> list[Plugin]:
+def plugins() -> list[Plugin]:
     """The entry points of the installed plugins, loaded or not."""
     return list(_discovered().plugins)
 
 
 def refused() -> dict[str, PluginError]:
-    """The names that are here and cannot be had, each with the error to raise for it.
+    """Names of installed models that cannot be used, each with the error to raise for it.
 
-    Several distributions claim them, or they were written for another version of the contract.
+    Several distributions claim the name, or the model was written for another plugin API.
     """
     found = _discovered()
     contested = {name: conflict(claims) for name, claims in found.conflicts.items()}
@@ -169,7 +164,7 @@ def refused() -> dict[str, PluginError]:
 
 
 def forget() -> None:
-    """Let the next call look again, after a distribution came or went in this process."""
+    """Discover the plugins again at the next call, after one was installed or removed."""
     _discovered.cache_clear()
 
 
@@ -182,8 +177,7 @@ def _discovered() -> Discovery:
 
 
 def installed() -> list[EntryPoint]:
-    """The entry points of all installed plugins; nothing is imported for that."""
-    # Sorted, since the order of folders on a disk would else decide which of two is named first.
+    """The entry points of all installed plugins, by distribution; nothing is imported."""
     return sorted(entry_points(group=GROUP), key=lambda entry: canonical(_origin(entry)[0]))
 
 
@@ -192,15 +186,12 @@ def discover(entries: Iterable[EntryPoint], environ: Mapping[str, str]) -> Disco
 
     Arguments:
         entries: The entry points, each of an installed distribution.
-        environ: Holds `CALOZOO_LOAD_PLUGINS`, `CALOZOO_STRICT_PLUGINS` and
-            `CALOZOO_PLUGIN_SECONDS`, as the process's environment does.
-
-    Raises:
-        InputError: If `CALOZOO_PLUGIN_SECONDS` is not a number of seconds.
+        environ: The environment. `CALOZOO_LOAD_PLUGINS` names the distributions to load, separated
+            by commas; empty loads none, unset loads all. `CALOZOO_STRICT_PLUGINS=1` raises the
+            errors of plugins.
     """
     wanted = chosen(environ)
     strict = environ.get("CALOZOO_STRICT_PLUGINS") == "1"
-    seconds = seconds_allowed(environ)
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     claims: dict[str, list[Registration]] = {}
@@ -222,7 +213,7 @@ def discover(entries: Iterable[EntryPoint], environ: Mapping[str, str]) -> Disco
                 "register_models": _registrar(claims, refused, distribution, version),
                 "register_wrappers": _wrapper_registrar(wrappers, distribution),
             }
-            looked[-1] = replace(plugin, hooks=_load(manager, entry, registrars, seconds))
+            looked[-1] = replace(plugin, hooks=_load(manager, entry, registrars))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -245,12 +236,12 @@ def discover(entries: Iterable[EntryPoint], environ: Mapping[str, str]) -> Disco
 
 
 def canonical(distribution: str) -> str:
-    """A distribution's name as every spelling of it is compared: lower case, single dashes."""
+    """The normal form of a distribution's name (PEP 503): lower case, single dashes."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def conflict(claims: Iterable[Registration]) -> PluginError:
-    """What to say of a model that several distributions claim."""
+    """The error for a model that several distributions claim."""
     claims = tuple(claims)
     owners = " and ".join(f"{claim.distribution} {claim.version}" for claim in claims)
     msg = f"{claims[0].spec.name} is claimed by {owners}; uninstall one of them."
@@ -258,12 +249,12 @@ def conflict(claims: Iterable[Registration]) -> PluginError:
 
 
 def remedy(distribution: str) -> str:
-    """What to type where a plugin is broken."""
+    """The commands to type where a plugin is broken."""
     return f"type `pip install --upgrade {distribution}`, or `pip uninstall {distribution}`"
 
 
 def chosen(environ: Mapping[str, str]) -> set[str] | None:
-    """The distributions that `CALOZOO_LOAD_PLUGINS` names, canonically; None where it is unset."""
+    """The distributions that `CALOZOO_LOAD_PLUGINS` names, in normal form; None if it is unset."""
     variable = environ.get("CALOZOO_LOAD_PLUGINS")
     if variable is None:
         return None
@@ -271,7 +262,7 @@ def chosen(environ: Mapping[str, str]) -> set[str] | None:
 
 
 def _origin(entry: EntryPoint) -> tuple[str, str]:
-    """Name and version of the distribution an entry point belongs to, damaged metadata or not."""
+    """Name and version of an entry point's distribution, also where its metadata are damaged."""
     try:
         metadata = entry.dist.metadata if entry.dist is not None else None
     # A half-removed installation: the library and its backport, which takes over once anything
@@ -287,10 +278,9 @@ def _load(
     manager: pluggy.PluginManager,
     entry: EntryPoint,
     registrars: Mapping[str, Callable[..., None]],
-    seconds: float,
 ) -> tuple[str, ...]:
-    """Import one plugin and call its hooks, away from all others; returns the hooks it has."""
-    with quarantine(seconds):
+    """Import one plugin and call its hooks; returns the names of the hooks it implements."""
+    with redirect_stdout(sys.stderr):  # stdout is for data
         plugin = entry.load()
     name = f"{entry.value}#{len(manager.get_plugins())}"
     try:
@@ -301,7 +291,7 @@ def _load(
             manager.unregister(name=name)
         raise
     others = [other for other in manager.get_plugins() if other is not plugin]
-    with quarantine(seconds):
+    with redirect_stdout(sys.stderr):
         for hook, register in registrars.items():
             manager.subset_hook_caller(hook, others)(register=register)
     return tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or ()))
@@ -313,7 +303,7 @@ def _registrar(
     distribution: str,
     version: str,
 ) -> Callable[[ModelSpec], None]:
-    """What this distribution's plugin calls once a model."""
+    """Function that a plugin of this distribution calls once for each model."""
 
     def register(spec: ModelSpec) -> None:
         if not isinstance(spec, ModelSpec):
@@ -352,7 +342,7 @@ def _wrapper_registrar(
 
 
 def _one_line(error: BaseException) -> str:
-    """An exception as people read it: our own sentences bare, others with their type."""
+    """The text of an exception, after its type unless it is a PluginError."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
