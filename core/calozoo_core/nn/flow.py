@@ -45,7 +45,7 @@ class Transform(nn.Module, ABC):
         """Values, shape (n, dim), and log-determinants of the inverse, shape (n,)."""
 
     @abstractmethod
-    def to_numpy(self, *, inverse: bool) -> NumpyStep:
+    def to_numpy(self, *, inverse: bool = False) -> NumpyStep:
         """The function, or its inverse, on arrays; the weights are copied.
 
         Raises:
@@ -76,7 +76,7 @@ class Permutation(Transform):
     def inverse(self, y: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         return y[:, self.inverse_order], y.new_zeros(len(y))
 
-    def to_numpy(self, *, inverse: bool) -> NumpyStep:
+    def to_numpy(self, *, inverse: bool = False) -> NumpyStep:
         order = (self.inverse_order if inverse else self.order).cpu().numpy()
         return lambda x, _: x.take(order, axis=1)
 
@@ -112,7 +112,7 @@ class ActNorm(Transform):
     def inverse(self, y: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         return y * (-self.log_scale).exp() + self.shift, -self.log_scale.sum().expand(len(y))
 
-    def to_numpy(self, *, inverse: bool) -> NumpyStep:
+    def to_numpy(self, *, inverse: bool = False) -> NumpyStep:
         shift, log_scale = to_float32(self.shift), to_float32(self.log_scale)
         if inverse:
             scale = np.exp(-log_scale)
@@ -168,7 +168,7 @@ class SplineCoupling(Transform):
     def inverse(self, y: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         return self._spline(y, condition, inverse=True)
 
-    def to_numpy(self, *, inverse: bool) -> NumpyStep:
+    def to_numpy(self, *, inverse: bool = False) -> NumpyStep:
         if not inverse or self.kind != "rational-quadratic":
             msg = f"the {self.kind} spline has no counterpart in numpy in this direction."
             raise TypeError(msg)

@@ -22,7 +22,7 @@ from calozoo_core.generator import Generator, ModelSpec
 from calozoo_core.incident import Incident
 from calozoo_core.io.hdf5 import write_showers
 from calozoo_core.showers import Showers
-from calozoo_core.training.runs import KEPT
+from calozoo_core.training.runs import BEST_WEIGHTS
 from calozoo_core.training.stages import StagedTraining
 
 __all__ = ["TrainerContract", "made_up_showers", "write_sample"]
@@ -117,10 +117,10 @@ class TrainerContract:
             patch.setattr(StagedTraining, "validation_step", _stopped_at_the_second_look())
             with pytest.raises(RuntimeError, match="stopped"):
                 train(data, tmp_path / "stopped", **options)
-        assert not list((tmp_path / "stopped").rglob(KEPT))
+        assert not list((tmp_path / "stopped").rglob(BEST_WEIGHTS))
         resumed = train(data, tmp_path / "stopped", **options)
         self._check_same(resumed, whole)
-        for stage in {path.parent.name for path in whole.rglob(KEPT)}:
+        for stage in {path.parent.name for path in whole.rglob(BEST_WEIGHTS)}:
             assert _steps(resumed / stage) == _steps(whole / stage), "The log has a gap."
 
     def test_the_same_seed_trains_the_same_weights(
@@ -151,7 +151,7 @@ class TrainerContract:
     ) -> None:
         out = train(data, tmp_path / "run", **self.options)
         expected = load_file(out / "model.safetensors")
-        for path in [*out.rglob(KEPT), *out.rglob("record.json")]:
+        for path in [*out.rglob(BEST_WEIGHTS), *out.rglob("record.json")]:
             path.unlink()
         train(data, out, **self.options | {"stage": "finish"})
         torch.testing.assert_close(load_file(out / "model.safetensors"), expected)
@@ -181,7 +181,7 @@ class TrainerContract:
             train(tmp_path, tmp_path / "run")
 
     def _check_same(self, one: Path, two: Path) -> None:
-        kept = sorted(path.relative_to(one) for path in one.rglob(KEPT))
+        kept = sorted(path.relative_to(one) for path in one.rglob(BEST_WEIGHTS))
         assert kept, "No stage kept its weights."
         for path in kept:
             torch.testing.assert_close(

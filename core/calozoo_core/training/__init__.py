@@ -1,4 +1,4 @@
-"""What trainers share: showers from a folder, stages that can be resumed, checkpoints by physics.
+"""Training of models: stages that can be resumed, with checkpoints chosen by physics.
 
 Needs torch and lightning (`pip install calozoo-core[train]`).
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from calozoo_core.training.fitting import fit
 from calozoo_core.training.options import TrainingOptions
-from calozoo_core.training.runs import StageConfig, TrainingRun, seeded
-from calozoo_core.training.samples import read_sample
-from calozoo_core.training.stages import Batch, Schedule, StagedTraining
+from calozoo_core.training.runs import ModelTraining, TrainingRun, read_sample, seeded
+from calozoo_core.training.stages import Batch, Schedule, StageConfig, StagedTraining
 
 __all__ = [
     "Batch",
+    "ModelTraining",
     "Schedule",
     "StageConfig",
     "StagedTraining",

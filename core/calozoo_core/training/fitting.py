@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import signal
 import sys
@@ -19,13 +20,14 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from calozoo_core.training.logs import join_log, set_log_aside
 from calozoo_core.training.stages import Batch, Schedule, StagedTraining
 
-__all__ = ["BEST", "best_weights", "fit"]
+__all__ = ["BEST", "LOG", "best_weights", "fit"]
 
 BEST = "best.ckpt"
 LAST = "last.ckpt"
+LOG = "metrics.csv"
+EARLIER_LOG = "metrics.earlier.csv"
 
 
 def fit(
@@ -57,7 +59,7 @@ def fit(
     _quieten()
     resumed = folder / LAST
     if resumed.exists():
-        set_log_aside(folder, _loaded(resumed)["global_step"])
+        _set_log_aside(folder, _loaded(resumed)["global_step"])
     best = ModelCheckpoint(
         dirpath=folder, filename="best", monitor="score", mode="min", enable_version_counter=False
     )
@@ -89,7 +91,7 @@ def fit(
             ckpt_path=resumed if resumed.exists() else None,
             weights_only=False,  # our own checkpoint, with an optimiser's state in it
         )
-    join_log(folder)
+    _join_log(folder)
     kept = _loaded(folder / BEST)
     stage.load_state_dict(kept["state_dict"])
     stage.cpu().eval()
@@ -172,3 +174,41 @@ def _quieten() -> None:
         warnings.filterwarnings("ignore", text)
     warnings.filterwarnings("ignore", ".*exists and is not empty.*")
     warnings.filterwarnings("ignore", ".*number of training batches.*")
+
+
+def _set_log_aside(folder: Path, step: int) -> None:
+    """Keep the log of earlier steps in another file, since the logger begins a new one.
+
+    Arguments:
+        folder: Of the stage.
+        step: Optimiser steps done in the checkpoint that the training goes on from; what was logged
+            after it is done again.
+    """
+    rows = _rows(folder / EARLIER_LOG) + _rows(folder / LOG)
+    _write(folder / EARLIER_LOG, [row for row in rows if int(row["step"]) < step])
+    (folder / LOG).unlink(missing_ok=True)
+
+
+def _join_log(folder: Path) -> None:
+    """Put the log of earlier steps in front of the new one."""
+    earlier = folder / EARLIER_LOG
+    if earlier.exists():
+        _write(folder / LOG, _rows(earlier) + _rows(folder / LOG))
+        earlier.unlink()
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _write(path: Path, rows: list[dict[str, str]]) -> None:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    part = path.with_name(path.name + ".part")
+    with part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    part.replace(path)

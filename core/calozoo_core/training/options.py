@@ -1,4 +1,4 @@
-"""What can be set from the command line of any training."""
+"""Options of a training."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ __all__ = ["TrainingOptions"]
 
 
 class TrainingOptions(StrictModel):
-    """The options that all trainings have; a model derives its own from this.
+    """Options that all trainings have; a model derives its own from this.
+
+    From the command line they are set as `-o name=value`.
 
     Arguments:
+        stage: Stage to train; "all" trains every stage and writes the weights, "finish" writes
+            them from the best checkpoints of stages that were stopped.
         seed: Same seed, same batches, same start.
         device: "cpu" or "cuda".
         threads: Threads of torch; None leaves it to torch.
@@ -27,6 +31,7 @@ class TrainingOptions(StrictModel):
         patience: Looks without an improvement after which a stage ends early.
     """
 
+    stage: str = "all"
     seed: int = Field(default=1, ge=0)
     device: str = "cpu"
     threads: int | None = Field(default=None, ge=1)
@@ -37,7 +42,7 @@ class TrainingOptions(StrictModel):
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
-        """The options as they were given.
+        """Options from keyword arguments.
 
         Raises:
             InputError: If one of them does not exist, or is out of range.
@@ -48,7 +53,7 @@ class TrainingOptions(StrictModel):
             >>> TrainingOptions.of({"sede": 2})
             Traceback (most recent call last):
             ...
-            calozoo_core.errors.InputError: no option is called 'sede'; there are seed, device, ...
+            calozoo_core.errors.InputError: no option is called 'sede'; there are stage, seed, ...
         """
         try:
             return cls.model_validate(options)

@@ -1,4 +1,4 @@
-"""A training of several stages in one folder, and the record of how its weights came about."""
+"""Trainings of several stages in one folder, from showers to the weights of a model."""
 
 from __future__ import annotations
 
@@ -7,60 +7,36 @@ import os
 import platform
 import shutil
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from calozoo_core.errors import InputError
-from calozoo_core.training.fitting import best_weights, fit
-from calozoo_core.training.logs import LOG
+from calozoo_core.io.hdf5 import read_showers
+from calozoo_core.showers import Showers
+from calozoo_core.training.fitting import LOG, best_weights, fit
 from calozoo_core.training.options import TrainingOptions
-from calozoo_core.training.stages import Batch, Schedule, StagedTraining
+from calozoo_core.training.stages import Schedule, StageConfig
 from calozoo_core.weights import sha256
+from calozoo_core.weights.trained import TrainedModel
 
-__all__ = ["KEPT", "StageConfig", "TrainingRun", "seeded"]
+__all__ = ["BEST_WEIGHTS", "ModelTraining", "TrainingRun", "read_sample", "seeded"]
 
-KEPT = "kept.safetensors"
+BEST_WEIGHTS = "kept.safetensors"
 RECORD = "record.json"
 SCHEDULE = "schedule.json"
 
-LOOKING = 0.1
-"""Part of a budget that is left for looks at the physics and for what comes after the stages."""
+VALIDATION_SHARE = 0.1
+"""Part of a budget that is left for validation and for what comes after the stages."""
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-@dataclass(frozen=True)
-class StageConfig:
-    """What a stage is after.
-
-    Arguments:
-        loss: From the network, the average it is kept as, and a batch.
-        physics: Figures of a network, each the smaller the better; checkpoints go by `score`.
-        batch: The batch of an optimiser step: the same step, the same batch.
-        epochs: How many, if no budget sets their number.
-        share: Part of the budget that the stage gets.
-        learning_rate: At the start; a cosine takes it to a hundredth of that.
-        average: Decay of the running average of the weights.
-        weight_decay: AdamW's.
-        training: The class that steps.
-    """
-
-    loss: Callable[[nn.Module, nn.Module, Batch], Tensor]
-    physics: Callable[[Any], dict[str, float]]
-    batch: Callable[[int], Batch]
-    epochs: int
-    share: float
-    learning_rate: float = 2e-3
-    average: float = 0.999
-    weight_decay: float = 0.0
-    training: type[StagedTraining] = StagedTraining
 
 
 class TrainingRun:
@@ -69,37 +45,39 @@ class TrainingRun:
     Arguments:
         data: Folder with `train/*.h5` and `val/*.h5`.
         out: Folder for checkpoints and logs, one for each stage, and in the end for the weights.
-        options: How it was asked for.
+        options: Options of the training.
     """
 
     def __init__(self, data: Path, out: Path, options: TrainingOptions) -> None:
-        self.data, self.out, self._options = data, out, options
+        self.data, self.out, self.options = data, out, options
         if options.threads is not None:
             torch.set_num_threads(options.threads)
         out.mkdir(parents=True, exist_ok=True)
 
-    def train(self, stage: str, network: nn.Module, goal: StageConfig) -> None:
+    def train_stage(self, stage: str, network: nn.Module, config: StageConfig) -> None:
         """Train a stage, unless it is done already, and keep its best weights."""
-        folder, options = self.out / stage, self._options
+        folder, options = self.out / stage, self.options
         if (folder / RECORD).exists():
             return
-        schedule = self._schedule(stage, network, goal)
-        training = goal.training(network, goal.loss, goal.physics, schedule)
-        figures = fit(training, goal.batch, schedule, folder, device=options.device)
-        state = {name: tensor.contiguous() for name, tensor in training.kept.state_dict().items()}
-        save_file(state, folder / KEPT)
+        schedule = self._schedule(stage, network, config)
+        training = config.training(network, config.loss, config.physics, schedule)
+        figures = fit(training, config.batch, schedule, folder, device=options.device)
+        state = {
+            name: tensor.contiguous() for name, tensor in training.averaged.state_dict().items()
+        }
+        save_file(state, folder / BEST_WEIGHTS)
         record = {"options": options.model_dump(), "schedule": asdict(schedule), "best": figures}
         _write_json(folder / RECORD, record)
 
-    def kept(self, stage: str, network: Network) -> Network:
+    def best_model(self, stage: str, network: Network) -> Network:
         """The network with the best weights of a stage, also of one that was stopped on its way.
 
         Raises:
             InputError: If the stage has not been begun.
         """
         folder = self.out / stage
-        if (folder / KEPT).exists():
-            network.load_state_dict(load_file(folder / KEPT))
+        if (folder / BEST_WEIGHTS).exists():
+            network.load_state_dict(load_file(folder / BEST_WEIGHTS))
         else:
             state = best_weights(folder)
             if state is None:
@@ -133,27 +111,127 @@ class TrainingRun:
         }
         _write_json(self.out / "training.json", record)
 
-    def _schedule(self, stage: str, network: nn.Module, goal: StageConfig) -> Schedule:
+    def _schedule(self, stage: str, network: nn.Module, config: StageConfig) -> Schedule:
         """How long a stage lasts; kept in its folder, so that a resumed one lasts as long."""
-        options, path = self._options, self.out / stage / SCHEDULE
+        options, path = self.options, self.out / stage / SCHEDULE
         if path.exists():
             return Schedule(**json.loads(path.read_text(encoding="utf-8")))
-        epochs = goal.epochs
+        epochs = config.epochs
         if options.budget_minutes is not None:
-            seconds = options.budget_minutes * 60 * goal.share * (1 - LOOKING)
-            epochs = max(1, round(seconds / (options.steps * _step_seconds(network, goal))))
+            seconds = options.budget_minutes * 60 * config.share * (1 - VALIDATION_SHARE)
+            epochs = max(1, round(seconds / (options.steps * _step_seconds(network, config))))
         schedule = Schedule(
             epochs=epochs,
             steps=options.steps,
-            learning_rate=goal.learning_rate,
+            learning_rate=config.learning_rate,
             validate_every=min(options.validate_every, epochs),
             patience=options.patience,
-            average=goal.average,
-            weight_decay=goal.weight_decay,
+            average=config.average,
+            weight_decay=config.weight_decay,
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_json(path, asdict(schedule))
         return schedule
+
+
+class ModelTraining(TrainingRun, ABC):
+    """Training of a model: its stages in order, and the two files its weights end up in.
+
+    A plugin derives from this, and names `MyTraining.train` as `train` in the module that its
+    spec names as the trainer.
+
+    Arguments:
+        data: Folder with `train/*.h5` and `val/*.h5`.
+        out: Folder for checkpoints and logs, one for each stage, and in the end for the weights.
+        options: Options of the training.
+    """
+
+    #: Class of the options.
+    options_type: ClassVar[type[TrainingOptions]]
+    #: Names of the stages, in the order of their training.
+    stages: tuple[str, ...]
+
+    @classmethod
+    def train(cls, data: Path, out: Path, **options: Any) -> Path:
+        """Train the model, or go on with a training that was stopped.
+
+        Arguments:
+            data: Folder with `train/*.h5` and `val/*.h5`, native shower files.
+            out: Folder for checkpoints and logs, and in the end for `config.json`,
+                `model.safetensors` and `training.json`.
+            options: Fields of `options_type`.
+
+        Returns:
+            The folder with the weights.
+
+        Raises:
+            InputError: If there is no such option, or there are no showers.
+        """
+        training = cls(data, out, cls.options_type.of(options))
+        training.run()
+        return out
+
+    def run(self) -> None:
+        """Train the stages that the options ask for, and write the weights after the last one.
+
+        Raises:
+            InputError: If there is no such stage.
+        """
+        asked = self.options.stage
+        if asked not in ("all", "finish", *self.stages):
+            msg = f"There is no stage {asked!r}; the stages are {', '.join(self.stages)}."
+            raise InputError(msg)
+        for stage in self.stages:
+            if asked in ("all", stage):
+                network = self.network(stage)
+                self.train_stage(stage, network, self.stage_config(stage, network))
+        if asked in ("all", "finish"):
+            best = {stage: self.best_model(stage, self.network(stage)) for stage in self.stages}
+            self.trained_model(best).write(self.out)
+            self.write_record(self.stages, self.n_showers())
+
+    @abstractmethod
+    def network(self, stage: str) -> nn.Module:
+        """The untrained network of a stage."""
+
+    @abstractmethod
+    def stage_config(self, stage: str, network: Any) -> StageConfig:
+        """Loss, batches and metrics of a stage.
+
+        Arguments:
+            stage: Name of the stage.
+            network: Its untrained network, whose standardisation is set here.
+        """
+
+    @abstractmethod
+    def trained_model(self, best: Mapping[str, Any]) -> TrainedModel:
+        """The model made of the best networks of all stages, calibrated.
+
+        Arguments:
+            best: The networks by stage.
+        """
+
+    @abstractmethod
+    def n_showers(self) -> dict[str, int]:
+        """Numbers of showers in "train" and "val"."""
+
+
+def read_sample(folder: Path, part: str) -> Showers:
+    """Showers of a training or validation sample: all of `folder/part/*.h5`.
+
+    Arguments:
+        folder: Folder with `train/` and `val/`.
+        part: "train" or "val".
+
+    Raises:
+        InputError: If there are no such files.
+        ShowerFileError: If one of them is damaged.
+    """
+    paths = sorted((folder / part).glob("*.h5"))
+    if not paths:
+        msg = f"There are no shower files in {folder / part}; give a folder with train/ and val/."
+        raise InputError(msg)
+    return Showers.concatenate([read_showers(path) for path in paths])
 
 
 def seeded(make: Callable[[], Network], seed: int) -> Network:
@@ -166,7 +244,7 @@ def seeded(make: Callable[[], Network], seed: int) -> Network:
         return make()
 
 
-def _step_seconds(network: nn.Module, goal: StageConfig, tries: int = 12) -> float:
+def _step_seconds(network: nn.Module, config: StageConfig, tries: int = 12) -> float:
     """Processor time of an optimiser step, taken with a copy of the network."""
     copied = deepcopy(network)
     optimizer = torch.optim.AdamW(copied.parameters())
@@ -175,7 +253,7 @@ def _step_seconds(network: nn.Module, goal: StageConfig, tries: int = 12) -> flo
         if step == 2:  # the first ones warm up
             start = time.process_time()
         optimizer.zero_grad()
-        goal.loss(copied, copied, goal.batch(step)).backward()  # type: ignore[no-untyped-call]
+        config.loss(copied, copied, config.batch(step)).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return (time.process_time() - start) / (tries - 2)
 

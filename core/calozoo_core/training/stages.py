@@ -1,4 +1,4 @@
-"""One stage of a training: a network, its loss, the physics it is judged by, and how long."""
+"""Stages of a training: network, loss, schedule, and the metrics checkpoints are chosen by."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-__all__ = ["Batch", "Schedule", "StagedTraining"]
+__all__ = ["Batch", "Schedule", "StageConfig", "StagedTraining"]
 
 Batch = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long a stage of a training lasts.
+    """Length and learning rate of a stage.
 
     Arguments:
         epochs: Number of epochs; an epoch is only a place to stop, validate and resume.
@@ -46,13 +46,13 @@ class Schedule:
 
 
 class StagedTraining(lightning.LightningModule):
-    """One stage of a training: a network, its loss, and the physics it is judged by.
+    """One stage of a training, as lightning runs it.
 
     Arguments:
-        network: What is trained.
-        loss: From a batch to the loss; gets the network and the average it is kept as.
-        physics: Looks at the average.
-        schedule: How long, and how fast.
+        network: Network to train.
+        loss: Loss of the network, of the running average of its weights, and of a batch.
+        physics: Metrics of the averaged network.
+        schedule: Length and learning rate.
     """
 
     def __init__(
@@ -71,13 +71,13 @@ class StagedTraining(lightning.LightningModule):
         self._loss, self._physics, self._schedule = loss, physics, schedule
 
     @property
-    def kept(self) -> nn.Module:
+    def averaged(self) -> nn.Module:
         """The network with its averaged weights."""
         return self.average.module
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """The loss of a batch."""
-        loss = self._loss(self.network, self.kept, batch)
+        loss = self._loss(self.network, self.averaged, batch)
         # Every step counts the same, and lightning need not guess how large its batch was.
         self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=1)
         return loss
@@ -88,8 +88,8 @@ class StagedTraining(lightning.LightningModule):
         self.average.update_parameters(self.network)
 
     def validation_step(self, batch: Tensor, _: int) -> None:
-        """The physics of what the averaged network generates."""
-        for name, figure in self._physics(self.kept).items():
+        """Metrics of the averaged network."""
+        for name, figure in self._physics(self.averaged).items():
             self.log(name, figure, prog_bar=name == "score", batch_size=1)
 
     def configure_optimizers(self) -> Any:
@@ -107,3 +107,30 @@ class StagedTraining(lightning.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": cosine, "interval": "step"},
         }
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """Loss, batches, metrics and learning rate of a stage.
+
+    Arguments:
+        loss: Loss of the network, of the running average of its weights, and of a batch.
+        physics: Metrics of a network, each the smaller the better; checkpoints go by `score`.
+        batch: Batch of an optimiser step: the same step, the same batch.
+        epochs: Number of epochs, if no budget sets it.
+        share: Part of the budget that the stage gets.
+        learning_rate: Learning rate at the start; a cosine takes it to a hundredth of that.
+        average: Decay of the running average of the weights.
+        weight_decay: Weight decay of AdamW.
+        training: Class that takes the optimiser steps.
+    """
+
+    loss: Callable[[nn.Module, nn.Module, Batch], Tensor]
+    physics: Callable[[Any], dict[str, float]]
+    batch: Callable[[int], Batch]
+    epochs: int
+    share: float
+    learning_rate: float = 2e-3
+    average: float = 0.999
+    weight_decay: float = 0.0
+    training: type[StagedTraining] = StagedTraining

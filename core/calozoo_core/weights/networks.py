@@ -1,10 +1,10 @@
-"""What most models check before they are built, and how their networks come from a file."""
+"""Networks from `model.safetensors`, and the checks most models make before they are built."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.generator import ModelSpec, Precision
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = [
-    "TableClaim",
     "check_device",
     "named_tensors",
     "only_float32",
@@ -22,18 +21,6 @@ __all__ = [
     "read_networks",
     "weights_folder",
 ]
-
-
-class TableClaim(NamedTuple):
-    """A tensor in a weights file that belongs to no network.
-
-    Arguments:
-        shape: As the configuration calls for.
-        dtype: As torch calls it.
-    """
-
-    shape: tuple[int, ...]
-    dtype: str = "float32"
 
 
 def weights_folder(spec: ModelSpec, folder: Path | None) -> Path:
@@ -88,7 +75,7 @@ def only_float32(spec: ModelSpec, precision: Precision | None) -> None:
 def read_networks(
     folder: Path,
     networks: Mapping[str, nn.Module],
-    tables: Mapping[str, TableClaim] | None = None,
+    tables: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Fill networks from `model.safetensors`, where `PART.NAME` is tensor NAME of network PART.
 
@@ -96,22 +83,19 @@ def read_networks(
         folder: Holds the file.
         networks: The networks by part, on torch's meta device, so that nothing is allocated before
             the file is known to fit; they get the file's tensors.
-        tables: Further tensors of the file, by their whole names.
+        tables: Further tensors of the file by their whole names, on the meta device as well.
 
     Returns:
-        The tables, by their whole names.
+        The tables of the file, by their whole names.
 
     Raises:
         WeightsError: If the file is damaged, or does not fit.
     """
-    expected, tables = named_tensors(networks), tables or {}
+    tables = tables or {}
+    expected = {**named_tensors(networks), **tables}
     shapes = {name: tuple(tensor.shape) for name, tensor in expected.items()}
     dtypes = {name: str(t.dtype).removeprefix("torch.") for name, t in expected.items()}
-    tensors = read_tensors(
-        folder,
-        shapes | {name: claim.shape for name, claim in tables.items()},
-        dtypes | {name: claim.dtype for name, claim in tables.items()},
-    )
+    tensors = read_tensors(folder, shapes, dtypes)
     for part, network in networks.items():
         own = {name: tensors[f"{part}.{name}"] for name in network.state_dict()}
         network.load_state_dict(own, assign=True)

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from calozoo_core.metrics import js_divergence
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.metrics import js_divergence, quantile_divergence
+from calozoo_core.typing import Float32Array
 
 __all__ = ["figures", "score"]
 
-Observable = Callable[[FloatArray, FloatArray], NDArray[np.floating]]
+Observable = Callable[[Float32Array, Float32Array], NDArray[np.floating]]
 
 GOOD = 3e-3
 """A good Jensen-Shannon divergence of a distribution over 20 bins, in nats, with 800 showers."""
@@ -22,7 +22,7 @@ GOOD_PROFILE = 1e-4
 
 
 def figures(
-    drawn: FloatArray, truth: FloatArray, drawn_gev: FloatArray, truth_gev: FloatArray
+    drawn: Float32Array, truth: Float32Array, drawn_gev: Float32Array, truth_gev: Float32Array
 ) -> dict[str, float]:
     """Divergences, in nats, of mean profiles and of distributions over showers.
 
@@ -37,11 +37,9 @@ def figures(
         "profile_rings": js_divergence(drawn.sum(axis=(0, 1)), truth.sum(axis=(0, 1))),
     }
     for name, observable in OBSERVABLES.items():
-        expected = observable(truth, truth_gev)
-        edges = np.quantile(expected, np.linspace(0, 1, 21))
-        edges[0], edges[-1] = -np.inf, np.inf
-        mine = np.histogram(observable(drawn, drawn_gev), edges)[0]
-        found[name] = js_divergence(mine, np.histogram(expected, edges)[0])
+        found[name] = quantile_divergence(
+            observable(drawn, drawn_gev), observable(truth, truth_gev)
+        )
     return found
 
 
@@ -56,35 +54,35 @@ def score(found: dict[str, float], nll: float) -> float:
     )
 
 
-def _share(energies: FloatArray, part: FloatArray) -> NDArray[np.floating]:
+def _share(energies: Float32Array, part: Float32Array) -> NDArray[np.floating]:
     shares: NDArray[np.floating] = part / np.maximum(energies.sum(axis=(1, 2)), 1e-6)
     return shares
 
 
-def _visible(energies: FloatArray, energy_gev: FloatArray) -> NDArray[np.floating]:
+def _visible(energies: Float32Array, energy_gev: Float32Array) -> NDArray[np.floating]:
     visible: NDArray[np.floating] = energies.sum(axis=(1, 2)) / energy_gev
     return visible
 
 
-def _depth(energies: FloatArray, _: FloatArray) -> NDArray[np.floating]:
+def _depth(energies: Float32Array, _: Float32Array) -> NDArray[np.floating]:
     return _share(energies, energies.sum(axis=2) @ np.arange(energies.shape[1]))
 
 
-def _length(energies: FloatArray, energy_gev: FloatArray) -> NDArray[np.floating]:
+def _length(energies: Float32Array, energy_gev: Float32Array) -> NDArray[np.floating]:
     squared = _share(energies, energies.sum(axis=2) @ np.arange(energies.shape[1]) ** 2)
     return np.sqrt(np.maximum(squared - _depth(energies, energy_gev) ** 2, 0))
 
 
-def _late(energies: FloatArray, _: FloatArray) -> NDArray[np.floating]:
+def _late(energies: Float32Array, _: Float32Array) -> NDArray[np.floating]:
     late = energies.shape[1] * 2 // 3
     return _share(energies, energies[:, late:].sum(axis=(1, 2)))
 
 
-def _core(energies: FloatArray, _: FloatArray) -> NDArray[np.floating]:
+def _core(energies: Float32Array, _: Float32Array) -> NDArray[np.floating]:
     return _share(energies, energies[..., 0].sum(axis=1))
 
 
-def _width(energies: FloatArray, _: FloatArray) -> NDArray[np.floating]:
+def _width(energies: Float32Array, _: Float32Array) -> NDArray[np.floating]:
     return _share(energies, energies.sum(axis=1) @ np.arange(energies.shape[2]))
 
 

@@ -17,7 +17,7 @@ from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import Float32Array
 
 __all__ = ["CaloInn"]
 
@@ -114,11 +114,11 @@ class CaloInn(Generator):
             detector=self.spec.detector,
         )
 
-    def _drawn(self, incident: Incident, streams: list[np.random.Generator]) -> FloatArray:
+    def _drawn(self, incident: Incident, streams: list[np.random.Generator]) -> Float32Array:
         """Ring energies, none of a shower all zero, shape (n, cells)."""
         width = self._energies.drawer.noise
         todo = np.arange(len(streams))
-        energies: FloatArray | None = None
+        energies: Float32Array | None = None
         for _ in range(TRIES):
             noise = np.stack([streams[i].standard_normal(width, np.float32) for i in todo])
             drawn = self._energies(incident.energy[todo], incident.direction[todo], noise)

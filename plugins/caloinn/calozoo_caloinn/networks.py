@@ -13,14 +13,14 @@ from calozoo_caloinn.inn import Inn
 from calozoo_caloinn.numpy_inn import PlainInn
 from calozoo_caloinn.vae import Vae
 from calozoo_caloinn.voxel_encoding import Codec
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import Float32Array
 
 __all__ = ["Drawer", "built", "conditions", "drawing"]
 
-Draw = Callable[[FloatArray, FloatArray], FloatArray]
+Draw = Callable[[Float32Array, Float32Array], Float32Array]
 
 
-def conditions(energy_gev: FloatArray, direction: FloatArray) -> FloatArray:
+def conditions(energy_gev: Float32Array, direction: Float32Array) -> Float32Array:
     """What the networks are told: (ln E, p_x, p_y, p_z), shape (n, 4)."""
     return np.column_stack([np.log(energy_gev), direction]).astype(np.float32)
 
@@ -60,7 +60,9 @@ class Drawer:
         self.noise = config.inn.dim + (config.layers.dim if config.layers else 0)
         self.noise += config.vae.latent if config.vae else 0
 
-    def __call__(self, noise: FloatArray, condition: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def __call__(
+        self, noise: Float32Array, condition: Float32Array
+    ) -> tuple[Float32Array, Float32Array]:
         """The layers' part and the voxels' part.
 
         Arguments:
@@ -91,7 +93,7 @@ def drawing(inn: nn.Module) -> Draw:
     if PlainInn.can_be(inn):
         return PlainInn(inn)
 
-    def draw(noise: FloatArray, condition: FloatArray) -> FloatArray:
+    def draw(noise: Float32Array, condition: Float32Array) -> Float32Array:
         with torch.inference_mode():
             data = inn.inverse(torch.from_numpy(noise), torch.from_numpy(condition))
         return data.numpy()

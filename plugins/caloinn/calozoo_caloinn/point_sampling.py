@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from calozoo_caloinn.rings import stretch
 from calozoo_caloinn.template import TREND_BOUNDS, Template, count_at, trend_features
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import Float32Array
 
 __all__ = ["Placer", "Points"]
 
@@ -35,10 +35,10 @@ class Points(NamedTuple):
         energy: In MeV, shape (N,).
     """
 
-    x: FloatArray
-    y: FloatArray
+    x: Float32Array
+    y: Float32Array
     layer: NDArray[np.uint8]
-    energy: FloatArray
+    energy: Float32Array
 
 
 class Placer:
@@ -65,11 +65,11 @@ class Placer:
 
     def counts(
         self,
-        energies: FloatArray,
-        energy_gev: FloatArray,
-        direction: FloatArray,
-        deviates: FloatArray,
-        coin: FloatArray,
+        energies: Float32Array,
+        energy_gev: Float32Array,
+        direction: Float32Array,
+        deviates: Float32Array,
+        coin: Float32Array,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """How many points every ring of some showers gets, and the level they are drawn from.
 
@@ -96,8 +96,8 @@ class Placer:
 
     def points(
         self,
-        energies: FloatArray,
-        direction: FloatArray,
+        energies: Float32Array,
+        direction: Float32Array,
         counts: NDArray[np.int64],
         level: NDArray[np.int64],
         random: np.random.Generator,
@@ -147,7 +147,7 @@ class Placer:
         )
 
 
-def _scaled(drawn: FloatArray, wanted: FloatArray, number: NDArray[np.int64]) -> FloatArray:
+def _scaled(drawn: Float32Array, wanted: Float32Array, number: NDArray[np.int64]) -> Float32Array:
     """Energies of points that add up to those of their rings.
 
     What is too much or too little falls to each point as the square of its energy, so that the many
@@ -163,6 +163,6 @@ def _scaled(drawn: FloatArray, wanted: FloatArray, number: NDArray[np.int64]) ->
     slope = (wanted - sums) / np.add.reduceat(drawn * drawn, ends - number)
     too_steep = slope * drawn[ends - 1] < LEAST_SHARE - 1
     slope[too_steep] = 0
-    even: FloatArray = np.where(too_steep, wanted / sums, np.float32(1))
-    scaled: FloatArray = drawn * (np.repeat(even, number) + drawn * np.repeat(slope, number))
+    even: Float32Array = np.where(too_steep, wanted / sums, np.float32(1))
+    scaled: Float32Array = drawn * (np.repeat(even, number) + drawn * np.repeat(slope, number))
     return scaled

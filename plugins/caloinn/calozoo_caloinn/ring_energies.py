@@ -6,7 +6,7 @@ import numpy as np
 
 from calozoo_caloinn.networks import Drawer, conditions
 from calozoo_caloinn.voxel_encoding import Codec
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import Float32Array
 
 __all__ = ["RingEnergies"]
 
@@ -20,14 +20,14 @@ class RingEnergies:
         calibration: Factor on the energy of each ring, shape (layers x rings,).
     """
 
-    def __init__(self, drawer: Drawer, threshold: FloatArray, calibration: FloatArray) -> None:
+    def __init__(self, drawer: Drawer, threshold: Float32Array, calibration: Float32Array) -> None:
         self.drawer = drawer
         self._threshold, self._calibration = threshold, calibration
         self.codec = Codec(drawer.config.codec)
 
     def __call__(
-        self, energy_gev: FloatArray, direction: FloatArray, noise: FloatArray
-    ) -> FloatArray:
+        self, energy_gev: Float32Array, direction: Float32Array, noise: Float32Array
+    ) -> Float32Array:
         """Ring energies, in MeV, shape (n, layers x rings).
 
         Arguments:

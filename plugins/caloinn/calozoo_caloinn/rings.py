@@ -11,7 +11,7 @@ from calozoo_caloinn.config import RingsConfig
 from calozoo_core.detector import load_detector
 from calozoo_core.frames import axis_offsets
 from calozoo_core.showers import Showers
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import Float32Array
 
 __all__ = ["RingPoints", "ring_points", "stretch"]
 
@@ -32,16 +32,16 @@ class RingPoints(NamedTuple):
         direction: Of the primaries, shape (n, 3).
     """
 
-    x: FloatArray
-    y: FloatArray
-    energy: FloatArray
+    x: Float32Array
+    y: Float32Array
+    energy: Float32Array
     cell: NDArray[np.int64]
-    energies: FloatArray
+    energies: Float32Array
     counts: NDArray[np.int64]
-    direction: FloatArray
+    direction: Float32Array
 
 
-def stretch(direction: FloatArray) -> FloatArray:
+def stretch(direction: Float32Array) -> Float32Array:
     """From the plane at right angles to the axis to the plane of a layer, shape (n, 2, 2).
 
     A slanted shower is longer by 1 / p_z along its slant, and not across:

@@ -16,7 +16,7 @@ from calozoo_caloinn.training_data import Batch, Sample, vectors
 from calozoo_caloinn.vae import Vae
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.random import stream
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import Float32Array
 
 __all__ = ["STAGES", "Stage"]
 
@@ -75,17 +75,17 @@ class Stage(ABC):
     def _is_judged_by(self, figure: str) -> bool:
         return True
 
-    def _drawn(self, network: nn.Module) -> tuple[FloatArray, FloatArray]:
+    def _drawn(self, network: nn.Module) -> tuple[Float32Array, Float32Array]:
         """Vectors for the held-out primaries, several times over."""
         parts = nn.ModuleDict({**dict(self.networks.items()), self.name: network})
         drawer = Drawer(self.config, parts)
         return drawer(self._noise(drawer.noise), np.tile(self.validation.condition, (REPEATS, 1)))
 
-    def _noise(self, width: int) -> FloatArray:
+    def _noise(self, width: int) -> Float32Array:
         size = (REPEATS * len(self.validation), width)
         return stream(SEED, 1, "validation").standard_normal(size, np.float32)
 
-    def _true(self, part: int) -> FloatArray:
+    def _true(self, part: int) -> Float32Array:
         return np.tile(self._held_out[part].numpy(), (REPEATS, 1))
 
 
@@ -97,7 +97,7 @@ class Layers(Stage):
     def told(self, batch: Batch) -> tuple[Tensor, Tensor]:
         return batch[0], batch[2]
 
-    def _drawn(self, network: nn.Module) -> tuple[FloatArray, FloatArray]:
+    def _drawn(self, network: nn.Module) -> tuple[Float32Array, Float32Array]:
         condition = np.tile(self.validation.condition, (REPEATS, 1))
         layers = drawing(network)(self._noise(self.config.codec.layers), condition)
         return layers, self._true(1)
@@ -142,7 +142,7 @@ class Autoencoder(Stage):
             torch.manual_seed(SEED)
             return super().physics(network)
 
-    def _drawn(self, network: nn.Module) -> tuple[FloatArray, FloatArray]:
+    def _drawn(self, network: nn.Module) -> tuple[Float32Array, Float32Array]:
         """What comes back of the held-out showers."""
         assert isinstance(network, Vae)
         voxels, condition = self.told(self._held_out)

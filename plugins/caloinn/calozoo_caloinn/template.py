@@ -17,7 +17,7 @@ from torch import Tensor
 from calozoo_caloinn.config import CodecConfig, RingsConfig
 from calozoo_caloinn.rings import RingPoints
 from calozoo_core.random import stream
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import Float32Array
 
 __all__ = [
     "DEVIATES",
@@ -95,7 +95,7 @@ def template_shapes(codec: CodecConfig, rings: RingsConfig) -> dict[str, tuple[i
     }
 
 
-def trend_features(energy_gev: FloatArray, direction: FloatArray) -> FloatArray:
+def trend_features(energy_gev: Float32Array, direction: Float32Array) -> Float32Array:
     """What the number of points may depend on besides the energy of its ring, shape (n, 4)."""
     log_energy = np.log(energy_gev)
     columns = [np.ones_like(log_energy), log_energy, log_energy**2, direction[:, 2]]
@@ -103,7 +103,7 @@ def trend_features(energy_gev: FloatArray, direction: FloatArray) -> FloatArray:
 
 
 def fitted(
-    points: RingPoints, energy_gev: FloatArray, codec: CodecConfig, rings: RingsConfig, seed: int
+    points: RingPoints, energy_gev: Float32Array, codec: CodecConfig, rings: RingsConfig, seed: int
 ) -> Template:
     """Fit the tables on Geant4 showers.
 
@@ -140,7 +140,7 @@ def fitted(
 
 
 def count_at(
-    tables: FloatArray,
+    tables: Float32Array,
     level: NDArray[np.floating],
     deviate: NDArray[np.floating],
     cell: NDArray[np.int64],
@@ -175,7 +175,7 @@ class _ByCell:
         self._ends = np.cumsum(counts)
         self._points, self._cells = points, cells
 
-    def of(self, shower: NDArray[np.int64], cell: int) -> FloatArray:
+    def of(self, shower: NDArray[np.int64], cell: int) -> Float32Array:
         """Distance to the axis and energy of all points of a ring of these showers."""
         rows = shower * self._cells + cell
         stop = self._ends[rows]
@@ -188,7 +188,7 @@ class _ByCell:
 
 
 def _fit_cell(
-    tables: dict[str, FloatArray],
+    tables: dict[str, Float32Array],
     cell: int,
     lenders: list[int],
     filled: NDArray[np.bool_],
@@ -226,7 +226,7 @@ def _fit_cell(
             tables["members"][cell, level] = _chosen(np.concatenate(pieces), members, random)
 
 
-def _chosen(points: FloatArray, members: int, random: np.random.Generator) -> FloatArray:
+def _chosen(points: Float32Array, members: int, random: np.random.Generator) -> Float32Array:
     """So many of the points, by rising energy, each from another stretch of equal length."""
     at = (np.arange(members) + random.random(members)) / members * len(points)
     by_energy = points[np.argsort(points[:, 1], kind="stable")]
@@ -263,11 +263,11 @@ def _shapes(points: RingPoints, number: int) -> NDArray[np.float64]:
 
 
 def _trend(
-    tables: dict[str, FloatArray],
+    tables: dict[str, Float32Array],
     level: NDArray[np.floating],
     counts: NDArray[np.int64],
     filled: NDArray[np.bool_],
-    features: FloatArray,
+    features: Float32Array,
 ) -> NDArray[np.float64]:
     """Least squares of the number of points over what the table says, cell by cell."""
     expected = _expected(tables, level, features, 0.0)
@@ -287,11 +287,11 @@ def _trend(
 
 
 def _shared(
-    tables: dict[str, FloatArray],
+    tables: dict[str, Float32Array],
     level: NDArray[np.floating],
     counts: NDArray[np.int64],
     filled: NDArray[np.bool_],
-    features: FloatArray,
+    features: Float32Array,
 ) -> float:
     """What the spread of a shower's number of points has beyond that of independent rings."""
     factor = np.clip(features @ tables["trend"].T, *TREND_BOUNDS)
@@ -308,9 +308,9 @@ def _shared(
 
 
 def _expected(
-    tables: dict[str, FloatArray],
+    tables: dict[str, Float32Array],
     level: NDArray[np.floating],
-    features: FloatArray,
+    features: Float32Array,
     deviate: float,
 ) -> NDArray[np.float64]:
     """The number of points the table of counts gives, shape (n, cells)."""

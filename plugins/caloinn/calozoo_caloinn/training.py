@@ -68,6 +68,8 @@ def train(data: Path, out: Path, **options: Any) -> Path:
 class _Training(TrainingRun):
     """One training in one folder."""
 
+    options: Options
+
     def __init__(self, data: Path, out: Path, options: Options) -> None:
         super().__init__(data, out, options)
         self.options = options
@@ -85,7 +87,7 @@ class _Training(TrainingRun):
         for name in names:
             if self.options.stage == "all":
                 self._train(name, networks, share=1 / len(names))
-            self.kept(name, networks[name])
+            self.best_model(name, networks[name])
         self._finish(networks.eval().requires_grad_(requires_grad=False))
         return self.out
 
@@ -103,7 +105,7 @@ class _Training(TrainingRun):
             average=0.998,
             weight_decay=options.weight_decay,
         )
-        self.train(name, networks[name], goal)
+        self.train_stage(name, networks[name], goal)
 
     def _batch(self, step: int) -> Batch:
         return batch(self.sample, self.codec, self.options.batch_size, self.options.seed, step)

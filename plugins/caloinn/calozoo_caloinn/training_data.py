@@ -16,7 +16,7 @@ from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.training.tail_sampler import TailEnhancedSampler
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import Float32Array
 
 __all__ = ["Batch", "Sample", "batch", "vectors"]
 
@@ -39,8 +39,8 @@ class Sample:
     """
 
     rings: RingPoints
-    energy_gev: FloatArray
-    condition: FloatArray
+    energy_gev: Float32Array
+    condition: Float32Array
     sampler: TailEnhancedSampler | None = None
 
     @classmethod
@@ -83,7 +83,7 @@ def vectors(
     sample: Sample,
     codec: Codec,
     rows: NDArray[np.int64] | slice,
-    condition: FloatArray,
+    condition: Float32Array,
     random: np.random.Generator,
 ) -> Batch:
     """Vectors of some showers, under conditions that may be mirrored."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from calozoo_caloinn.config import CodecConfig
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import Float32Array
 
 __all__ = ["Codec", "Encoded"]
 
@@ -37,8 +37,8 @@ class Encoded(NamedTuple):
         voxels: Logits of ratios, or logarithms of shares, shape (n, width).
     """
 
-    layers: FloatArray
-    voxels: FloatArray
+    layers: Float32Array
+    voxels: Float32Array
 
 
 class Codec:
@@ -58,17 +58,17 @@ class Codec:
     def __init__(self, config: CodecConfig) -> None:
         self.config = config
 
-    def filled(self, energies: FloatArray, random: np.random.Generator) -> FloatArray:
+    def filled(self, energies: Float32Array, random: np.random.Generator) -> Float32Array:
         """The energies with noise on every voxel, so that empty ones have a density, in MeV."""
         width = np.float32(self.config.noise_mev)
         return energies + width * random.random(energies.shape, np.float32)
 
-    def emptied(self, energies: FloatArray) -> FloatArray:
+    def emptied(self, energies: Float32Array) -> Float32Array:
         """The energies without the noise: what lies below its width is empty, in MeV."""
         width = np.float32(self.config.noise_mev)
         return np.where(energies < width, np.float32(0), energies - width / 2)
 
-    def encode(self, energies: FloatArray, energy_gev: FloatArray) -> Encoded:
+    def encode(self, energies: Float32Array, energy_gev: Float32Array) -> Encoded:
         """The vector of energies that are all positive.
 
         Arguments:
@@ -88,7 +88,7 @@ class Codec:
             encoded.astype(np.float32), voxels.reshape(len(energies), -1).astype(np.float32)
         )
 
-    def layer_energies(self, layers: FloatArray, energy_gev: FloatArray) -> FloatArray:
+    def layer_energies(self, layers: Float32Array, energy_gev: Float32Array) -> Float32Array:
         """The energies of layers, in MeV, shape (n, layers).
 
         Arguments:
@@ -98,7 +98,7 @@ class Codec:
         visible = self.visible_energy(layers[:, 0], energy_gev)
         return visible[:, None] * _broken(layers[:, 1:])
 
-    def visible_energy(self, first: FloatArray, energy_gev: FloatArray) -> FloatArray:
+    def visible_energy(self, first: Float32Array, energy_gev: Float32Array) -> Float32Array:
         """The visible energies that the first number of a vector stands for, in MeV, shape (n,).
 
         Arguments:
@@ -110,7 +110,7 @@ class Codec:
         share = typical * np.exp(np.clip(first, -12, -np.log(typical)))
         return (1000 * energy_gev * share).astype(np.float32)
 
-    def told(self, layers: FloatArray, condition: FloatArray) -> FloatArray:
+    def told(self, layers: Float32Array, condition: Float32Array) -> Float32Array:
         """What a network of the voxels is told: the condition, and ln of the layer energies.
 
         Arguments:
@@ -120,7 +120,9 @@ class Codec:
         energies = self.layer_energies(layers, np.exp(condition[:, 0]))
         return np.concatenate([condition, np.log(energies + LOG_FLOOR_MEV)], axis=1)
 
-    def decode(self, layers: FloatArray, voxels: FloatArray, energy_gev: FloatArray) -> FloatArray:
+    def decode(
+        self, layers: Float32Array, voxels: Float32Array, energy_gev: Float32Array
+    ) -> Float32Array:
         """The energies of a vector, in MeV, shape (n, layers, voxels).
 
         Arguments:
@@ -139,7 +141,7 @@ class Codec:
         shares *= (energy / shares.sum(axis=2))[..., None]
         return shares.astype(np.float32, copy=False)
 
-    def ratios(self, energies: FloatArray) -> FloatArray:
+    def ratios(self, energies: Float32Array) -> Float32Array:
         """Logits of what each voxel has of itself and those behind it, one fewer than voxels.
 
         Arguments:
@@ -148,7 +150,7 @@ class Codec:
         powers = energies ** np.float32(self.config.power)
         return _logit(powers[..., :-1] / _from_behind(powers)[..., :-1])
 
-    def shares(self, ratios: FloatArray) -> FloatArray:
+    def shares(self, ratios: Float32Array) -> Float32Array:
         """Energies in proportion, from these logits, shape (..., voxels)."""
         shares = _broken(ratios)
         if self.config.power == 0.5:
@@ -158,18 +160,18 @@ class Codec:
         return shares
 
 
-def _from_behind(values: FloatArray) -> FloatArray:
+def _from_behind(values: Float32Array) -> Float32Array:
     """Sums of each element and those behind it, along the last axis."""
     return np.cumsum(values[..., ::-1], axis=-1)[..., ::-1]
 
 
-def _logit(ratio: FloatArray) -> FloatArray:
+def _logit(ratio: Float32Array) -> Float32Array:
     kept = np.clip(ratio, RATIO_FLOOR, 1 - RATIO_FLOOR)
-    result: FloatArray = np.log(kept / (1 - kept))
+    result: Float32Array = np.log(kept / (1 - kept))
     return result
 
 
-def _broken(logits: FloatArray) -> FloatArray:
+def _broken(logits: Float32Array) -> Float32Array:
     """Shares of 1 from the logits of ratios: a stick broken again and again, one piece more."""
     ratio = 1 / (1 + np.exp(-np.clip(logits, -14, 14)))
     shares = np.ones((*logits.shape[:-1], logits.shape[-1] + 1), np.float32)

@@ -25,7 +25,7 @@ from calozoo_caloinn.weights_files import Trained
 from calozoo_core.io import write_showers
 from calozoo_core.showers import Showers
 from calozoo_core.testing.trainers import TrainerContract
-from calozoo_core.training.runs import KEPT
+from calozoo_core.training.runs import BEST_WEIGHTS
 
 QUICK = {"preset": "tiny", "epochs": 2, "steps": 3, "batch_size": 16, "threads": 1}
 
@@ -43,7 +43,10 @@ def assert_same_weights(one: Path, two: Path) -> None:
     """Up to rounding: a matrix product may differ in its last bit with where its memory begins."""
     for stage in ("layers", "inn"):
         torch.testing.assert_close(
-            load_file(one / stage / KEPT), load_file(two / stage / KEPT), rtol=1e-4, atol=1e-5
+            load_file(one / stage / BEST_WEIGHTS),
+            load_file(two / stage / BEST_WEIGHTS),
+            rtol=1e-4,
+            atol=1e-5,
         )
 
 
@@ -89,7 +92,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
         patch.setattr(Layers, "physics", stopped_at_the_second_look)
         with pytest.raises(RuntimeError):
             train(data, tmp_path / "stopped", **QUICK)
-    assert not (tmp_path / "stopped" / "layers" / KEPT).exists()
+    assert not (tmp_path / "stopped" / "layers" / BEST_WEIGHTS).exists()
     resumed = train(data, tmp_path / "stopped", **QUICK)
     assert_same_weights(resumed, whole)
 

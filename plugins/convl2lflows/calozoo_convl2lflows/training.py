@@ -71,6 +71,8 @@ def train(data: Path, out: Path, **options: Any) -> Path:
 class _Training(TrainingRun):
     """One training in one folder."""
 
+    options: Options
+
     def __init__(self, data: Path, out: Path, options: Options) -> None:
         super().__init__(data, out, options)
         self.options = options
@@ -92,7 +94,7 @@ class _Training(TrainingRun):
                 network = self._network(stage)
                 epochs = getattr(options, f"{stage}_epochs")
                 rough = options.bfloat16
-                self.train(
+                self.train_stage(
                     stage,
                     network,
                     goal(stage, self.samples, self.config, options.seed, epochs, rough=rough),
@@ -103,7 +105,7 @@ class _Training(TrainingRun):
 
     def _finish(self) -> None:
         """Write the weights and the record of how they came about."""
-        kept = {stage: self.kept(stage, self._network(stage)) for stage in self.stages}
+        kept = {stage: self.best_model(stage, self._network(stage)) for stage in self.stages}
         trained = Trained(self.config, kept)
         if self.options.calibrate:
             config = fitted(trained, self.samples.train, self.options.calibrate)

@@ -111,6 +111,8 @@ def train(data: Path, out: Path, **options: Any) -> Path:
 class _Training(TrainingRun):
     """One training in one folder."""
 
+    options: Options
+
     def __init__(self, data: Path, out: Path, options: Options) -> None:
         super().__init__(data, out, options)
         self.options = options
@@ -139,7 +141,7 @@ class _Training(TrainingRun):
             share=0.1,
             average=0.995,
         )
-        self.train("energies", net, goal)
+        self.train_stage("energies", net, goal)
 
     def images(self) -> None:
         """The images, by the contest."""
@@ -157,12 +159,12 @@ class _Training(TrainingRun):
             average=0.995,
             training=AdversarialTraining,
         )
-        self.train("images", players.to(memory_format=torch.channels_last), goal)
+        self.train_stage("images", players.to(memory_format=torch.channels_last), goal)
 
     def finish(self) -> None:
         """Calibrate, and write the weights and the record of how they came about."""
-        net = self.kept("energies", self._energies())
-        generator = self.kept("images", self._players()).generator
+        net = self.best_model("energies", self._energies())
+        generator = self.best_model("images", self._players()).generator
         some = self.showers[:SHOWERS_IN_TABLES]
         tables = fitted_tables(upright(some, self.options.seed), len(some), self.config.grid)
         write(self.out, Trained(self.config, net, generator, tables))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from calozoo_core.weights import read_config, write_weights
-from calozoo_core.weights.networks import TableClaim, named_tensors, read_networks
+from calozoo_core.weights.networks import named_tensors, read_networks
 from calozoo_gan3d.config import Gan3dConfig
 from calozoo_gan3d.layer_energies import LayerEnergies
 from calozoo_gan3d.networks import Generator
@@ -39,7 +39,10 @@ def read(folder: Path) -> Trained:
     with torch.device("meta"):
         energies = LayerEnergies(config.grid.layers, config.energies)
         generator = Generator(config.grid, config.generator)
-    claims = {f"{TABLES}.{n}": TableClaim(s, "uint8") for n, s in shapes(config.grid).items()}
+        claims = {
+            f"{TABLES}.{name}": torch.empty(shape, dtype=torch.uint8)
+            for name, shape in shapes(config.grid).items()
+        }
     tables = read_networks(folder, {"energies": energies, "generator": generator}, claims)
     own = {name.removeprefix(f"{TABLES}."): tensor.numpy() for name, tensor in tables.items()}
     return Trained(config, energies, generator, PointTables(**own))

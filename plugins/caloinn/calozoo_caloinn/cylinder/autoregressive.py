@@ -12,11 +12,11 @@ from collections.abc import Callable
 import numpy as np
 
 from calozoo_caloinn.voxel_encoding import Codec
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import Float32Array
 
 __all__ = ["drawn_layers", "drawn_rings", "told_of_layer", "told_of_rings"]
 
-Draw = Callable[[FloatArray, FloatArray], FloatArray]
+Draw = Callable[[Float32Array, Float32Array], Float32Array]
 
 FLOOR_MEV = np.float32(0.02)
 """Added to an energy before its logarithm is taken."""
@@ -26,8 +26,8 @@ LEAST_MEV = np.float32(1e-9)
 
 
 def told_of_layer(
-    at: int, energy_gev: FloatArray, visible: FloatArray, layers: FloatArray
-) -> FloatArray:
+    at: int, energy_gev: Float32Array, visible: Float32Array, layers: Float32Array
+) -> Float32Array:
     """What the network of the layers is told, shape (n, 10).
 
     Arguments:
@@ -58,8 +58,8 @@ def told_of_layer(
 
 
 def told_of_rings(
-    at: int, codec: Codec, energy_gev: FloatArray, layers: FloatArray, rings: FloatArray
-) -> FloatArray:
+    at: int, codec: Codec, energy_gev: Float32Array, layers: Float32Array, rings: Float32Array
+) -> Float32Array:
     """What the network of the rings is told of a layer, shape (n, 7 + 3 (rings - 1)).
 
     Arguments:
@@ -89,8 +89,8 @@ def told_of_rings(
 
 
 def drawn_layers(
-    draw: Draw, energy_gev: FloatArray, visible: FloatArray, noise: FloatArray
-) -> FloatArray:
+    draw: Draw, energy_gev: Float32Array, visible: Float32Array, noise: Float32Array
+) -> Float32Array:
     """Energies of layers, in MeV, shape (n, layers).
 
     Arguments:
@@ -112,8 +112,8 @@ def drawn_layers(
 
 
 def drawn_rings(
-    draw: Draw, codec: Codec, energy_gev: FloatArray, layers: FloatArray, noise: FloatArray
-) -> FloatArray:
+    draw: Draw, codec: Codec, energy_gev: Float32Array, layers: Float32Array, noise: Float32Array
+) -> Float32Array:
     """Energies of rings, in MeV, shape (n, layers, rings).
 
     Arguments:
@@ -133,7 +133,7 @@ def drawn_rings(
     return rings
 
 
-def _log(energy: FloatArray | None, like: FloatArray) -> FloatArray:
+def _log(energy: Float32Array | None, like: Float32Array) -> Float32Array:
     """Of an energy, or of nothing where there is no such layer, shape (n,)."""
-    log: FloatArray = np.log((np.zeros_like(like) if energy is None else energy) + FLOOR_MEV)
+    log: Float32Array = np.log((np.zeros_like(like) if energy is None else energy) + FLOOR_MEV)
     return log

@@ -15,7 +15,7 @@ from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import Float32Array
 from calozoo_core.weights.networks import only_float32, only_on_cpu, weights_folder
 
 __all__ = ["CaloInnCylinder"]
@@ -73,7 +73,7 @@ class CaloInnCylinder(Generator):
         voxels = self.voxels(incident.energy, seed, first).reshape(len(incident), -1)
         return self.config.voxels.spread(voxels, incident, self.spec.detector, seed, first)
 
-    def voxels(self, energy_gev: FloatArray, seed: int, first: int = 0) -> FloatArray:
+    def voxels(self, energy_gev: Float32Array, seed: int, first: int = 0) -> Float32Array:
         """Energies of voxels, in MeV, shape (n, layers, sectors, rings).
 
         Arguments:
@@ -90,12 +90,12 @@ class CaloInnCylinder(Generator):
             random.random(out=uniform[i], dtype=np.float32)
         return self._divide(self._rings(energy_gev, noise), uniform)
 
-    def _rings(self, energy_gev: FloatArray, noise: FloatArray) -> FloatArray:
+    def _rings(self, energy_gev: Float32Array, noise: Float32Array) -> Float32Array:
         """Ring energies, in MeV, empty ones 0, but never all of a shower."""
         drawn = self._draw(energy_gev, noise)
         least = np.minimum(self._threshold, drawn.max(axis=(1, 2), keepdims=True))
         kept = np.where(drawn < least, np.float32(0), drawn) * self._calibration
         # Neither thresholds nor factors change the visible energy.
         before, after = (some.sum(axis=(1, 2), keepdims=True) for some in (drawn, kept))
-        rings: FloatArray = kept * (before / after)
+        rings: Float32Array = kept * (before / after)
         return rings

@@ -14,7 +14,7 @@ from calozoo_caloinn.cylinder.sectors import (
     gumbel,
     wave_around,
 )
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import Float32Array
 
 __all__ = ["Divider", "leaning"]
 
@@ -33,7 +33,7 @@ class Divider:
         arm: Where the middle of each voxel of a layer is, in mm, shape (sectors, rings, 2).
     """
 
-    def __init__(self, tables: SectorTables, arm: FloatArray) -> None:
+    def __init__(self, tables: SectorTables, arm: Float32Array) -> None:
         self._arm = np.ascontiguousarray(arm.transpose(1, 0, 2))
         self._side = arm[:, 0].T / np.hypot(*arm[0, 0])
         self._shares = tables.shares.numpy()
@@ -50,7 +50,7 @@ class Divider:
         """Shape of the random numbers that one shower takes."""
         return (*self._low.shape, self._shares.shape[-1] + 3)
 
-    def __call__(self, rings: FloatArray, uniform: FloatArray) -> FloatArray:
+    def __call__(self, rings: Float32Array, uniform: Float32Array) -> Float32Array:
         """Energies of voxels, in MeV, shape (n, layers, sectors, rings).
 
         Arguments:
@@ -88,7 +88,9 @@ class Divider:
             energy += placed.sum(axis=(1, 2))[:, None]
         return voxels.transpose(0, 1, 3, 2)
 
-    def _divisions(self, rings: FloatArray, coin: FloatArray, pick: FloatArray) -> FloatArray:
+    def _divisions(
+        self, rings: Float32Array, coin: Float32Array, pick: Float32Array
+    ) -> Float32Array:
         """Shares of the sectors of each ring, the largest first, shape (n, layers, rings, sectors).
 
         An empty ring is looked up at any energy.
@@ -98,12 +100,12 @@ class Divider:
         level = (log_energy - self._low) * self._scale
         near = np.clip(np.floor(level + coin), 0, levels - 1).astype(np.int64)
         member = (pick * members).astype(np.int64)
-        found: FloatArray = self._shares[self._zone, self._ring, near, member]
+        found: Float32Array = self._shares[self._zone, self._ring, near, member]
         return found
 
 
 def leaning(
-    tables: SectorTables, voxels: FloatArray, arm: FloatArray, random: np.random.Generator
+    tables: SectorTables, voxels: Float32Array, arm: Float32Array, random: np.random.Generator
 ) -> SectorTables:
     """The tables with the factor on the weight of the lean that makes showers lean as Geant4's.
 
@@ -123,7 +125,7 @@ def leaning(
         factor = torch.tensor([1.0, 1.0, 1.0, gain])
         return replace(tables, ranking=tables.ranking * factor)
 
-    def lean(energies: FloatArray) -> float:
+    def lean(energies: Float32Array) -> float:
         """Geometric mean of how far the centres of showers are from the axis."""
         moment = np.einsum("nlsr,sri->ni", energies, arm)
         far = np.hypot(*moment.T) / energies.sum(axis=(1, 2, 3))

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from calozoo_caloinn.cylinder.config import CylinderConfig
 from calozoo_core.random import stream
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import Float32Array
 from calozoo_core.voxels import CylinderVoxels
 
 __all__ = [
@@ -100,7 +100,7 @@ def table_shapes(config: CylinderConfig) -> dict[str, tuple[int, ...]]:
     }
 
 
-def fitted(voxels: FloatArray, config: CylinderConfig, seed: int) -> SectorTables:
+def fitted(voxels: Float32Array, config: CylinderConfig, seed: int) -> SectorTables:
     """Fit the tables on Geant4 showers.
 
     Arguments:
@@ -133,20 +133,20 @@ def fitted(voxels: FloatArray, config: CylinderConfig, seed: int) -> SectorTable
     return SectorTables(**{name: torch.from_numpy(table) for name, table in tables.items()})
 
 
-def arms(voxels: CylinderVoxels) -> FloatArray:
+def arms(voxels: CylinderVoxels) -> Float32Array:
     """Where the middle of each voxel of a layer is, in mm, shape (sectors, rings, 2)."""
     bins = voxels.layers[0]
     edges = np.array(bins.r_edges_mm)
     angle = 2 * np.pi * (np.arange(bins.n_alpha) + 0.5) / bins.n_alpha - np.pi
     side = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     middle = (edges[1:] + edges[:-1]) / 2
-    arm: FloatArray = (side[:, None] * middle[:, None]).astype(np.float32)
+    arm: Float32Array = (side[:, None] * middle[:, None]).astype(np.float32)
     return arm
 
 
-def brightness(energy: FloatArray) -> FloatArray:
+def brightness(energy: Float32Array) -> Float32Array:
     """What the energy of a voxel, in MeV, counts as for its neighbours."""
-    result: FloatArray = np.log1p(energy / BRIGHT_MEV)
+    result: Float32Array = np.log1p(energy / BRIGHT_MEV)
     return result
 
 
@@ -157,9 +157,9 @@ def filled_class(number: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _fit_divisions(
-    tables: dict[str, FloatArray],
+    tables: dict[str, Float32Array],
     cell: tuple[int, int],
-    rings: FloatArray,
+    rings: Float32Array,
     random: np.random.Generator,
 ) -> None:
     levels, members = tables["shares"].shape[2:4]
@@ -181,7 +181,7 @@ def _fit_divisions(
         tables["shares"][cell][level] = divisions[order[first + chosen.astype(np.int64)]]
 
 
-def _leans(voxels: FloatArray, arm: FloatArray) -> FloatArray:
+def _leans(voxels: Float32Array, arm: Float32Array) -> Float32Array:
     """How far a shower leans to the side of each sector before each diagonal, in mm.
 
     A diagonal is what is divided together: cells whose layer and ring have the same sum. The lean
@@ -197,11 +197,11 @@ def _leans(voxels: FloatArray, arm: FloatArray) -> FloatArray:
     before = np.cumsum(moment, axis=1) - moment
     centre = before / np.maximum(np.cumsum(energy, axis=1) - energy, np.float32(1e-6))
     side = arm[:, 0] / np.hypot(*arm[0, 0])
-    lean: FloatArray = centre @ side.T
+    lean: Float32Array = centre @ side.T
     return lean
 
 
-def _alike(energy: FloatArray, one: int) -> NDArray[np.int64]:
+def _alike(energy: Float32Array, one: int) -> NDArray[np.int64]:
     """Shower and layer of the rings of a class, shape (m, 2); none if there are too few."""
     number = (energy > 0).sum(axis=2)
     rows = np.argwhere((filled_class(number) == one) & (number > 0))
@@ -209,12 +209,12 @@ def _alike(energy: FloatArray, one: int) -> NDArray[np.int64]:
 
 
 def _hints(
-    bright: FloatArray,
-    lean: FloatArray,
+    bright: Float32Array,
+    lean: Float32Array,
     shower: NDArray[np.int64],
     layer: NDArray[np.int64],
     ring: int,
-) -> FloatArray:
+) -> Float32Array:
     """What the scores of some rings are made of, shape (m, sectors, 4)."""
     before = bright[shower, layer - 1, :, ring] * (layer > 0)[:, None]
     within = bright[shower, layer, :, ring - 1] * (ring > 0)
@@ -222,7 +222,7 @@ def _hints(
     return np.stack([before, beside, within, lean[shower, layer + ring]], axis=2)
 
 
-def wave_around(phase: FloatArray, sectors: int) -> FloatArray:
+def wave_around(phase: Float32Array, sectors: int) -> Float32Array:
     """A wave of height 1 around a ring, shape (..., sectors).
 
     Arguments:
@@ -233,13 +233,13 @@ def wave_around(phase: FloatArray, sectors: int) -> FloatArray:
     return np.cos(np.float32(2 * np.pi) * (phase[..., None] - at))
 
 
-def gumbel(uniform: FloatArray) -> FloatArray:
+def gumbel(uniform: Float32Array) -> Float32Array:
     """Noise under which the highest sum of score and noise is a sector's with its probability."""
-    noise: FloatArray = -np.log(-np.log(np.clip(uniform, 1e-7, 1 - 1e-7)))
+    noise: Float32Array = -np.log(-np.log(np.clip(uniform, 1e-7, 1 - 1e-7)))
     return noise
 
 
-def _plackett_luce(energy: FloatArray, hints: FloatArray) -> tuple[NDArray[np.float64], float]:
+def _plackett_luce(energy: Float32Array, hints: Float32Array) -> tuple[NDArray[np.float64], float]:
     """Where the order of the filled sectors is likeliest: weights of the hints, height of the wave.
 
     The wave has its crest anywhere: the likelihood is the mean over some places for it.
@@ -248,7 +248,7 @@ def _plackett_luce(energy: FloatArray, hints: FloatArray) -> tuple[NDArray[np.fl
     order = np.argsort(-energy, axis=1, kind="stable")
     by_energy = np.take_along_axis(hints, order[..., None], axis=1)
     x = torch.from_numpy(by_energy.astype(np.float64))
-    phases: FloatArray = np.arange(PHASES).astype(np.float32) / np.float32(PHASES)
+    phases: Float32Array = np.arange(PHASES).astype(np.float32) / np.float32(PHASES)
     around = np.broadcast_to(wave_around(phases, sectors), (len(energy), PHASES, sectors))
     waves = np.take_along_axis(around, order[:, None], axis=2)
     wave = torch.from_numpy(waves.astype(np.float64))

@@ -17,7 +17,7 @@ from calozoo_caloinn.cylinder.training_voxels import Sample
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.random import stream
 from calozoo_core.training import Batch
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import Float32Array
 
 __all__ = ["STAGES", "Stage"]
 
@@ -55,7 +55,7 @@ class Stage(ABC):
         self._held_out = self._vectors(self._filled, self._truth_gev)
 
     @abstractmethod
-    def _vectors(self, filled: FloatArray, energy_gev: FloatArray) -> tuple[Tensor, Tensor]:
+    def _vectors(self, filled: Float32Array, energy_gev: Float32Array) -> tuple[Tensor, Tensor]:
         """What the network models, and what it is told, a row each.
 
         Arguments:
@@ -64,7 +64,9 @@ class Stage(ABC):
         """
 
     @abstractmethod
-    def _drawn(self, drawer: RingDrawer, energy_gev: FloatArray, filled: FloatArray) -> FloatArray:
+    def _drawn(
+        self, drawer: RingDrawer, energy_gev: Float32Array, filled: Float32Array
+    ) -> Float32Array:
         """Ring energies, of which this network draws its part, the rest being the truth."""
 
     def batch(self, size: int, seed: int, step: int) -> Batch:
@@ -104,7 +106,7 @@ class Stage(ABC):
         in_units = {name: figure / few for name, figure in found.items()}
         return found | {"nll": nll, "score": score(in_units, nll)}
 
-    def _noise(self, n: int, width: int) -> FloatArray:
+    def _noise(self, n: int, width: int) -> Float32Array:
         return stream(SEED, 1, "validation").standard_normal((n, width), np.float32)
 
 
@@ -115,13 +117,15 @@ class Visible(Stage):
     share = 0.1
     judged_by = ()
 
-    def _vectors(self, filled: FloatArray, energy_gev: FloatArray) -> tuple[Tensor, Tensor]:
+    def _vectors(self, filled: Float32Array, energy_gev: Float32Array) -> tuple[Tensor, Tensor]:
         first = self.codec.encode(filled, energy_gev).layers[:, :1]
         return torch.from_numpy(first), torch.from_numpy(np.log(energy_gev)[:, None])
 
-    def _drawn(self, drawer: RingDrawer, energy_gev: FloatArray, filled: FloatArray) -> FloatArray:
+    def _drawn(
+        self, drawer: RingDrawer, energy_gev: Float32Array, filled: Float32Array
+    ) -> Float32Array:
         visible = drawer.visible(energy_gev, self._noise(len(filled), 1))
-        scaled: FloatArray = filled * (visible / filled.sum(axis=(1, 2)))[:, None, None]
+        scaled: Float32Array = filled * (visible / filled.sum(axis=(1, 2)))[:, None, None]
         return scaled
 
 
@@ -132,16 +136,18 @@ class Layers(Stage):
     share = 0.3
     judged_by = ("profile_layers", "depth", "length", "late")
 
-    def _vectors(self, filled: FloatArray, energy_gev: FloatArray) -> tuple[Tensor, Tensor]:
+    def _vectors(self, filled: Float32Array, energy_gev: Float32Array) -> tuple[Tensor, Tensor]:
         layers = filled.sum(axis=2)
         visible, ratios = layers.sum(axis=1), layers.shape[1] - 1
         told = [told_of_layer(at, energy_gev, visible, layers) for at in range(ratios)]
         return _rows(self.codec.encode(filled, energy_gev).layers[:, 1:, None], told)
 
-    def _drawn(self, drawer: RingDrawer, energy_gev: FloatArray, filled: FloatArray) -> FloatArray:
+    def _drawn(
+        self, drawer: RingDrawer, energy_gev: Float32Array, filled: Float32Array
+    ) -> Float32Array:
         noise = self._noise(len(filled), filled.shape[1] - 1)
         layers = drawer.layers(energy_gev, filled.sum(axis=(1, 2)), noise)
-        scaled: FloatArray = filled * (layers / filled.sum(axis=2))[..., None]
+        scaled: Float32Array = filled * (layers / filled.sum(axis=2))[..., None]
         return scaled
 
 
@@ -152,7 +158,7 @@ class Rings(Stage):
     share = 0.6
     judged_by = ("profile_rings", "core", "width")
 
-    def _vectors(self, filled: FloatArray, energy_gev: FloatArray) -> tuple[Tensor, Tensor]:
+    def _vectors(self, filled: Float32Array, energy_gev: Float32Array) -> tuple[Tensor, Tensor]:
         layers = filled.sum(axis=2)
         told = [
             told_of_rings(at, self.codec, energy_gev, layers, filled)
@@ -160,7 +166,9 @@ class Rings(Stage):
         ]
         return _rows(self.codec.ratios(filled), told)
 
-    def _drawn(self, drawer: RingDrawer, energy_gev: FloatArray, filled: FloatArray) -> FloatArray:
+    def _drawn(
+        self, drawer: RingDrawer, energy_gev: Float32Array, filled: Float32Array
+    ) -> Float32Array:
         noise = self._noise(len(filled), self.codec.config.width)
         return drawer.rings(energy_gev, filled.sum(axis=2), noise)
 
@@ -169,7 +177,7 @@ STAGES: tuple[type[Stage], ...] = (Visible, Layers, Rings)
 """In the order in which they are trained."""
 
 
-def _rows(x: FloatArray, told: list[FloatArray]) -> tuple[Tensor, Tensor]:
+def _rows(x: Float32Array, told: list[Float32Array]) -> tuple[Tensor, Tensor]:
     """What is modelled, shape (n, layers, ...), and what is told of each layer, as rows."""
     conditions = np.stack(told, axis=1)
     return (
@@ -178,6 +186,6 @@ def _rows(x: FloatArray, told: list[FloatArray]) -> tuple[Tensor, Tensor]:
     )
 
 
-def _per_gev(rings: FloatArray, energy_gev: FloatArray) -> FloatArray:
+def _per_gev(rings: Float32Array, energy_gev: Float32Array) -> Float32Array:
     """Over three decades of energy a mean would be one of the highest energies alone."""
     return rings / energy_gev[:, None, None]

@@ -86,6 +86,8 @@ def train(data: Path, out: Path, **options: Any) -> Path:
 class _Training(TrainingRun):
     """One training in one folder."""
 
+    options: Options
+
     def __init__(self, data: Path, out: Path, options: Options) -> None:
         super().__init__(data, out, options)
         self.options = options
@@ -119,11 +121,13 @@ class _Training(TrainingRun):
             average=0.99,
             weight_decay=options.weight_decay,
         )
-        self.train(stage.name, network, goal)
+        self.train_stage(stage.name, network, goal)
 
     def _finish(self, networks: Networks) -> None:
         """Fit the tables, calibrate, and write the weights and the record of how they came."""
-        kept = Networks(**{n: self.kept(n, network) for n, network in networks._asdict().items()})
+        kept = Networks(
+            **{n: self.best_model(n, network) for n, network in networks._asdict().items()}
+        )
         config = self.config.model_copy(update={"fitted_on": "its training showers"})
         voxels, seed = self.sample.voxels, self.options.seed
         tables = leaning(

@@ -8,7 +8,7 @@ import numpy as np
 
 from calozoo_caloinn.cylinder.config import CylinderConfig
 from calozoo_core.showers import Showers
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import Float32Array
 
 __all__ = ["Sample"]
 
@@ -25,8 +25,8 @@ class Sample:
         energy_gev: Incident energies, shape (n,).
     """
 
-    voxels: FloatArray
-    energy_gev: FloatArray
+    voxels: Float32Array
+    energy_gev: Float32Array
 
     @classmethod
     def of(cls, showers: Showers, config: CylinderConfig) -> Sample:
@@ -46,7 +46,7 @@ class Sample:
         return len(self.energy_gev)
 
     @property
-    def rings(self) -> FloatArray:
+    def rings(self) -> Float32Array:
         """Energies of rings, in MeV, shape (n, layers, rings)."""
-        rings: FloatArray = self.voxels.sum(axis=2)
+        rings: Float32Array = self.voxels.sum(axis=2)
         return rings

@@ -11,7 +11,7 @@ from calozoo_caloinn.cylinder.config import CylinderConfig
 from calozoo_caloinn.cylinder.networks import Networks, built
 from calozoo_caloinn.cylinder.sectors import SectorTables, table_shapes
 from calozoo_core.weights import read_config, write_weights
-from calozoo_core.weights.networks import TableClaim, named_tensors, read_networks
+from calozoo_core.weights.networks import named_tensors, read_networks
 
 __all__ = ["Trained", "read", "write"]
 
@@ -36,7 +36,7 @@ def read(folder: Path) -> Trained:
     # On the meta device nothing is allocated before the file is known to fit.
     with torch.device("meta"):
         networks = built(config)
-    claims = {TABLES + name: TableClaim(shape) for name, shape in table_shapes(config).items()}
+        claims = {TABLES + name: torch.empty(s) for name, s in table_shapes(config).items()}
     tables = read_networks(folder, networks._asdict(), claims)
     own = {name.removeprefix(TABLES): table for name, table in tables.items()}
     return Trained(config, networks, SectorTables(**own))
