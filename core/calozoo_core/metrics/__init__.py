@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from calozoo_core.metrics.correlation import frobenius_distance
-from calozoo_core.metrics.divergence import EPSILON, js_divergence, separation_power
+from calozoo_core.metrics.divergence import (
+    EPSILON,
+    js_divergence,
+    quantile_divergence,
+    separation_power,
+)
 from calozoo_core.metrics.features import frechet_distance, kernel_distance
 from calozoo_core.metrics.resampling import halves, jackknife_error, scaled_floor
 
@@ -15,6 +20,7 @@ __all__ = [
     "jackknife_error",
     "js_divergence",
     "kernel_distance",
+    "quantile_divergence",
     "scaled_floor",
     "separation_power",
 ]

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from calozoo_core.errors import InputError
 from calozoo_core.typing import FloatArray
 
-__all__ = ["EPSILON", "js_divergence", "separation_power"]
+__all__ = ["EPSILON", "js_divergence", "quantile_divergence", "separation_power"]
 
 EPSILON = 1e-10
 """What an empty bin of a normalised histogram holds instead of 0 (CaloClouds3, section 4.2)."""
@@ -44,6 +44,26 @@ def js_divergence(counts: ArrayLike, reference: ArrayLike) -> float:
     m = (p + q) / 2
     divergence = (p * np.log(p / m)).sum() / 2 + (q * np.log(q / m)).sum() / 2
     return float(max(0.0, divergence))
+
+
+def quantile_divergence(values: ArrayLike, reference: ArrayLike, bins: int = 20) -> float:
+    """Jensen-Shannon divergence of two samples of a number, in nats.
+
+    Its bins lie between quantiles of the reference, so that each has as many entries of it.
+
+    Arguments:
+        values: Sample, shape (n,).
+        reference: Reference sample, shape (m,).
+        bins: Number of bins.
+
+    Example:
+        >>> quantile_divergence([1, 2, 3, 4], [1, 2, 3, 4], bins=2)
+        0.0
+    """
+    sample, truth = np.asarray(values), np.asarray(reference)
+    edges = np.quantile(truth, np.linspace(0, 1, bins + 1))
+    edges[0], edges[-1] = -np.inf, np.inf
+    return js_divergence(np.histogram(sample, edges)[0], np.histogram(truth, edges)[0])
 
 
 def separation_power(counts: ArrayLike, reference: ArrayLike) -> float:
