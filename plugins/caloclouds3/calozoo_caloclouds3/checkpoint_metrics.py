@@ -1,32 +1,30 @@
-"""How far what a network generates is from held-out Geant4 showers: what checkpoints go by.
+"""Metrics that checkpoints are chosen by: divergences from held-out Geant4 showers.
 
-Every figure is a Jensen-Shannon divergence in nats. Each score adds its figures up, each in units
-of what would be a good value, so that no figure drowns another.
+Every metric is a Jensen-Shannon divergence in nats. A score is the sum of the metrics, each in
+units of a good value, so that none dominates.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig
 from calozoo_caloclouds3.distillation import run_teacher
 from calozoo_caloclouds3.features import decode_position
-from calozoo_caloclouds3.flow import ShowerFlow
-from calozoo_caloclouds3.layers import LayerContents, draw_layers
-from calozoo_caloclouds3.numpy_flow import PlainFlow
-from calozoo_caloclouds3.one_step import OneStep
-from calozoo_caloclouds3.point_cloud import point_cloud
-from calozoo_caloclouds3.points import PointWiseNet
-from calozoo_caloclouds3.training_data import Sample
-from calozoo_core.metrics import js_divergence
+from calozoo_caloclouds3.flow import NumpyShowerFlow, ShowerFlow
+from calozoo_caloclouds3.layer_contents import LayerContents, sample_layers
+from calozoo_caloclouds3.point_cloud import OneStepNet, point_cloud
+from calozoo_caloclouds3.pointwise_net import PointWiseNet
+from calozoo_caloclouds3.training_data import TrainingShowers
+from calozoo_core.metrics import js_divergence, quantile_divergence
 from calozoo_core.observables import ENERGY_EDGES_MEV, RADIUS_EDGES_MM
 from calozoo_core.random import stream
+from calozoo_core.typing import AnyFloatArray, Float32Array, FloatArray
 
-__all__ = ["flow_physics", "point_physics", "teacher_physics"]
+__all__ = ["flow_metrics", "point_metrics", "teacher_metrics"]
 
-#: Figures that would be good, by observable.
+#: Good values, by observable.
 GOOD = {
     "layer_energy": 1e-4,
     "layer_count": 1e-4,
@@ -43,47 +41,65 @@ REPEATS = 4
 SEED = 20_000
 
 
-def flow_physics(flow: ShowerFlow, sample: Sample, config: CaloCloudsConfig) -> dict[str, float]:
-    """Layer contents that a flow draws for held-out primaries against what Geant4 gave."""
+def flow_metrics(
+    flow: ShowerFlow, sample: TrainingShowers, config: CaloCloudsConfig
+) -> dict[str, float]:
+    """Metrics of the layer contents that a flow samples for held-out primaries."""
     condition = np.tile(sample.condition, (REPEATS, 1))
-    drawn = draw_layers(PlainFlow(flow), condition, config, SEED, 0)
+    sampled = sample_layers(NumpyShowerFlow(flow), condition, config, SEED, 0)
     reference = sample.layers
     energy_gev = sample.condition[:, 0] * config.energy_scale_gev
-    figures = {
-        "layer_energy": js_divergence(drawn.energies.sum(0), reference.energies.sum(0)),
-        "layer_count": js_divergence(drawn.counts.sum(0), reference.counts.sum(0)),
+    metrics = {
+        "layer_energy": js_divergence(sampled.energies.sum(0), reference.energies.sum(0)),
+        "layer_count": js_divergence(sampled.counts.sum(0), reference.counts.sum(0)),
     }
-    observables = {"visible_energy": _visible, "n_points": _points, "depth": _depth}
-    for name, observable in observables.items():
-        truth = observable(reference, energy_gev)
-        edges = np.quantile(truth, np.linspace(0, 1, 21))
-        edges[0], edges[-1] = -np.inf, np.inf
-        mine = observable(drawn, np.tile(energy_gev, REPEATS))
-        figures[name] = js_divergence(np.histogram(mine, edges)[0], np.histogram(truth, edges)[0])
+    truth = _observables(reference, energy_gev)
+    for name, values in _observables(sampled, np.tile(energy_gev, REPEATS)).items():
+        metrics[name] = quantile_divergence(values, truth[name])
     values = np.concatenate([reference.counts + 0.5, np.maximum(reference.energies, 5e-3)], axis=1)
     with torch.inference_mode():
         log_prob = flow.log_prob(
             torch.from_numpy((values**config.flow.power).astype(np.float32)),
             torch.from_numpy(sample.condition),
         )
-    return figures | {"score": _score(figures), "nll": -float(log_prob.mean())}
+    return metrics | {"score": _score(metrics), "nll": -float(log_prob.mean())}
 
 
-def point_physics(net: PointWiseNet, sample: Sample, config: CaloCloudsConfig) -> dict[str, float]:
-    """One-step points for held-out showers, given their true layer contents, against Geant4's."""
-    cloud = point_cloud(OneStep(net), sample.condition, sample.layers, config, SEED, 0)
+def point_metrics(
+    net: PointWiseNet, sample: TrainingShowers, config: CaloCloudsConfig
+) -> dict[str, float]:
+    """Metrics of one-step points for held-out showers, given their true layer contents."""
+    cloud = point_cloud(OneStepNet(net), sample.condition, sample.layers, config, SEED, 0)
     mine = _histograms(cloud.x, cloud.y, cloud.energy)
     truth = _histograms(sample.x, sample.y, sample.showers.energy)
-    figures = {name: js_divergence(mine[name], truth[name]) for name in mine}
-    return figures | {"score": _score(figures)}
+    metrics = {name: js_divergence(mine[name], truth[name]) for name in mine}
+    return metrics | {"score": _score(metrics)}
+
+
+def teacher_metrics(
+    net: PointWiseNet, sample: TrainingShowers, config: CaloCloudsConfig, points: int = 60
+) -> dict[str, float]:
+    """Metrics of a teacher: a few points of each shower, before they are sorted into layers."""
+    noise = torch.from_numpy(
+        stream(SEED, 0, "teacher").standard_normal((len(sample.condition), points, 4), np.float32)
+    )
+    ends = run_teacher(net, noise, torch.from_numpy(sample.condition), levels=24).numpy()
+    x, y = decode_position(ends[..., 0].ravel(), ends[..., 1].ravel(), config.features)
+    mean, std = config.features.log_energy
+    energy = np.exp(ends[..., 3].ravel() * 2 * std + mean)
+    weight = np.repeat(sample.layers.counts.sum(axis=1) / points, points)
+    mine = _histograms(x, y, energy, weight)
+    truth = _histograms(sample.x, sample.y, sample.showers.energy)
+    metrics = {name: js_divergence(mine[name], truth[name]) for name in mine}
+    return metrics | {"score": _score(metrics)}
 
 
 def _histograms(
-    x: NDArray[np.float32],
-    y: NDArray[np.float32],
-    energy: NDArray[np.float32],
-    weight: NDArray[np.float64] | None = None,
-) -> dict[str, NDArray[np.float64]]:
+    x: Float32Array,
+    y: Float32Array,
+    energy: Float32Array,
+    weight: FloatArray | None = None,
+) -> dict[str, FloatArray]:
     weight = np.ones(len(x)) if weight is None else weight
     radius = np.hypot(x, y)
     core = radius < CORE_MM
@@ -95,36 +111,16 @@ def _histograms(
     }
 
 
-def _score(figures: dict[str, float]) -> float:
-    return sum(figure / GOOD[name] for name, figure in figures.items())
+def _score(metrics: dict[str, float]) -> float:
+    return sum(value / GOOD[name] for name, value in metrics.items())
 
 
-def _visible(layers: LayerContents, energy_gev: NDArray[np.float32]) -> NDArray[np.float32]:
-    return layers.energies.sum(axis=1) / energy_gev
-
-
-def _points(layers: LayerContents, energy_gev: NDArray[np.float32]) -> NDArray[np.float64]:
-    return layers.counts.sum(axis=1) / energy_gev
-
-
-def _depth(layers: LayerContents, energy_gev: NDArray[np.float32]) -> NDArray[np.float32]:
-    total = np.maximum(layers.energies.sum(axis=1), 1e-6)
-    return (layers.energies @ np.arange(N_LAYERS, dtype=np.float32)) / total
-
-
-def teacher_physics(
-    net: PointWiseNet, sample: Sample, config: CaloCloudsConfig, points: int = 60
-) -> dict[str, float]:
-    """The same for a teacher: a few points a shower, before they are sorted into layers."""
-    noise = torch.from_numpy(
-        stream(SEED, 0, "teacher").standard_normal((len(sample.condition), points, 4), np.float32)
-    )
-    ends = run_teacher(net, noise, torch.from_numpy(sample.condition), levels=24).numpy()
-    x, y = decode_position(ends[..., 0].ravel(), ends[..., 1].ravel(), config.features)
-    mean, std = config.features.log_energy
-    energy = np.exp(ends[..., 3].ravel() * 2 * std + mean)
-    weight = np.repeat(sample.layers.counts.sum(axis=1) / points, points)
-    mine = _histograms(x, y, energy, weight)
-    truth = _histograms(sample.x, sample.y, sample.showers.energy)
-    figures = {name: js_divergence(mine[name], truth[name]) for name in mine}
-    return figures | {"score": _score(figures)}
+def _observables(layers: LayerContents, energy_gev: Float32Array) -> dict[str, AnyFloatArray]:
+    """Visible energy and number of points for each GeV, and depth, of each shower."""
+    visible = layers.energies.sum(axis=1)
+    depth = layers.energies @ np.arange(N_LAYERS, dtype=np.float32) / np.maximum(visible, 1e-6)
+    return {
+        "visible_energy": visible / energy_gev,
+        "n_points": layers.counts.sum(axis=1) / energy_gev,
+        "depth": depth,
+    }

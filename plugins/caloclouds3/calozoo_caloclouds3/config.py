@@ -1,4 +1,4 @@
-"""What config.json says: the sizes of both networks, the features they see, and the calibration."""
+"""Configuration (config.json): sizes of both networks, features, calibration, and presets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Width = Annotated[int, Field(ge=1, le=4096)]
 
 
 class FlowConfig(StrictModel):
-    """ShowerFlow: how many points and how much energy each layer gets.
+    """Sizes of ShowerFlow, which samples number of points and energy of each layer.
 
     Arguments:
         blocks: Blocks of six affine couplings around one spline.
@@ -37,7 +37,7 @@ class FlowConfig(StrictModel):
             the spread of a count nearly independent of the count.
         baseline_hidden: Width of a network that predicts the mean and the spread of each target
             before the couplings; None as published.
-        log_energy: Whether the networks see the logarithm of the energy too; from E / 127 GeV
+        log_energy: Condition the networks on the logarithm of the energy as well; from E / 127 GeV
             alone they can hardly tell 1 GeV from 5. False as published.
     """
 
@@ -52,7 +52,7 @@ class FlowConfig(StrictModel):
 
 
 class PointsConfig(StrictModel):
-    """PointWiseNet: position, depth and energy of one point.
+    """Sizes of PointWiseNet, which predicts position, depth and energy of one point.
 
     Arguments:
         widths: Widths of the hidden layers.
@@ -67,7 +67,7 @@ class PointsConfig(StrictModel):
 
 
 class PointFeatures(StrictModel):
-    """From positions and energies to what the network sees, and back.
+    """Features of PointWiseNet: normalisation of positions, layers and energies.
 
     Feature = (value - mean) / (2 std), so that each has a spread of 0.5.
 
@@ -94,11 +94,11 @@ class Calibration(StrictModel):
     """Factors fitted after training, applied to every shower.
 
     Arguments:
-        n_points: On the number of points of each layer.
-        position: On x' and y' about the shower axis.
-        energy: On the energy of each layer.
-        fitted_on: What they were fitted on.
-        record: How the last ones were found, by `calozoo calibrate`.
+        n_points: Factor on the number of points of each layer.
+        position: Factor on x' and y' about the shower axis.
+        energy: Factor on the energy of each layer.
+        fitted_on: Name of the showers they were fitted on.
+        record: Record of the last fit, by `calozoo calibrate`.
     """
 
     n_points: float = Field(default=1.0, gt=0)
@@ -109,17 +109,17 @@ class Calibration(StrictModel):
 
 
 class CaloCloudsConfig(StrictModel):
-    """A trained CaloClouds3.
+    """Configuration of a CaloClouds3.
 
     Arguments:
-        schema_version: Of this file.
+        schema_version: Version of this schema.
         architecture: Always "caloclouds3".
         energy_scale_gev: Incident energies are divided by this before they condition a network.
-        max_points: Most points a shower may have.
+        max_points: Largest number of points of a shower.
         max_negative_layers: A shower with more negative layer energies than this is drawn again.
         flow: Sizes of ShowerFlow.
         points: Sizes of PointWiseNet.
-        features: What PointWiseNet sees.
+        features: Features of PointWiseNet.
         calibration: Factors fitted after training.
     """
 
@@ -135,7 +135,7 @@ class CaloCloudsConfig(StrictModel):
 
 
 def preset(name: str) -> CaloCloudsConfig:
-    """A named set of sizes.
+    """Named configuration.
 
     `published` has the sizes of the paper; `ild-photon` is what calozoo trains, smaller and faster;
     `tiny` is for tests.

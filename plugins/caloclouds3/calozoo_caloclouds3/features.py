@@ -1,39 +1,45 @@
-"""From the points of a shower to what PointWiseNet sees, and back."""
+"""Features of PointWiseNet: positions, layers and energies of points, encoded and decoded."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from calozoo_caloclouds3.config import PointFeatures
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import Float32Array
 
 __all__ = ["conditions", "decode_position", "encode", "warp"]
 
 
 def conditions(
-    energy_gev: FloatArray, direction: FloatArray, energy_scale_gev: float
-) -> FloatArray:
-    """What both networks are conditioned on: (E / 127 GeV, p_x, p_y, p_z), shape (n, 4)."""
+    energy_gev: Float32Array, direction: Float32Array, energy_scale_gev: float
+) -> Float32Array:
+    """Conditions of both networks: (E / 127 GeV, p_x, p_y, p_z), shape (n, 4)."""
     return np.column_stack([energy_gev / energy_scale_gev, direction]).astype(np.float32)
 
 
-def warp(x: FloatArray, y: FloatArray, scale_mm: float | None) -> tuple[FloatArray, FloatArray]:
+def warp(
+    x: Float32Array, y: Float32Array, scale_mm: float | None
+) -> tuple[Float32Array, Float32Array]:
     """Positions with their distance r to the axis replaced by asinh(r / scale)."""
     if scale_mm is None:
         return x, y
     r = np.hypot(x, y)
-    stretch = np.arcsinh(r / scale_mm) / np.maximum(r, 1e-6)
+    stretch = (np.arcsinh(r / scale_mm) / np.maximum(r, 1e-6)).astype(np.float32, copy=False)
     return x * stretch, y * stretch
 
 
 def encode(
-    x: FloatArray, y: FloatArray, layer: FloatArray, energy: FloatArray, features: PointFeatures
-) -> FloatArray:
+    x: Float32Array,
+    y: Float32Array,
+    layer: Float32Array,
+    energy: Float32Array,
+    features: PointFeatures,
+) -> Float32Array:
     """Network features of points, shape (N, 4).
 
     Arguments:
-        x: Position about the shower axis, in mm, shape (N,).
-        y: The same, the other way.
+        x: x' about the shower axis, in mm, shape (N,).
+        y: y' about the shower axis, in mm, shape (N,).
         layer: Layer index smeared over [l, l + 1), shape (N,).
         energy: Deposited energy, in MeV, shape (N,).
         features: Means, spreads and the warp.
@@ -52,8 +58,8 @@ def encode(
 
 
 def decode_position(
-    x: FloatArray, y: FloatArray, features: PointFeatures
-) -> tuple[FloatArray, FloatArray]:
+    x: Float32Array, y: Float32Array, features: PointFeatures
+) -> tuple[Float32Array, Float32Array]:
     """Positions about the shower axis, in mm, from network features; both shape (N,)."""
     warped_x = x * (2 * features.x_mm[1]) + features.x_mm[0]
     warped_y = y * (2 * features.y_mm[1]) + features.y_mm[0]

@@ -1,21 +1,33 @@
-"""ShowerFlow: the number of points and the energy of each layer, from a normalising flow."""
+"""ShowerFlow: number of points and energy of each layer, from a normalizing flow."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from calozoo_caloclouds3.config import N_LAYERS, FlowConfig
-from calozoo_caloclouds3.spline import ConditionalSpline
+from calozoo_core.nn.flow import NumpyStep, Permutation, Transform, standard_normal_log_prob
+from calozoo_core.nn.mlp import mlp, zero_init
+from calozoo_core.nn.numpy_mlp import linear, numpy_mlp, to_float32
+from calozoo_core.nn.numpy_spline import linear_rational as numpy_linear_rational
+from calozoo_core.nn.spline import linear_rational, n_parameters
+from calozoo_core.typing import Float32Array
 
-__all__ = ["AffineCoupling", "ConditionalAffine", "Permutation", "ShowerFlow"]
+__all__ = [
+    "AffineCoupling",
+    "ConditionalAffine",
+    "ConditionalSpline",
+    "NumpyShowerFlow",
+    "ShowerFlow",
+]
 
-#: What is added to E / 127 GeV before its logarithm is taken, and what that is divided by.
 LOG_FLOOR, LOG_SCALE = 1e-3, 2.0
+"""Added to E / 127 GeV before its logarithm is taken, and divisor of the logarithm."""
 
 
-class AffineCoupling(nn.Module):
-    r"""Scales and shifts the second half of its input by what the first half and the condition say.
+class AffineCoupling(Transform):
+    r"""Affine transform of the second half, given the first half and the condition.
 
     .. math:: y_2 = e^{s} x_2 + m, \quad s = -\tanh(\mathrm{raw})
 
@@ -33,36 +45,48 @@ class AffineCoupling(nn.Module):
     def __init__(self, dim: int, hidden: int, conditions: int = 4) -> None:
         super().__init__()
         self.split = dim // 2
-        self.net = nn.Sequential(
-            nn.Linear(conditions + self.split, hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, hidden),
-            nn.ReLU(),
-        )
-        self.shift = nn.Linear(hidden, dim - self.split)
-        self.scale = nn.Linear(hidden, dim - self.split)
-        _start_at_nothing(self.shift, self.scale)
+        self.net = mlp(conditions + self.split, (hidden, hidden), activation=nn.ReLU)
+        self.shift = zero_init(nn.Linear(hidden, dim - self.split))
+        self.scale = zero_init(nn.Linear(hidden, dim - self.split))
 
-    def _parameters_of(self, kept: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        hidden = self.net(torch.cat([condition, kept], dim=-1))
-        return self.shift(hidden), -torch.tanh(self.scale(hidden))
-
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """From noise to data, shapes (n, dim) and (n, 4)."""
-        kept, moved = x[:, : self.split], x[:, self.split :]
-        shift, log_scale = self._parameters_of(kept, condition)
-        return torch.cat([kept, log_scale.exp() * moved + shift], dim=-1)
+    def forward(self, x: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        identity, moved = x[:, : self.split], x[:, self.split :]
+        shift, log_scale = self._shift_and_log_scale(identity, condition)
+        y = torch.cat([identity, log_scale.exp() * moved + shift], dim=-1)
+        return y, log_scale.sum(dim=-1)
 
     def inverse(self, y: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """From data to noise, with the log-determinant of that, shapes (n, dim) and (n,)."""
-        kept, moved = y[:, : self.split], y[:, self.split :]
-        shift, log_scale = self._parameters_of(kept, condition)
-        x = torch.cat([kept, (moved - shift) * (-log_scale).exp()], dim=-1)
+        identity, moved = y[:, : self.split], y[:, self.split :]
+        shift, log_scale = self._shift_and_log_scale(identity, condition)
+        x = torch.cat([identity, (moved - shift) * (-log_scale).exp()], dim=-1)
         return x, -log_scale.sum(dim=-1)
 
+    def to_numpy(self, *, inverse: bool = False) -> NumpyStep:
+        if inverse:
+            msg = "the inverse of an affine coupling has no counterpart in numpy."
+            raise TypeError(msg)
+        split, network = self.split, numpy_mlp(self.net)
+        # Both heads in one product.
+        heads = [linear(head) for head in (self.shift, self.scale)]
+        weight = np.concatenate([weight for weight, _ in heads], axis=1)
+        bias = np.concatenate([bias for _, bias in heads])
 
-class ConditionalAffine(nn.Module):
-    """Scales and shifts every element by what the condition says.
+        def step(x: Float32Array, condition: Float32Array) -> Float32Array:
+            identity, moved = x[:, :split], x[:, split:]
+            both = network(np.concatenate([condition, identity], axis=1)) @ weight + bias
+            width = moved.shape[1]
+            scaled = np.exp(-np.tanh(both[:, width:])) * moved
+            return np.concatenate([identity, scaled + both[:, :width]], axis=1)
+
+        return step
+
+    def _shift_and_log_scale(self, identity: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = self.net(torch.cat([condition, identity], dim=-1))
+        return self.shift(hidden), -torch.tanh(self.scale(hidden))
+
+
+class ConditionalAffine(Transform):
+    """Affine transform of every element, given the condition alone.
 
     It stands at the data's end and takes up the mean and the spread at each energy and angle, so
     that the couplings have only the correlations left to learn.
@@ -75,59 +99,76 @@ class ConditionalAffine(nn.Module):
 
     def __init__(self, dim: int, hidden: int, conditions: int = 4) -> None:
         super().__init__()
-        self.net = nn.Sequential(
-            nn.Linear(conditions, hidden),
-            nn.SiLU(),
-            nn.Linear(hidden, hidden),
-            nn.SiLU(),
-            nn.Linear(hidden, 2 * dim),
-        )
-        _start_at_nothing(self.net[-1])
+        self.net = mlp(conditions, (hidden, hidden), 2 * dim, activation=nn.SiLU)
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """From noise to data, shapes (n, dim) and (n, 4)."""
+    def forward(self, x: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         shift, log_scale = self.net(condition).chunk(2, dim=-1)
-        return log_scale.exp() * x + shift
+        return log_scale.exp() * x + shift, log_scale.sum(dim=-1)
 
     def inverse(self, y: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """From data to noise, with the log-determinant of that, shapes (n, dim) and (n,)."""
         shift, log_scale = self.net(condition).chunk(2, dim=-1)
         return (y - shift) * (-log_scale).exp(), -log_scale.sum(dim=-1)
 
+    def to_numpy(self, *, inverse: bool = False) -> NumpyStep:
+        if inverse:
+            msg = "the inverse of a conditional affine transform has no counterpart in numpy."
+            raise TypeError(msg)
+        network = numpy_mlp(self.net)
 
-class Permutation(nn.Module):
-    """Reorders the elements; the order is a buffer, saved with the weights.
+        def step(x: Float32Array, condition: Float32Array) -> Float32Array:
+            both = network(condition)
+            width = x.shape[1]
+            y: Float32Array = np.exp(both[:, width:]) * x + both[:, :width]
+            return y
 
-    The published code draws its permutations anew from a global seed, between the initialisations
-    of the layers, so that its weights mean nothing under another version of its libraries.
+        return step
+
+
+class ConditionalSpline(Transform):
+    """Linear rational spline on every element, given the condition alone.
 
     Arguments:
-        order: Element i of the output is element `order[i]` of the input.
+        dim: Number of elements.
+        conditions: Width of the condition.
+        hidden: Width of the network.
+        bins: Bins of each spline.
+        bound: Half the width of the interval it acts on.
     """
 
-    order: Tensor
-    inverse_order: Tensor
-
-    def __init__(self, order: Tensor) -> None:
+    def __init__(self, dim: int, conditions: int, hidden: int, bins: int, bound: float) -> None:
         super().__init__()
-        self.register_buffer("order", order)
-        self.register_buffer("inverse_order", order.argsort(), persistent=False)
+        self.dim, self.bound = dim, bound
+        self.net = mlp(conditions, (hidden, hidden), activation=nn.ReLU)
+        self.heads = nn.Linear(hidden, dim * n_parameters(bins, "linear-rational"))
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """From noise to data, shape (n, dim)."""
-        return x[:, self.order]
+    def forward(self, x: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        return self._spline(x, condition, inverse=False)
 
     def inverse(self, y: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """From data to noise; the log-determinant is 0."""
-        return y[:, self.inverse_order], y.new_zeros(len(y))
+        return self._spline(y, condition, inverse=True)
 
-    def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
-        super()._load_from_state_dict(*args, **kwargs)  # type: ignore[arg-type]
-        self.inverse_order = self.order.argsort()
+    def to_numpy(self, *, inverse: bool = False) -> NumpyStep:
+        if inverse:
+            msg = "the inverse of a linear rational spline has no counterpart in numpy."
+            raise TypeError(msg)
+        network, dim, bound = numpy_mlp(self.net), self.dim, self.bound
+        weight, bias = linear(self.heads)
+
+        def step(x: Float32Array, condition: Float32Array) -> Float32Array:
+            raw = (network(condition) @ weight + bias).reshape(len(x), -1, dim)
+            return numpy_linear_rational(x, raw, bound)
+
+        return step
+
+    def _spline(self, x: Tensor, condition: Tensor, *, inverse: bool) -> tuple[Tensor, Tensor]:
+        # Parameters lie along the middle axis: sums over bins then run over rows of elements.
+        raw = self.heads(self.net(condition)).view(len(condition), -1, self.dim)
+        y, log_slope = linear_rational(x, raw, self.bound, inverse=inverse, dim=1)
+        return y, log_slope.sum(dim=-1)
 
 
 class ShowerFlow(nn.Module):
-    """Draws n_0..n_29 and E_0..E_29 for an incident energy and direction.
+    """Normalizing flow of n_0..n_29 and E_0..E_29, given incident energy and direction.
 
     From noise to data a block is A P A P A P S P A P A P A P: affine couplings (A), fixed
     permutations (P) and one conditional spline (S). Two blocks make the published flow: 12 A, 2 S
@@ -167,16 +208,13 @@ class ShowerFlow(nn.Module):
         self.register_buffer("shift", torch.zeros(self.dim))
         self.register_buffer("scale", torch.cat([7864.0 * per_layer, 3400.0 * per_layer]))
 
-    def _transform(self, kind: str, generator: torch.Generator | None) -> nn.Module:
+    def _transform(self, kind: str, generator: torch.Generator | None) -> Transform:
+        config = self.config
         if kind == "A":
-            return AffineCoupling(self.dim, self.config.hidden, self.conditions)
+            return AffineCoupling(self.dim, config.hidden, self.conditions)
         if kind == "S":
             return ConditionalSpline(
-                self.dim,
-                self.conditions,
-                self.config.spline_hidden,
-                self.config.bins,
-                self.config.bound,
+                self.dim, self.conditions, config.spline_hidden, config.bins, config.bound
             )
         return Permutation(torch.randperm(self.dim, generator=generator))
 
@@ -190,10 +228,10 @@ class ShowerFlow(nn.Module):
         Returns:
             Counts, then energies in MeV, to the power of the configuration, shape (n, 60).
         """
-        condition = self._seen(condition)
+        condition = self._normalise_condition(condition)
         x = noise
         for transform in self.transforms:
-            x = transform(x, condition)
+            x, _ = transform(x, condition)
         return x * self.scale + self.shift
 
     def log_prob(self, values: Tensor, condition: Tensor) -> Tensor:
@@ -203,24 +241,49 @@ class ShowerFlow(nn.Module):
             values: Counts, then energies in MeV, to the power of the configuration, (n, 60).
             condition: (E / 127 GeV, p_x, p_y, p_z), shape (n, 4).
         """
-        condition = self._seen(condition)
+        condition = self._normalise_condition(condition)
         x = (values - self.shift) / self.scale
         log_det = x.new_zeros(len(x))
         for transform in reversed(self.transforms):
+            assert isinstance(transform, Transform)
             x, step = transform.inverse(x, condition)
             log_det = log_det + step
-        normal = -0.5 * (x.square().sum(dim=-1) + self.dim * 1.8378770664093453)
-        return normal + log_det
+        return standard_normal_log_prob(x) + log_det
 
-    def _seen(self, condition: Tensor) -> Tensor:
+    def _normalise_condition(self, condition: Tensor) -> Tensor:
         if not self.config.log_energy:
             return condition
         log_energy = (condition[:, :1] + LOG_FLOOR).log() / LOG_SCALE + 1
         return torch.cat([condition, log_energy], dim=1)
 
 
-def _start_at_nothing(*heads: nn.Module) -> None:
-    """Let a transform begin its training as the identity."""
-    for head in heads:
-        for parameter in head.parameters():
-            nn.init.zeros_(parameter)
+class NumpyShowerFlow:
+    """Forward pass of ShowerFlow on arrays, as generation uses it.
+
+    Arguments:
+        flow: Trained flow; its weights are copied.
+    """
+
+    def __init__(self, flow: ShowerFlow) -> None:
+        self.dim = flow.dim
+        self._log_energy = flow.config.log_energy
+        self._shift, self._scale = to_float32(flow.shift), to_float32(flow.scale)
+        self._steps: list[NumpyStep] = []
+        for transform in flow.transforms:
+            assert isinstance(transform, Transform)
+            self._steps.append(transform.to_numpy(inverse=False))
+
+    def __call__(self, noise: Float32Array, condition: Float32Array) -> Float32Array:
+        """Counts, then energies in MeV, to the power of the configuration, shape (n, 60).
+
+        Arguments:
+            noise: Standard normal, shape (n, 60).
+            condition: (E / 127 GeV, p_x, p_y, p_z), shape (n, 4).
+        """
+        if self._log_energy:
+            log_energy = np.log(condition[:, :1] + np.float32(LOG_FLOOR)) / np.float32(LOG_SCALE)
+            condition = np.concatenate([condition, log_energy + np.float32(1)], axis=1)
+        x = noise
+        for step in self._steps:
+            x = step(x, condition)
+        return x * self._scale + self._shift

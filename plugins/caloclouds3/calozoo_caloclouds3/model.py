@@ -1,42 +1,60 @@
-"""CaloClouds3: ShowerFlow says what each layer holds, PointWiseNet where the points are."""
+"""CaloClouds3: generator of photon showers as point clouds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from calozoo_caloclouds3.config import CaloCloudsConfig
 from calozoo_caloclouds3.features import conditions
-from calozoo_caloclouds3.flow import ShowerFlow
-from calozoo_caloclouds3.layers import draw_layers
-from calozoo_caloclouds3.numpy_flow import PlainFlow
-from calozoo_caloclouds3.one_step import OneStep
-from calozoo_caloclouds3.point_cloud import point_cloud
-from calozoo_caloclouds3.points import PointWiseNet
-from calozoo_caloclouds3.weights_files import Trained, read, write
+from calozoo_caloclouds3.flow import NumpyShowerFlow, ShowerFlow
+from calozoo_caloclouds3.layer_contents import sample_layers
+from calozoo_caloclouds3.point_cloud import OneStepNet, point_cloud
+from calozoo_caloclouds3.pointwise_net import PointWiseNet
 from calozoo_core.detector import load_detector
 from calozoo_core.frames import axis_positions
-from calozoo_core.generator import Generator, ModelSpec, Precision
+from calozoo_core.generator import ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.showers import Showers
+from calozoo_core.typing import Float32Array
 from calozoo_core.weights.calibration import CalibrationRecord
-from calozoo_core.weights.networks import check_device, weights_folder
+from calozoo_core.weights.trained import NetworkGenerator, TrainedModel
 
-__all__ = ["CaloClouds3"]
+__all__ = ["CaloClouds3", "TrainedCaloClouds3"]
 
 
-class CaloClouds3(Generator):
-    r"""Photon showers in the ILD Si-W ECAL as point clouds.
+@dataclass(frozen=True, eq=False)
+class TrainedCaloClouds3(TrainedModel):
+    """Networks and configuration of a trained CaloClouds3.
 
-    A normalising flow draws the number of points and the energy of every layer; a one-step
-    consistency model draws position, depth and energy of every point; sorting the points by depth
-    hands them to the layers, whose energies they are scaled to. The shower is made upright and
+    Arguments:
+        config: Sizes, features and calibration.
+        flow: Trained ShowerFlow.
+        points: Trained one-step PointWiseNet.
+    """
+
+    schema = CaloCloudsConfig
+
+    config: CaloCloudsConfig
+    flow: ShowerFlow
+    points: PointWiseNet
+
+    @classmethod
+    def untrained(cls, config: CaloCloudsConfig) -> TrainedCaloClouds3:
+        return cls(config, ShowerFlow(config.flow), PointWiseNet(config.points))
+
+
+class CaloClouds3(NetworkGenerator[TrainedCaloClouds3]):
+    r"""Generator of photon showers in the ILD Si-W ECAL as point clouds.
+
+    A normalizing flow samples the number of points and the energy of every layer; a one-step
+    consistency model samples position, depth and energy of every point; sorting the points by depth
+    assigns them to the layers, whose energies they are scaled to. The shower is made upright and
     sheared along its direction by p_x/p_z and p_y/p_z at the end.
 
     References:
@@ -44,71 +62,40 @@ class CaloClouds3(Generator):
         | https://arxiv.org/abs/2511.01460
 
     Arguments:
-        spec: The spec it was registered with.
-        config: Sizes, features and calibration.
-        flow: The trained ShowerFlow.
-        net: The trained one-step PointWiseNet.
-        device: A torch device.
-        precision: Of PointWiseNet's arithmetic; ShowerFlow's is always float32.
+        spec: Spec it was registered with.
+        trained: Trained model.
+        device: Torch device.
+        precision: Precision of PointWiseNet; ShowerFlow is always computed in float32.
     """
+
+    trained_model = TrainedCaloClouds3
+    runs_on_gpu = True
+    has_bfloat16 = True
 
     def __init__(
         self,
         spec: ModelSpec,
-        config: CaloCloudsConfig,
-        flow: ShowerFlow,
-        net: PointWiseNet,
+        trained: TrainedCaloClouds3,
         *,
         device: str = "cpu",
         precision: Precision = "float32",
     ) -> None:
-        super().__init__(spec, device=device, precision=precision)
-        self.config = config
-        self.flow = flow.eval().requires_grad_(False)
-        self.net = net.to(device).eval().requires_grad_(False)
-        self._plain_flow = PlainFlow(flow)
+        super().__init__(spec, trained, device=device, precision=precision)
+        self.config = trained.config
+        self._flow = NumpyShowerFlow(trained.flow)
+        net = trained.points.to(device)
         dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         # The threads torch was given share the showers, each with a memory of its own.
         threads = torch.get_num_threads() if device == "cpu" else 1
-        self._steps = [OneStep(self.net, dtype) for _ in range(threads)]
+        self._nets = [OneStepNet(net, dtype) for _ in range(threads)]
         self._pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
         detector = load_detector(spec.detector)
-        self._layer_depth_mm: NDArray[np.float32] = detector.layer_depth_mm.astype(np.float32)
-
-    @classmethod
-    def load(
-        cls,
-        spec: ModelSpec,
-        folder: Path | None,
-        *,
-        device: str = "cpu",
-        precision: Precision | None = None,
-    ) -> CaloClouds3:
-        """Build it from a folder with `config.json` and `model.safetensors`.
-
-        Raises:
-            WeightsError: If the files are damaged or do not fit each other.
-            InputError: If the device is not to be had.
-        """
-        trained = read(weights_folder(spec, folder))
-        check_device(device)
-        return cls(
-            spec,
-            trained.config,
-            trained.flow,
-            trained.points,
-            device=device,
-            precision=precision or "float32",
-        )
-
-    def save(self, folder: Path) -> None:
-        """Write its `config.json` and `model.safetensors`."""
-        write(folder, Trained(self.config, self.flow, self.net))
+        self._layer_depth_mm: Float32Array = detector.layer_depth_mm.astype(np.float32)
 
     def calibrated(
         self, factors: Mapping[str, float], record: CalibrationRecord | None = None
     ) -> CaloCloudsConfig:
-        """Its configuration with the factors on points and energy of each layer multiplied."""
+        """Configuration with the factors on points and energy of each layer multiplied."""
         old = self.config.calibration
         new = old.model_copy(
             update={
@@ -121,22 +108,22 @@ class CaloClouds3(Generator):
         return self.config.model_copy(update={"calibration": new})
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """Showers for these primaries, of which the first is number `first` of the sample."""
-        size = -(-len(incident) // len(self._steps))
+        """Showers of these primaries, of which the first is number `first` of the sample."""
+        size = -(-len(incident) // len(self._nets))
         parts = list(incident.batches(max(size, 1)))
         with _one_torch_thread():
             if len(parts) == 1:
-                return self._sample(self._steps[0], incident, seed, first)
+                return self._sample(self._nets[0], incident, seed, first)
             work = [
-                self._pool.submit(self._sample, step, part, seed, first + start)
-                for step, (start, part) in zip(self._steps, parts, strict=False)
+                self._pool.submit(self._sample, net, part, seed, first + start)
+                for net, (start, part) in zip(self._nets, parts, strict=False)
             ]
             return Showers.concatenate([part.result() for part in work])
 
-    def _sample(self, step: OneStep, incident: Incident, seed: int, first: int) -> Showers:
+    def _sample(self, net: OneStepNet, incident: Incident, seed: int, first: int) -> Showers:
         condition = conditions(incident.energy, incident.direction, self.config.energy_scale_gev)
-        layers = draw_layers(self._plain_flow, condition, self.config, seed, first)
-        cloud = point_cloud(step, condition, layers, self.config, seed, first)
+        layers = sample_layers(self._flow, condition, self.config, seed, first)
+        cloud = point_cloud(net, condition, layers, self.config, seed, first)
         owner = np.repeat(np.arange(len(incident)), np.diff(cloud.offsets))
         depth = self._layer_depth_mm[cloud.layer]
         axis_x, axis_y = axis_positions(incident.direction, owner, depth)

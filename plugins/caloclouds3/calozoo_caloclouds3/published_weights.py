@@ -1,4 +1,4 @@
-"""Reads the authors' own point network, so that it can be used beside ours."""
+"""Published weights: conversion of the authors' point network."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from calozoo_caloclouds3.config import (
     PointFeatures,
     PointsConfig,
 )
-from calozoo_caloclouds3.points import PointWiseNet
-from calozoo_caloclouds3.weights_files import Trained, read, write
+from calozoo_caloclouds3.model import TrainedCaloClouds3
+from calozoo_caloclouds3.pointwise_net import PointWiseNet
 from calozoo_core.errors import WeightsError
 
 __all__ = ["convert", "published_points", "renamed"]
@@ -33,7 +33,7 @@ NAMES = {
 }
 
 
-#: What reading a file that is not theirs may end in.
+#: Errors of reading a file that is not theirs.
 _UNREADABLE = (
     EOFError,
     KeyError,
@@ -54,8 +54,8 @@ def convert(source: Path, out: Path) -> Path:
     """Write a model with the published point network and our ShowerFlow.
 
     The authors' flow is not published with their code, and its weights would mean nothing without
-    the permutations their global seed once gave; so the layers are filled by the flow that comes
-    with this package, and their points by the published network.
+    the permutations their global seed once gave; so the layers come from the flow of this package,
+    and their points from the published network.
 
     Arguments:
         source: Their checkpoint (`.pt`), or a safetensors file with the same names.
@@ -69,7 +69,7 @@ def convert(source: Path, out: Path) -> Path:
     """
     net = published_points(source)
     with as_file(files("calozoo_caloclouds3") / "weights" / "ild-photon") as bundled:
-        ours = read(bundled)
+        ours = TrainedCaloClouds3.read(bundled)
     config = ours.config.model_copy(
         update={
             "points": PointsConfig(),
@@ -83,7 +83,7 @@ def convert(source: Path, out: Path) -> Path:
             ),
         }
     )
-    write(out, Trained(config, ours.flow, net))
+    TrainedCaloClouds3(config, ours.flow, net).write(out)
     return out
 
 
@@ -105,7 +105,7 @@ def published_points(source: Path) -> PointWiseNet:
 
 
 def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Their tensors under our names."""
+    """Tensors of the authors' network under our names."""
     ours = {}
     for name, tensor in tensors.items():
         short = name.removeprefix(PREFIX)

@@ -1,8 +1,8 @@
-"""Training of CaloClouds3: flow, teacher, student, and the two files they end up in."""
+"""Training of CaloClouds3: flow, teacher, student."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -11,38 +11,51 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from calozoo_caloclouds3.calibration import calibrated
-from calozoo_caloclouds3.checkpoint_metrics import flow_physics, point_physics, teacher_physics
+from calozoo_caloclouds3.checkpoint_metrics import flow_metrics, point_metrics, teacher_metrics
 from calozoo_caloclouds3.config import Width, preset
-from calozoo_caloclouds3.distillation import consistency_loss, teacher_loss, trajectory_loss
+from calozoo_caloclouds3.distillation import (
+    TrajectoryCache,
+    consistency_loss,
+    teacher_loss,
+    trajectory_loss,
+)
 from calozoo_caloclouds3.flow import ShowerFlow
-from calozoo_caloclouds3.points import PointWiseNet
-from calozoo_caloclouds3.training_data import Sample, flow_batch, measured_features, point_batch
-from calozoo_caloclouds3.trajectory_cache import Bank
-from calozoo_caloclouds3.weights_files import Trained, write
-from calozoo_core.training import StageConfig, TrainingOptions, TrainingRun, read_sample, seeded
+from calozoo_caloclouds3.model import TrainedCaloClouds3
+from calozoo_caloclouds3.pointwise_net import PointWiseNet
+from calozoo_caloclouds3.training_data import (
+    TrainingShowers,
+    flow_batch,
+    measured_features,
+    point_batch,
+)
+from calozoo_core.training import (
+    Batch,
+    ModelTraining,
+    StageConfig,
+    TrainingOptions,
+    read_sample,
+    seeded,
+)
 
-__all__ = ["Options", "train"]
-
-STAGES = ("flow", "teacher", "student")
+__all__ = ["CaloClouds3Training", "Options", "train"]
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
 class Options(TrainingOptions):
-    """What can be set from the command line, as `-o name=value`, beyond what all trainings have.
+    """Options of the training, beyond those that all trainings have.
 
     Arguments:
-        stage: Train one stage only, so that two can run side by side; "finish" puts the files
-            together; "all" does everything in order.
+        stage: Stage to train, so that two can run side by side; "all", or "finish".
         preset: Sizes: "ild-photon", "published" or "tiny".
         flow_epochs: Epochs of the flow.
         teacher_epochs: Epochs of the teacher.
         student_epochs: Epochs of the student.
-        teacher_widths: Hidden layers of the teacher, as `96,96,96`; by default the student's own,
-            and then the published distillation begins with a copy of it.
-        distillation: "trajectory" walks the teacher's path to its end; "consistency" compares
+        teacher_widths: Hidden layers of the teacher, as `96,96,96`; by default those of the
+            student, and then the published distillation begins with a copy of it.
+        distillation: "trajectory" follows the teacher's path to its end; "consistency" compares
             neighbouring levels, as published.
-        bank_parts: Size of the bank the trajectory distillation learns from, in 512 showers.
+        bank_parts: Size of the cache of trajectories to learn from, in 512 showers.
     """
 
     stage: Literal["all", "flow", "teacher", "student", "finish"] = "all"
@@ -58,123 +71,104 @@ class Options(TrainingOptions):
 
     @field_validator("teacher_widths", mode="before")
     @classmethod
-    def _words_are_numbers(cls, widths: object) -> object:
+    def _split_widths(cls, widths: object) -> object:
         return widths.split(",") if isinstance(widths, str) else widths
 
 
-def train(data: Path, out: Path, **options: Any) -> Path:
-    """Train a CaloClouds3, or go on with a training that was stopped.
+class CaloClouds3Training(ModelTraining):
+    """Training of a CaloClouds3 on native shower files of x25 points.
 
-    Arguments:
-        data: Folder with `train/*.h5` and `val/*.h5`, native shower files of x25 points.
-        out: Folder for checkpoints and logs, and in the end for `config.json`,
-            `model.safetensors` and `training.json`.
-        options: See `Options`.
-
-    Returns:
-        The folder with the weights.
-
-    Raises:
-        InputError: If an option is not one of ours, or there are no showers.
+    The stages are the flow, the EDM teacher, and the one-step student of the best teacher.
     """
-    return _Training(data, out, Options.of(options)).all_asked_for()
 
-
-class _Training(TrainingRun):
-    """One training in one folder."""
+    options_type = Options
+    options: Options
+    stages = ("flow", "teacher", "student")
 
     def __init__(self, data: Path, out: Path, options: Options) -> None:
         super().__init__(data, out, options)
-        self.options = options
         config = preset(options.preset)
-        self.validation = Sample.of(read_sample(data, "val"), config)
-        self.sample = Sample.of(read_sample(data, "train"), config)
+        self.validation = TrainingShowers.from_showers(read_sample(data, "val"), config)
+        self.sample = TrainingShowers.from_showers(read_sample(data, "train"), config)
         features = measured_features(self.sample, config.features)
         self.config = config.model_copy(update={"features": features})
 
-    def all_asked_for(self) -> Path:
-        """The stages asked for, in order."""
-        stages = (*STAGES, "finish")
-        for stage in stages if self.options.stage == "all" else (self.options.stage,):
-            getattr(self, stage)()
-        return self.out
+    def network(self, stage: str) -> nn.Module:
+        if stage == "flow":
+            return self._seeded(lambda random: ShowerFlow(self.config.flow, random))
+        points = self.config.points
+        if stage == "teacher" and self.options.teacher_widths:
+            points = points.model_copy(update={"widths": self.options.teacher_widths})
+        return self._seeded(lambda random: PointWiseNet(points, random))
 
-    def flow(self) -> None:
-        """ShowerFlow, by maximum likelihood."""
-        seed, flow = self.options.seed, self._flow()
+    def stage_config(self, stage: str, network: Any) -> StageConfig:
+        if stage == "flow":
+            return self._flow_stage(network)
+        return self._teacher_stage() if stage == "teacher" else self._student_stage(network)
+
+    def trained_model(self, best: Mapping[str, Any]) -> TrainedCaloClouds3:
+        flow, student = best["flow"], best["student"]
+        config = calibrated(flow, student, self.config, self.sample, "its training showers")
+        return TrainedCaloClouds3(config, flow, student)
+
+    def n_showers(self) -> dict[str, int]:
+        return {"train": len(self.sample), "val": len(self.validation)}
+
+    def _flow_stage(self, flow: ShowerFlow) -> StageConfig:
+        """Maximum likelihood of ShowerFlow."""
+        seed = self.options.seed
         values, _ = flow_batch(self.sample, self.config, 20_000, seed, step=2**40)
         flow.shift.copy_(values.mean(dim=0))
         flow.scale.copy_(values.std(dim=0))
-        goal = StageConfig(
-            loss=lambda network, _, batch: -network.log_prob(*batch).mean(),
-            physics=lambda network: flow_physics(network, self.validation, self.config),
+        return StageConfig(
+            loss=_negative_log_likelihood,
+            physics=lambda network: flow_metrics(network, self.validation, self.config),
             batch=lambda step: flow_batch(self.sample, self.config, 256, seed, step),
             epochs=self.options.flow_epochs,
             share=0.2,
             learning_rate=1e-3,
             weight_decay=5e-2,
         )
-        self.train("flow", flow, goal)
 
-    def teacher(self) -> None:
-        """The EDM denoiser."""
-        goal = StageConfig(
+    def _teacher_stage(self) -> StageConfig:
+        """Denoising by the EDM teacher."""
+        return StageConfig(
             loss=teacher_loss,
-            physics=lambda network: teacher_physics(network, self.validation, self.config),
-            batch=self._points,
+            physics=lambda network: teacher_metrics(network, self.validation, self.config),
+            batch=self._point_batch,
             epochs=self.options.teacher_epochs,
             share=0.3,
         )
-        self.train("teacher", self._teacher(), goal)
 
-    def student(self) -> None:
-        """The one-step network, from the best teacher."""
-        teacher, student = self.kept("teacher", self._teacher()), self._student()
+    def _student_stage(self, student: PointWiseNet) -> StageConfig:
+        """Distillation of the best teacher into the one-step network."""
+        teacher = self.best_model("teacher", self.network("teacher"))
+        assert isinstance(teacher, PointWiseNet)
         if self.options.distillation == "consistency":
             if _shapes(student) == _shapes(teacher):
                 student.load_state_dict(teacher.state_dict())
-            loss, batch, average = consistency_loss(teacher, levels=20), self._points, 0.95
+            loss, average = consistency_loss(teacher, levels=20), 0.95
+            batch: Callable[[int], Batch] = self._point_batch
         else:
-            loss, batch, average = trajectory_loss, self._bank(teacher), 0.999
-        goal = StageConfig(
+            loss, batch, average = trajectory_loss, self._trajectory_batch(teacher), 0.999
+        return StageConfig(
             loss=loss,
-            physics=lambda network: point_physics(network, self.validation, self.config),
+            physics=lambda network: point_metrics(network, self.validation, self.config),
             batch=batch,
             epochs=self.options.student_epochs,
             share=0.5,
             average=average,
         )
-        self.train("student", student, goal)
-
-    def finish(self) -> None:
-        """Calibrate, and write the weights and the record of how they came about."""
-        flow, student = self.kept("flow", self._flow()), self.kept("student", self._student())
-        config = calibrated(flow, student, self.config, self.sample, "its training showers")
-        write(self.out, Trained(config, flow, student))
-        showers = {"train": len(self.sample.condition), "val": len(self.validation.condition)}
-        self.write_record(STAGES, showers)
-
-    def _flow(self) -> ShowerFlow:
-        return self._seeded(lambda random: ShowerFlow(self.config.flow, random))
-
-    def _student(self) -> PointWiseNet:
-        return self._seeded(lambda random: PointWiseNet(self.config.points, random))
-
-    def _teacher(self) -> PointWiseNet:
-        points = self.config.points
-        if self.options.teacher_widths:
-            points = points.model_copy(update={"widths": self.options.teacher_widths})
-        return self._seeded(lambda random: PointWiseNet(points, random))
 
     def _seeded(self, make: Callable[[torch.Generator], Network]) -> Network:
         seed = self.options.seed
         return seeded(lambda: make(torch.Generator().manual_seed(seed)), seed)
 
-    def _points(self, step: int) -> tuple[Tensor, ...]:
+    def _point_batch(self, step: int) -> Batch:
         return point_batch(self.sample, self.config.features, 256, 32, self.options.seed, step)
 
-    def _bank(self, teacher: PointWiseNet) -> Callable[[int], tuple[Tensor, ...]]:
-        bank = Bank.made(
+    def _trajectory_batch(self, teacher: PointWiseNet) -> Callable[[int], Batch]:
+        cache = TrajectoryCache.build(
             teacher,
             self.sample.condition,
             self.out / "bank",
@@ -182,7 +176,15 @@ class _Training(TrainingRun):
             points=64,
             seed=self.options.seed,
         )
-        return lambda step: bank.batch(128, self.options.seed, step)
+        return lambda step: cache.batch(128, self.options.seed, step)
+
+
+train = CaloClouds3Training.train
+
+
+def _negative_log_likelihood(network: nn.Module, _: nn.Module, batch: Batch) -> Tensor:
+    assert isinstance(network, ShowerFlow)
+    return -network.log_prob(*batch).mean()
 
 
 def _shapes(network: nn.Module) -> dict[str, torch.Size]:

@@ -1,4 +1,4 @@
-"""Training batches: layer contents for ShowerFlow, points for PointWiseNet."""
+"""Training showers and batches: layer contents for ShowerFlow, points for PointWiseNet."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor
 
 from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig, PointFeatures
 from calozoo_caloclouds3.features import conditions, encode, warp
-from calozoo_caloclouds3.layers import LayerContents
+from calozoo_caloclouds3.layer_contents import LayerContents
 from calozoo_core.detector import load_detector
 from calozoo_core.frames import axis_offsets
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
-from calozoo_core.typing import Float32Array as FloatArray
+from calozoo_core.typing import Float32Array
 
-__all__ = ["Sample", "flow_batch", "measured_features", "point_batch"]
+__all__ = ["TrainingShowers", "flow_batch", "measured_features", "point_batch"]
 
 #: Positions in the training files are rounded to 1/4 mm.
 POSITION_ROUNDING_MM = 0.25
@@ -28,26 +28,26 @@ EMPTY_LAYER_MEV = 0.01
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class TrainingShowers:
     """Geant4 showers made upright.
 
     Arguments:
-        showers: As they were read.
-        x: Positions about the shower axis, in mm, shape (N,).
-        y: The same, the other way.
+        showers: Showers as they were read.
+        x: x' about the shower axis, in mm, shape (N,).
+        y: y' about the shower axis, in mm, shape (N,).
         layers: Points and energy per layer.
         condition: (E / 127 GeV, p_x, p_y, p_z), shape (n, 4).
     """
 
     showers: Showers
-    x: FloatArray
-    y: FloatArray
+    x: Float32Array
+    y: Float32Array
     layers: LayerContents
-    condition: FloatArray
+    condition: Float32Array
 
     @classmethod
-    def of(cls, showers: Showers, config: CaloCloudsConfig) -> Sample:
-        """The showers, upright, with their layers summed."""
+    def from_showers(cls, showers: Showers, config: CaloCloudsConfig) -> TrainingShowers:
+        """Upright showers, with their layers summed."""
         dx, dy = axis_offsets(showers, load_detector(showers.detector))
         cell = showers.shower_index * N_LAYERS + showers.layer
         shape = (len(showers), N_LAYERS)
@@ -62,9 +62,12 @@ class Sample:
             conditions(incident.energy, incident.direction, config.energy_scale_gev),
         )
 
+    def __len__(self) -> int:
+        return len(self.condition)
+
 
 def flow_batch(
-    sample: Sample, config: CaloCloudsConfig, size: int, seed: int, step: int
+    sample: TrainingShowers, config: CaloCloudsConfig, size: int, seed: int, step: int
 ) -> tuple[Tensor, Tensor]:
     """Layer contents and conditions of some showers, the batch of one optimiser step.
 
@@ -86,7 +89,12 @@ def flow_batch(
 
 
 def point_batch(
-    sample: Sample, features: PointFeatures, showers: int, points: int, seed: int, step: int
+    sample: TrainingShowers,
+    features: PointFeatures,
+    showers: int,
+    points: int,
+    seed: int,
+    step: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Points of some showers and the noise to hide them in, the batch of one optimiser step.
 
@@ -114,8 +122,8 @@ def point_batch(
     return tuple(torch.from_numpy(a) for a in (encoded, condition, noise, level))  # type: ignore[return-value]
 
 
-def measured_features(sample: Sample, features: PointFeatures) -> PointFeatures:
-    """The features with means and spreads measured on a sample; x' is symmetric by physics."""
+def measured_features(sample: TrainingShowers, features: PointFeatures) -> PointFeatures:
+    """Features with means and spreads measured on a sample; x' is symmetric by physics."""
     every = slice(None, None, 37)  # a million points say it as well as forty
     x, y = warp(sample.x[every], sample.y[every], features.warp_mm)
     energy = np.maximum(sample.showers.energy[every], ENERGY_FLOOR_MEV)
@@ -131,7 +139,7 @@ def measured_features(sample: Sample, features: PointFeatures) -> PointFeatures:
     )
 
 
-def _statistics(values: FloatArray) -> tuple[float, float]:
+def _statistics(values: Float32Array) -> tuple[float, float]:
     return _rounded(values.mean(dtype=np.float64)), _rounded(values.std(dtype=np.float64))
 
 

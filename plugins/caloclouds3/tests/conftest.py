@@ -11,9 +11,8 @@ import torch
 from calozoo_caloclouds3 import SPEC
 from calozoo_caloclouds3.config import CaloCloudsConfig, preset
 from calozoo_caloclouds3.flow import ShowerFlow
-from calozoo_caloclouds3.model import CaloClouds3
-from calozoo_caloclouds3.points import PointWiseNet
-from calozoo_caloclouds3.weights_files import Trained, write
+from calozoo_caloclouds3.model import CaloClouds3, TrainedCaloClouds3
+from calozoo_caloclouds3.pointwise_net import PointWiseNet
 
 
 def _folder(variable: str, what: str) -> Path:
@@ -59,7 +58,7 @@ def tiny_folder(
     tmp_path: Path, tiny_config: CaloCloudsConfig, tiny_networks: tuple[ShowerFlow, PointWiseNet]
 ) -> Path:
     folder = tmp_path / "weights"
-    write(folder, Trained(tiny_config, *tiny_networks))
+    TrainedCaloClouds3(tiny_config, *tiny_networks).write(folder)
     return folder
 
 

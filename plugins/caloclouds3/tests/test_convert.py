@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from calozoo_caloclouds3 import SPEC
 from calozoo_caloclouds3.config import PointsConfig
 from calozoo_caloclouds3.model import CaloClouds3
-from calozoo_caloclouds3.points import PointWiseNet
+from calozoo_caloclouds3.pointwise_net import PointWiseNet
 from calozoo_caloclouds3.published_weights import NAMES, PREFIX, convert, published_points
 from calozoo_core.errors import WeightsError
 

@@ -14,13 +14,11 @@ from hypothesis.extra import numpy as hnp
 from calozoo_caloclouds3 import SPEC
 from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig
 from calozoo_caloclouds3.features import decode_position, encode, warp
-from calozoo_caloclouds3.flow import ShowerFlow
-from calozoo_caloclouds3.layers import LayerContents, contents, draw_layers
+from calozoo_caloclouds3.flow import NumpyShowerFlow, ShowerFlow
+from calozoo_caloclouds3.layer_contents import LayerContents, sample_layers, to_contents
 from calozoo_caloclouds3.model import CaloClouds3
-from calozoo_caloclouds3.numpy_flow import PlainFlow
-from calozoo_caloclouds3.one_step import OneStep
-from calozoo_caloclouds3.point_cloud import _depth_order, point_cloud
-from calozoo_caloclouds3.points import PointWiseNet
+from calozoo_caloclouds3.point_cloud import OneStepNet, _depth_order, point_cloud
+from calozoo_caloclouds3.pointwise_net import PointWiseNet
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
 
@@ -46,7 +44,9 @@ def test_every_layer_gets_its_points_and_its_energy(
     condition: np.ndarray,
     layers: LayerContents,
 ) -> None:
-    cloud = point_cloud(OneStep(tiny_networks[1]), condition, layers, tiny_config, seed=1, first=0)
+    cloud = point_cloud(
+        OneStepNet(tiny_networks[1]), condition, layers, tiny_config, seed=1, first=0
+    )
     for i in range(2):
         inside = slice(cloud.offsets[i], cloud.offsets[i + 1])
         counts = np.bincount(cloud.layer[inside], minlength=N_LAYERS)
@@ -72,10 +72,10 @@ def test_the_shear_follows_p_x_over_p_z(tiny: CaloClouds3) -> None:
     showers = tiny.sample(slanted, 0, 0)
     depth = tiny._layer_depth_mm[showers.layer]
     upright = point_cloud(
-        OneStep(tiny.net),
+        OneStepNet(tiny.trained.points),
         np.array([[50 / 127, diagonal, diagonal, 0.5]], np.float32),
-        draw_layers(
-            PlainFlow(tiny.flow),
+        sample_layers(
+            NumpyShowerFlow(tiny.trained.flow),
             np.array([[50 / 127, diagonal, diagonal, 0.5]], np.float32),
             tiny.config,
             0,
@@ -98,9 +98,13 @@ def test_a_shower_with_too_many_negative_layers_is_drawn_again(
     for parameter in flow.parameters():
         torch.nn.init.zeros_(parameter)
     flow.shift.fill_(0.6)
-    drawn = draw_layers(PlainFlow(flow), np.tile(condition, (50, 1)), tiny_config, seed=3, first=0)
-    assert ((drawn.energies == 0) | (drawn.counts == 0)).sum(axis=1).max() <= N_LAYERS
-    first = contents(flow(torch.randn(100, 60), torch.zeros(100, 4)).detach().numpy(), tiny_config)
+    sampled = sample_layers(
+        NumpyShowerFlow(flow), np.tile(condition, (50, 1)), tiny_config, seed=3, first=0
+    )
+    assert ((sampled.energies == 0) | (sampled.counts == 0)).sum(axis=1).max() <= N_LAYERS
+    first = to_contents(
+        flow(torch.randn(100, 60), torch.zeros(100, 4)).detach().numpy(), tiny_config
+    )
     assert (first.energies == 0).sum(axis=1).max() > 7
 
 
@@ -109,7 +113,7 @@ def test_a_layer_without_points_has_no_energy_and_the_other_way_round(
 ) -> None:
     values = np.ones((1, 60), np.float32)
     values[0, 3], values[0, N_LAYERS + 5] = -1, -1
-    filled = contents(values, tiny_config)
+    filled = to_contents(values, tiny_config)
     assert filled.counts[0, 5] == 0
     assert filled.energies[0, 3] == 0
     assert (filled.counts > 0).tolist() == (filled.energies > 0).tolist()
@@ -117,7 +121,7 @@ def test_a_layer_without_points_has_no_energy_and_the_other_way_round(
 
 def test_no_shower_has_more_points_than_allowed(tiny_config: CaloCloudsConfig) -> None:
     values = np.full((1, 60), 1000.0, np.float32)
-    assert contents(values, tiny_config).counts.sum() <= tiny_config.max_points
+    assert to_contents(values, tiny_config).counts.sum() <= tiny_config.max_points
 
 
 @given(

@@ -11,8 +11,8 @@ import torch
 
 from calozoo_caloclouds3.config import preset
 from calozoo_caloclouds3.distillation import run_teacher
-from calozoo_caloclouds3.one_step import OneStep
-from calozoo_caloclouds3.points import (
+from calozoo_caloclouds3.point_cloud import OneStepNet
+from calozoo_caloclouds3.pointwise_net import (
     SIGMA_MAX,
     SIGMA_MIN,
     PointWiseNet,
@@ -67,8 +67,8 @@ def test_folding_the_conditions_into_the_weights_changes_nothing(
     noise = torch.randn(3, 50, 4, generator=random)
     with torch.inference_mode():
         whole = consistency(net, SIGMA_MAX * noise, torch.full((3,), SIGMA_MAX), condition)
-    step = OneStep(net)
-    layers = step.folded(condition.numpy())
+    step = OneStepNet(net)
+    layers = step.fold(condition.numpy())
     for i in range(3):
         folded = step(layers, i, noise[i].T.contiguous().numpy())
         np.testing.assert_allclose(folded.T, whole[i], atol=2e-5)

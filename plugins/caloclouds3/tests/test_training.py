@@ -13,9 +13,14 @@ from calozoo_caloclouds3 import SPEC
 from calozoo_caloclouds3.config import CaloCloudsConfig, preset
 from calozoo_caloclouds3.distillation import consistency_loss
 from calozoo_caloclouds3.model import CaloClouds3
-from calozoo_caloclouds3.points import PointWiseNet, consistency
+from calozoo_caloclouds3.pointwise_net import PointWiseNet, consistency
 from calozoo_caloclouds3.training import train
-from calozoo_caloclouds3.training_data import Sample, flow_batch, measured_features, point_batch
+from calozoo_caloclouds3.training_data import (
+    TrainingShowers,
+    flow_batch,
+    measured_features,
+    point_batch,
+)
 from calozoo_core.errors import InputError
 from calozoo_core.showers import Showers
 from calozoo_core.testing.trainers import TrainerContract, made_up_showers, write_sample
@@ -63,7 +68,7 @@ def test_a_stage_without_the_one_before_it_says_so(data: Path, tmp_path: Path) -
 def test_mirrored_showers_are_mirrored_with_their_direction(
     showers: Showers, tiny_config: CaloCloudsConfig
 ) -> None:
-    sample = Sample.of(showers, tiny_config)
+    sample = TrainingShowers.from_showers(showers, tiny_config)
     encoded, condition, _, _ = point_batch(sample, tiny_config.features, 200, 20, seed=1, step=0)
     known = {tuple(row) for row in sample.condition.tolist()}
     mirrored = {tuple(row * [1, -1, 1, 1]) for row in sample.condition.astype(np.float64)}
@@ -75,7 +80,7 @@ def test_mirrored_showers_are_mirrored_with_their_direction(
 
 
 def test_batches_depend_on_the_step_alone(showers: Showers, tiny_config: CaloCloudsConfig) -> None:
-    sample = Sample.of(showers, tiny_config)
+    sample = TrainingShowers.from_showers(showers, tiny_config)
     first, again = (flow_batch(sample, tiny_config, 8, seed=1, step=7) for _ in range(2))
     other = flow_batch(sample, tiny_config, 8, seed=1, step=8)
     assert torch.equal(first[0], again[0])
@@ -85,7 +90,7 @@ def test_batches_depend_on_the_step_alone(showers: Showers, tiny_config: CaloClo
 def test_measured_features_have_a_spread_of_one_half(
     showers: Showers, tiny_config: CaloCloudsConfig
 ) -> None:
-    sample = Sample.of(showers, tiny_config)
+    sample = TrainingShowers.from_showers(showers, tiny_config)
     features = measured_features(sample, tiny_config.features)
     encoded, *_ = point_batch(sample, features, 200, 50, seed=1, step=0)
     spread = encoded.reshape(-1, 4).std(dim=0)

@@ -1,4 +1,4 @@
-"""PointWiseNet, one point at a time, and two ways to use it: as a denoiser, as a one-step map."""
+"""PointWiseNet: network of single points, as a denoiser and as a one-step map."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from calozoo_caloclouds3.config import PointsConfig
+from calozoo_core.nn.mlp import mlp
 
 __all__ = [
     "FEATURES",
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 FEATURES = 4
-"""x', y', layer and log-energy."""
+"""Features of a point: x', y', layer and log-energy."""
 
 CONDITIONS = 4
 
@@ -39,30 +40,36 @@ LEAK = 0.01
 
 
 class ConcatSquashLinear(nn.Module):
-    """A linear layer whose output a context gates and shifts: (W x + b) sigmoid(G c + g) + B c.
+    """Linear layer whose output a context gates and shifts: (W x + b) sigmoid(G c + g) + B c.
 
     Arguments:
-        wide_in: Width of the input.
-        wide_out: Width of the output.
+        inputs: Width of the input.
+        outputs: Width of the output.
         context: Width of the context.
     """
 
-    def __init__(self, wide_in: int, wide_out: int, context: int) -> None:
+    def __init__(self, inputs: int, outputs: int, context: int) -> None:
         super().__init__()
-        self.layer = nn.Linear(wide_in, wide_out)
-        self.gate = nn.Linear(context, wide_out)
-        self.bias = nn.Linear(context, wide_out, bias=False)
+        self.layer = nn.Linear(inputs, outputs)
+        self.gate = nn.Linear(context, outputs)
+        self.bias = nn.Linear(context, outputs, bias=False)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """Shapes (showers, points, wide_in) and (showers, context)."""
-        gate = torch.sigmoid(self.gate(context)).unsqueeze(1)
-        return self.layer(x) * gate + self.bias(context).unsqueeze(1)
+        """Output, shape (showers, points, outputs).
 
-    def folded(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        """The plain linear layers this is once the context is known: one weight, one bias each.
+        Arguments:
+            x: Input, shape (showers, points, inputs).
+            context: Context, shape (showers, context).
+        """
+        gate = torch.sigmoid(self.gate(context)).unsqueeze(1)
+        output: Tensor = self.layer(x) * gate + self.bias(context).unsqueeze(1)
+        return output
+
+    def fold(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Plain linear layers of a known context.
 
         Returns:
-            Weights, shape (showers, wide_out, wide_in), and biases, shape (showers, wide_out).
+            Weights, shape (showers, outputs, inputs), and biases, shape (showers, outputs).
         """
         gate = torch.sigmoid(self.gate(context))
         weight = gate.unsqueeze(-1) * self.layer.weight
@@ -70,7 +77,7 @@ class ConcatSquashLinear(nn.Module):
 
 
 class PointWiseNet(nn.Module):
-    """Predicts a point from a noisy one, without looking at any other point.
+    """Network that predicts a point from a noisy one, each point on its own.
 
     References:
         | CaloClouds3, section 3.3: https://arxiv.org/abs/2511.01460
@@ -95,13 +102,17 @@ class PointWiseNet(nn.Module):
         self.register_buffer("frequencies", frequencies)
         self.embed = nn.Linear(width, width)
         context = width + CONDITIONS
-        self.mix = nn.Identity() if config.context is None else _mixer(context, config.context)
+        self.mix = (
+            nn.Identity()
+            if config.context is None
+            else mlp(context, (config.context,), activation=nn.SiLU)
+        )
         context = config.context or context
         sizes = (FEATURES, *config.widths, FEATURES)
         self.layers = nn.ModuleList(ConcatSquashLinear(a, b, context) for a, b in pairwise(sizes))
 
     def context(self, log_sigma: Tensor, condition: Tensor) -> Tensor:
-        """What gates the layers.
+        """Context of the layers, shape (showers, context).
 
         Arguments:
             log_sigma: Logarithm of the noise level, shape (showers,).
@@ -109,10 +120,11 @@ class PointWiseNet(nn.Module):
         """
         phase = (2 * math.pi / 4) * log_sigma.unsqueeze(-1) * self.frequencies.squeeze(-1)
         embedding = self.embed(torch.cat([phase.cos(), phase.sin()], dim=-1))
-        return self.mix(torch.cat([leaky_relu(embedding, LEAK), condition], dim=-1))
+        context: Tensor = self.mix(torch.cat([leaky_relu(embedding, LEAK), condition], dim=-1))
+        return context
 
     def forward(self, x: Tensor, log_sigma: Tensor, condition: Tensor) -> Tensor:
-        """The raw output for points, shape (showers, points, 4).
+        """Raw output for points, shape (showers, points, 4).
 
         Arguments:
             x: Scaled noisy features, shape (showers, points, 4).
@@ -121,19 +133,22 @@ class PointWiseNet(nn.Module):
         """
         context = self.context(log_sigma, condition)
         last = len(self.layers) - 1
-        for i, layer in enumerate(self.layers):
+        for i, layer in enumerate(self._each()):
             x = layer(x, context)
             if i < last:
                 x = leaky_relu(x, LEAK)
         return x
 
+    def fold(self, context: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Weights and biases of plain linear layers for a known context, as of each layer."""
+        return [layer.fold(context) for layer in self._each()]
 
-def _mixer(wide_in: int, wide_out: int) -> nn.Module:
-    return nn.Sequential(nn.Linear(wide_in, wide_out), nn.SiLU())
+    def _each(self) -> list[ConcatSquashLinear]:
+        return [layer for layer in self.layers if isinstance(layer, ConcatSquashLinear)]
 
 
 def denoise(net: PointWiseNet, x: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:
-    """The denoised points, as the teacher sees them.
+    """Denoised points, as the teacher predicts them.
 
     References:
         | Karras et al., Elucidating the design space of diffusion-based generative models,
@@ -149,7 +164,7 @@ def denoise(net: PointWiseNet, x: Tensor, sigma: Tensor, condition: Tensor) -> T
 
 
 def consistency(net: PointWiseNet, x: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:
-    """Where the path through a noisy point ends, as the student sees it.
+    """End of the path through a noisy point, as the student predicts it.
 
     It is the identity at the smallest noise level, by construction.
 
@@ -170,27 +185,29 @@ def _preconditioned(
 ) -> Tensor:
     s, d = sigma.view(-1, 1, 1), distance.view(-1, 1, 1)
     spread = (s.square() + SIGMA_DATA**2).sqrt()
-    skip = SIGMA_DATA**2 / (d.square() + SIGMA_DATA**2)
-    return skip * x + d * SIGMA_DATA / spread * net(x / spread, sigma.log(), condition)
+    skip: Tensor = SIGMA_DATA**2 / (d.square() + SIGMA_DATA**2)
+    output: Tensor = net(x / spread, sigma.log(), condition)
+    return skip * x + d * SIGMA_DATA / spread * output
 
 
 def karras_sigmas(levels: int, lowest: float = SIGMA_MIN, rho: float = RHO) -> Tensor:
     """Noise levels from the smallest to the largest, shape (levels,).
 
     Arguments:
-        levels: How many.
-        lowest: The smallest.
+        levels: Number of levels.
+        lowest: Smallest level.
         rho: The larger, the more of them lie at small noise; Karras et al. take 7.
     """
     ramp = torch.linspace(0, 1, levels, dtype=torch.float64)
     low, high = lowest ** (1 / rho), SIGMA_MAX ** (1 / rho)
-    return ((low + ramp * (high - low)) ** rho).float()
+    sigmas: Tensor = (low + ramp * (high - low)) ** rho
+    return sigmas.float()
 
 
 def heun_step(
     net: PointWiseNet, x: Tensor, sigma: Tensor, lower: Tensor, condition: Tensor
 ) -> Tensor:
-    """One second-order step of the teacher from one noise level to a lower one.
+    """Second-order step of the teacher from one noise level to a lower one.
 
     Arguments:
         net: The teacher.

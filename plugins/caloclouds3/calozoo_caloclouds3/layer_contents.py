@@ -1,49 +1,49 @@
-"""From ShowerFlow's output to whole numbers of points and positive energies, layer by layer."""
+"""Numbers of points and energies of layers, sampled from ShowerFlow."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig
-from calozoo_caloclouds3.numpy_flow import PlainFlow
+from calozoo_caloclouds3.flow import NumpyShowerFlow
 from calozoo_core.random import stream
+from calozoo_core.typing import Float32Array, IntArray
 
-__all__ = ["LayerContents", "contents", "draw_layers"]
+__all__ = ["LayerContents", "sample_layers", "to_contents"]
 
 MAX_TRIES = 100
 
 
 class LayerContents(NamedTuple):
-    """What the points of each shower have to add up to.
+    """Number of points and energy of every layer of some showers.
 
     Arguments:
-        counts: Points per layer, shape (n, 30).
-        energies: Energy per layer, in MeV, shape (n, 30).
+        counts: Points of each layer, shape (n, 30).
+        energies: Energy of each layer, in MeV, shape (n, 30).
     """
 
-    counts: NDArray[np.int64]
-    energies: NDArray[np.float32]
+    counts: IntArray
+    energies: Float32Array
 
 
-def draw_layers(
-    flow: PlainFlow,
-    condition: NDArray[np.float32],
+def sample_layers(
+    flow: NumpyShowerFlow,
+    condition: Float32Array,
     config: CaloCloudsConfig,
     seed: int,
     first: int,
 ) -> LayerContents:
-    """Points and energy per layer for some showers.
+    """Points and energies of the layers of some showers.
 
     A shower with too many negative layer energies, or with no point at all, is drawn again from its
     own stream; the paper redraws above 7 of 30.
 
     Arguments:
-        flow: The trained flow.
+        flow: Trained flow.
         condition: (E / 127 GeV, p_x, p_y, p_z), shape (n, 4).
-        config: Of the model.
+        config: Configuration of the model.
         seed: The user's seed.
         first: Number of the first of these showers in the whole sample.
     """
@@ -55,14 +55,14 @@ def draw_layers(
         noise = np.stack([streams[i].standard_normal(flow.dim, np.float32) for i in todo])
         values[todo] = flow(noise, condition[todo])
         negative = (values[todo, N_LAYERS:] < 0).sum(axis=1) > config.max_negative_layers
-        empty = contents(values[todo], config).counts.sum(axis=1) == 0
+        empty = to_contents(values[todo], config).counts.sum(axis=1) == 0
         todo = todo[negative | empty]
         if len(todo) == 0:
             break
-    return contents(values, config)
+    return to_contents(values, config)
 
 
-def contents(values: NDArray[np.float32], config: CaloCloudsConfig) -> LayerContents:
+def to_contents(values: Float32Array, config: CaloCloudsConfig) -> LayerContents:
     """Whole counts and positive energies from the flow's output, shape (n, 60).
 
     A layer that has points and no energy, or energy and no points, has neither.
