@@ -53,7 +53,7 @@ class Slab:
     alveolus: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Detector:
     """A sampling calorimeter in its local frame.
 
@@ -78,6 +78,8 @@ class Detector:
         >>> ild = load_detector("ild_siecal_regular")
         >>> ild.n_layers, round(float(ild.layer_depth_mm[0]), 3)
         (30, 6.903)
+        >>> ild
+        <Detector ild_siecal_regular: 30 layers of 5.088 mm cells in 224 mm, field (3.5, 0, 0) T>
     """
 
     name: str
@@ -93,6 +95,15 @@ class Detector:
     endcap: Endcap | None = None
     cylinder: Cylinder | None = None
     wafers: Wafers | None = None
+
+    def __repr__(self) -> str:
+        field = ", ".join(f"{component:g}" for component in self.field_tesla)
+        parts = ("barrel", "endcap", "cylinder", "wafers")
+        shape = "".join(f", {part}" for part in parts if getattr(self, part) is not None)
+        return (
+            f"<Detector {self.name}: {self.n_layers} layers of {self.cell_mm:.4g} mm cells in "
+            f"{self.depth_mm:.3g} mm, field ({field}) T{shape}>"
+        )
 
     @property
     def n_layers(self) -> int:

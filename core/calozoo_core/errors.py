@@ -13,6 +13,7 @@ __all__ = [
     "ModelNameError",
     "OutputExistsError",
     "PluginError",
+    "RowIndexError",
     "ShowerFileError",
     "WeightsError",
 ]
@@ -49,6 +50,10 @@ class InputError(CalozooError, ValueError):
     """A value that no model could accept: a negative energy, a zero direction, no showers."""
 
     exit_code = 2
+
+
+class RowIndexError(InputError, IndexError):
+    """A number for which there is no shower in a batch or file."""
 
 
 class ConditionsError(InputError):

@@ -1,22 +1,34 @@
-"""The particles that hit the calorimeter face."""
+"""Incident particles: the primaries that hit the calorimeter face."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calozoo_core.errors import InputError
-from calozoo_core.typing import Float32Array
+from calozoo_core.ragged import (
+    Rows,
+    equal_arrays,
+    import_awkward,
+    is_number,
+    row_number,
+    row_selection,
+)
+from calozoo_core.typing import Float32Array, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import awkward
 
 __all__ = ["Incident"]
 
 _UNIT_TOLERANCE = 2.0**-22
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Incident:
     r"""Primaries at the calorimeter face, one a shower.
 
@@ -38,6 +50,10 @@ class Incident:
         >>> incident = Incident([10.0, 50.0], direction=(0, 0, 2))
         >>> len(incident), incident.direction[1].tolist()
         (2, [0.0, 0.0, 1.0])
+        >>> incident[-1]
+        <Incident: 1 gamma of 50 GeV at 0 degrees>
+        >>> incident[incident.energy > 20] == incident[1:]
+        True
     """
 
     energy: Float32Array
@@ -75,34 +91,91 @@ class Incident:
     def __len__(self) -> int:
         return len(self.energy)
 
-    def __getitem__(self, rows: slice | NDArray[np.intp]) -> Incident:
-        """Some of the primaries, as an Incident of their own, to the last bit."""
-        part = object.__new__(Incident)
-        object.__setattr__(part, "energy", self.energy[rows])
-        object.__setattr__(part, "direction", self.direction[rows])
-        object.__setattr__(part, "particle", self.particle)
-        there = None if self.position is None else self.position[rows]
-        object.__setattr__(part, "position", there)
-        return part
+    def __getitem__(self, rows: int | np.integer[Any] | Rows) -> Incident:
+        """Some of the primaries, to the last bit; a single number gives an Incident of one.
+
+        Arguments:
+            rows: A whole number, counted from the end if negative; or a slice, whole numbers of
+                shape (m,), or a mask of shape (n,).
+
+        Raises:
+            RowIndexError: If there is no such primary.
+            InputError: If `rows` is none of these.
+        """
+        n = len(self)
+        if is_number(rows):
+            number = row_number(rows, n, "primary")
+            chosen: slice | IntArray = slice(number, number + 1)
+        else:
+            chosen = row_selection(rows, n, "primary")  # type: ignore[arg-type]
+        there = None if self.position is None else self.position[chosen]
+        return _exactly(self.energy[chosen], self.direction[chosen], self.particle, there)
+
+    def __iter__(self) -> Iterator[Incident]:
+        return (self[number] for number in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        """True if the other has the same primaries, value by value."""
+        if not isinstance(other, Incident):
+            return NotImplemented
+        return self.particle == other.particle and equal_arrays(
+            self, other, ("energy", "direction", "position")
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # as of an array, whose values may change
+
+    def __repr__(self) -> str:
+        return f"<Incident: {self.summary}{'' if self.position is None else ', with positions'}>"
+
+    @property
+    def summary(self) -> str:
+        """Number, particle and ranges in words."""
+        n = len(self)
+        if n == 0:
+            return f"0 {self.particle}"
+        energy, theta = _range(self.energy), _range(self.theta)
+        return f"{n} {self.particle} of {energy} GeV at {theta} degrees"
 
     @classmethod
-    def concatenate(cls, parts: Sequence[Incident]) -> Incident:
+    def concatenate(cls, parts: Iterable[Incident]) -> Incident:
         """One Incident out of several of the same particle, to the last bit.
+
+        Arguments:
+            parts: In order.
 
         Raises:
             InputError: If there are none, or only some have positions, or the particles differ.
         """
+        parts = list(parts)
         kinds = {(part.particle, part.position is None) for part in parts}
         if len(kinds) != 1:
             msg = "Only primaries of one particle, all with positions or none, go together."
             raise InputError(msg)
-        whole = object.__new__(cls)
         positions = [part.position for part in parts if part.position is not None]
-        object.__setattr__(whole, "energy", np.concatenate([part.energy for part in parts]))
-        object.__setattr__(whole, "direction", np.concatenate([part.direction for part in parts]))
-        object.__setattr__(whole, "particle", parts[0].particle)
-        object.__setattr__(whole, "position", np.concatenate(positions) if positions else None)
-        return whole
+        return _exactly(
+            np.concatenate([part.energy for part in parts]),
+            np.concatenate([part.direction for part in parts]),
+            parts[0].particle,
+            np.concatenate(positions) if positions else None,
+        )
+
+    def to_awkward(self) -> awkward.Array:
+        """Primaries as an Awkward array of records.
+
+        Returns:
+            Array of type `n * {energy, direction: {x, y, z}[, position: {x, y, z}], particle}`.
+
+        Raises:
+            CalozooError: If awkward is not installed (`pip install calozoo-core[awkward]`).
+        """
+        awkward = import_awkward()
+        fields: dict[str, Any] = {"energy": self.energy}
+        for name in ("direction", "position"):
+            vectors = getattr(self, name)
+            if vectors is not None:
+                fields[name] = awkward.zip(dict(zip("xyz", vectors.T, strict=True)))
+        fields["particle"] = np.full(len(self), self.particle)
+        return awkward.zip(fields, depth_limit=1)
 
     def batches(self, size: int) -> Iterator[tuple[int, Incident]]:
         """The primaries in order, at most `size` at a time, each with the index of its first."""
@@ -115,6 +188,23 @@ class Incident:
         transverse = np.hypot(self.direction[:, 0], self.direction[:, 1])
         theta: Float32Array = np.degrees(np.arctan2(transverse, self.direction[:, 2]))
         return theta
+
+
+def _exactly(
+    energy: Float32Array, direction: Float32Array, particle: str, position: FloatArray | None
+) -> Incident:
+    """Incident of these very arrays, which are not normalised again."""
+    made = object.__new__(Incident)
+    object.__setattr__(made, "energy", energy)
+    object.__setattr__(made, "direction", direction)
+    object.__setattr__(made, "particle", particle)
+    object.__setattr__(made, "position", position)
+    return made
+
+
+def _range(values: Float32Array) -> str:
+    low, high = f"{values.min():.4g}", f"{values.max():.4g}"
+    return low if low == high else f"{low}-{high}"
 
 
 def _numbers(values: ArrayLike) -> NDArray[np.float64]:

@@ -68,11 +68,6 @@ def test_showers_of_two_kinds_are_not_put_together(other):
         Showers.concatenate([Showers(**SOUND), Showers(**SOUND | other)])
 
 
-def test_a_slice_with_a_step_is_refused():
-    with pytest.raises(InputError, match="without a step"):
-        Showers(**SOUND)[::2]
-
-
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -1,12 +1,12 @@
-"""Reads the native shower file: a run of showers at a time, trusting nothing in it."""
+"""Reader of the native shower file, which loads only what is asked for and trusts nothing."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar, overload
 
 import h5py
 import numpy as np
@@ -31,16 +31,20 @@ from calozoo_core.io._layout import (
     reason,
 )
 from calozoo_core.placement import Hits
+from calozoo_core.ragged import Rows, is_number, row_number, row_selection
 from calozoo_core.representation import REPRESENTATIONS
-from calozoo_core.showers import Showers
+from calozoo_core.showers import Shower, Showers
 
 __all__ = ["ShowerFile"]
 
 OFFSET_BLOCK: Final = 1 << 16
+RUN_POINTS, RUN_SHOWERS = 1 << 20, 256
+
+_Batch = TypeVar("_Batch", Showers, Incident, Hits)
 
 
 class ShowerFile:
-    """A shower file, read a run of showers at a time.
+    """Shower file, opened for reading: `file[3]`, `file[:100]` and `file[mask]` read only these.
 
     A file may come from anywhere: one that is damaged, claims more than it holds or points to
     other files is refused, and nothing is allocated that the bytes in the file could not fill.
@@ -183,15 +187,77 @@ class ShowerFile:
     def __len__(self) -> int:
         return self._n_showers
 
-    def __getitem__(self, rows: slice) -> Showers:
-        """A run of neighbouring showers.
+    @overload
+    def __getitem__(self, rows: int | np.integer[Any]) -> Shower: ...
+
+    @overload
+    def __getitem__(self, rows: Rows) -> Showers: ...
+
+    def __getitem__(self, rows: int | np.integer[Any] | Rows) -> Shower | Showers:
+        """One shower by its number, or several by a slice, a list of numbers or a mask.
+
+        Only these are read, run by run where they do not follow one another.
+
+        Arguments:
+            rows: As for `Showers`.
 
         Raises:
-            InputError: If the slice has a step.
+            RowIndexError: If there is no such shower.
+            InputError: If `rows` selects no rows.
             ShowerFileError: If that part of the file is damaged, or a value in it is no
                 measurement.
         """
-        start, stop = self._run(rows)
+        showers = self._selected(rows, Showers, self._showers)
+        return Shower(showers) if is_number(rows) else showers
+
+    def __iter__(self) -> Iterator[Shower]:
+        for rows in self.runs(RUN_POINTS, RUN_SHOWERS):
+            yield from self[rows]
+
+    def __eq__(self, other: object) -> bool:
+        """True if the other file has the same showers and hits, value by value."""
+        if not isinstance(other, ShowerFile):
+            return NotImplemented
+        kinds = [(len(f), f.n_points, f.hits_detector, f.hits_threshold_mev) for f in (self, other)]
+        if kinds[0] != kinds[1]:
+            return False
+        return all(
+            self[rows] == other[rows]
+            and (self.hits_detector is None or self.hits(rows) == other.hits(rows))
+            for rows in self.runs(RUN_POINTS, RUN_SHOWERS)
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # equal files are not one file
+
+    def __repr__(self) -> str:
+        hits = f", {self.n_hits} hits in {self.hits_detector}" if self.hits_detector else ""
+        return (
+            f"<ShowerFile {self.path.name}: {len(self)} {self.particle} showers of "
+            f"{self.generator}, {self.n_points} points ({self.representation}) in "
+            f"{self.detector}{hits}>"
+        )
+
+    def _selected(
+        self,
+        rows: int | np.integer[Any] | Rows,
+        batch: type[_Batch],
+        read: Callable[[int, int], _Batch],
+    ) -> _Batch:
+        """Some rows of a table of showers, of which `read` reads a run."""
+        self._check_open()
+        if is_number(rows):
+            number = row_number(rows, len(self))
+            return read(number, number + 1)
+        chosen = row_selection(rows, len(self))  # type: ignore[arg-type]
+        if isinstance(chosen, slice):
+            return read(chosen.start, chosen.stop)
+        numbers, back = np.unique(chosen, return_inverse=True)
+        if len(numbers) == 0:
+            return read(0, 0)
+        runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1)
+        return batch.concatenate(read(int(run[0]), int(run[-1]) + 1) for run in runs)[back]
+
+    def _showers(self, start: int, stop: int) -> Showers:
         try:
             showers = Showers(
                 **_rows_of(self._offsets, self._points, start, stop),
@@ -206,40 +272,48 @@ class ShowerFile:
             raise self._damaged(LayoutError(f"it holds {wrong}"))
         return showers
 
-    def incident(self, rows: slice = slice(None)) -> Incident:
-        """The primaries of a run of neighbouring showers; their points are not read.
+    def incident(self, rows: int | np.integer[Any] | Rows = slice(None)) -> Incident:
+        """Primaries of some showers; their points are not read.
+
+        Arguments:
+            rows: As for `Showers`; all by default.
 
         Raises:
-            InputError: If the slice has a step.
+            InputError: If `rows` selects no rows, or there are no such showers.
             ShowerFileError: If that part of the file is damaged, or a value in it is no
                 measurement.
         """
-        start, stop = self._run(rows)
+        return self._selected(rows, Incident, self._primaries)
+
+    def _primaries(self, start: int, stop: int) -> Incident:
         try:
-            return self._primaries(start, stop)
+            return Incident(
+                self._energy[start:stop],
+                self._direction[start:stop],
+                self.particle,
+                None if self._position is None else self._position[start:stop],
+            )
         except Exception as error:
             raise self._damaged(error) from error
 
-    def _primaries(self, start: int, stop: int) -> Incident:
-        return Incident(
-            self._energy[start:stop],
-            self._direction[start:stop],
-            self.particle,
-            None if self._position is None else self._position[start:stop],
-        )
+    def hits(self, rows: int | np.integer[Any] | Rows = slice(None)) -> Hits:
+        """Cells that some showers hit.
 
-    def hits(self, rows: slice = slice(None)) -> Hits:
-        """The cells that a run of neighbouring showers hit.
+        Arguments:
+            rows: As for `Showers`; all by default.
 
         Raises:
-            InputError: If the slice has a step.
+            InputError: If `rows` selects no rows, or there are no such showers.
             ShowerFileError: If the file has no hits, that part of it is damaged, or a value in it
                 is no measurement.
         """
-        start, stop = self._run(rows)
         if self.hits_detector is None:
             msg = f"{self.path} holds no hits; make it again, with place=DETECTOR."
             raise ShowerFileError(msg, argument="place=DETECTOR")
+        return self._selected(rows, Hits, self._cells)
+
+    def _cells(self, start: int, stop: int) -> Hits:
+        assert self.hits_detector is not None
         try:
             hits = Hits(**_rows_of(self._hit_offsets, self._hits, start, stop))
         except Exception as error:
@@ -278,6 +352,7 @@ class ShowerFile:
         return self._cut(offsets, n_points, n_showers)
 
     def _cut(self, offsets: Table, n_points: int, n_showers: int) -> Iterator[slice]:
+        self._check_open()
         start = 0
         while start < len(self):
             ends = offsets[start : min(start + n_showers, len(self)) + 1]
@@ -286,16 +361,10 @@ class ShowerFile:
             yield slice(start, stop)
             start = stop
 
-    def _run(self, rows: slice) -> tuple[int, int]:
-        """Where a run of showers begins and ends."""
-        start, stop, step = rows.indices(len(self))
-        if step != 1:
-            msg = "Showers are read in runs of neighbours: give a slice without a step."
-            raise InputError(msg)
+    def _check_open(self) -> None:
         if not self._file:
             msg = f"{self.path} was closed; open it again to read it."
             raise ShowerFileError(msg)
-        return start, max(start, stop)
 
     def _damaged(self, error: Exception) -> ShowerFileError:
         return ShowerFileError(f"{self.path} is damaged ({reason(error)}); make it again.")

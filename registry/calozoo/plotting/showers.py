@@ -15,6 +15,7 @@ from calozoo_core.frames import axis_offsets
 from calozoo_core.io import ShowerFile
 from calozoo_core.observables import ENERGY_EDGES_MEV, RADIUS_EDGES_MM, Profiles, profiles
 from calozoo_core.placement import load_placement
+from calozoo_core.shower_plot import HALF_WIDTH_MM, draw_points, draw_side_view
 from calozoo_core.showers import Showers
 
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ STYLE: Any = {
 SIZE_INCHES = (7.2, 4.8)
 HITS_INCHES = 3.3
 COLOUR, FILL = "#1f4e79", "#dbe5f0"
-POINT_ENERGY_MEV = (0.03, 30.0)
-HALF_WIDTH_MM = 60.0
 
 
 def plot_file(path: Path, picture: Path, *, event: int = 0) -> None:
@@ -150,7 +149,9 @@ def _draw(
         _draw_hits(between, placed)
     side, front = above.subplots(1, 2, width_ratios=(2.1, 1))
     layers, radii, energies = below.subplots(1, 3)
-    points = _draw_side(side, shower, detector)
+    points = draw_side_view(
+        side, detector, shower.layer, shower.x, shower.energy, shower.incident.direction[0]
+    )
     _draw_front(front, shower, detector)
     bar = above.colorbar(points, ax=front, extend="both", pad=0.02)
     bar.set_label("point energy [MeV]")
@@ -182,45 +183,14 @@ def _draw_hits(figure: SubFigure, placed: PlacedShower) -> None:
     bar.set_label("energy in a cell [MeV]")
 
 
-def _draw_side(axes: Axes, shower: Showers, detector: Detector) -> Any:
-    """The shower from the side, with the primary's path; returns what the colour bar explains."""
-    depth = detector.layer_depth_mm
-    points = _cloud(axes, depth[shower.layer], shower.x, shower.energy)
-    p_x, _, p_z = (float(p) for p in shower.incident.direction[0])
-    end = detector.depth_mm
-    axes.plot([0, end], [0, end * p_x / p_z], color="0.4", lw=0.7, ls="--", zorder=0)
-    axes.set_xlim(0, end)
-    low, high = np.percentile(shower.x, [1, 99]) if len(shower.x) else (0.0, 0.0)
-    axes.set_ylim(min(-HALF_WIDTH_MM, low), max(HALF_WIDTH_MM, high))
-    axes.set_xlabel("depth behind the calorimeter face [mm]")
-    axes.set_ylabel(r"$x'$ [mm]")
-    return points
-
-
 def _draw_front(axes: Axes, shower: Showers, detector: Detector) -> None:
     dx, dy = axis_offsets(shower, detector)
-    _cloud(axes, shower.x - dx, shower.y - dy, shower.energy)
+    draw_points(axes, shower.x - dx, shower.y - dy, shower.energy)
     axes.set_xlim(-HALF_WIDTH_MM, HALF_WIDTH_MM)
     axes.set_ylim(-HALF_WIDTH_MM, HALF_WIDTH_MM)
     axes.set_aspect("equal")
     axes.set_xlabel(r"$x'$ from the axis [mm]")
     axes.set_ylabel(r"$y'$ from the axis [mm]")
-
-
-def _cloud(axes: Axes, across: Any, up: Any, energy: Any) -> Any:
-    from matplotlib.colors import LogNorm
-
-    order = np.argsort(energy)
-    return axes.scatter(
-        np.asarray(across)[order],
-        np.asarray(up)[order],
-        c=energy[order],
-        norm=LogNorm(*POINT_ENERGY_MEV),
-        cmap="inferno_r",
-        s=np.clip(4 * np.sqrt(energy[order]), 0.8, 12),
-        linewidths=0,
-        rasterized=True,
-    )
 
 
 def _draw_layers(axes: Axes, sums: Profiles) -> None:

@@ -1,0 +1,187 @@
+"""Row selection in ragged batches: numbers, slices, lists of numbers and masks, as numpy has them.
+
+A ragged batch keeps the points of n showers one after the other. Shower i has the points
+`offsets[i]:offsets[i + 1]`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calozoo_core.errors import CalozooError, InputError, RowIndexError
+from calozoo_core.typing import IntArray
+
+__all__ = [
+    "Rows",
+    "equal_arrays",
+    "import_awkward",
+    "is_number",
+    "point_rows",
+    "row_number",
+    "row_selection",
+]
+
+Rows = slice | Sequence[int] | NDArray[Any]
+"""Selection of several rows: a slice, whole numbers, or a mask with one entry a row."""
+
+
+def is_number(row: object) -> bool:
+    """True if a selection is the number of one row.
+
+    Example:
+        >>> is_number(3), is_number(np.int64(-1)), is_number([3]), is_number(True)
+        (True, True, False, False)
+    """
+    if isinstance(row, bool | np.bool_) or getattr(row, "ndim", 0) != 0:
+        return False
+    try:
+        operator.index(row)  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    return True
+
+
+def row_number(row: object, n: int, what: str = "shower") -> int:
+    """Number of a row, counted from the end if negative.
+
+    Arguments:
+        row: The number.
+        n: Number of rows.
+        what: Name of a row, for the message.
+
+    Returns:
+        Number from 0 to n - 1.
+
+    Raises:
+        RowIndexError: If there is no such row.
+
+    Example:
+        >>> row_number(-1, 5)
+        4
+    """
+    number = operator.index(row)  # type: ignore[arg-type]
+    if not -n <= number < n:
+        raise RowIndexError(_out_of_range(number, n, what))
+    return number % n
+
+
+def row_selection(rows: Rows, n: int, what: str = "shower") -> slice | IntArray:
+    """Selection of several rows with all numbers from 0 to n - 1.
+
+    Arguments:
+        rows: Slice, numbers or mask.
+        n: Number of rows.
+        what: Name of a row, for the message.
+
+    Returns:
+        Slice with a step of 1 if the rows follow one another, else the numbers, shape (m,).
+
+    Raises:
+        RowIndexError: If there is no such row.
+        InputError: If it is no selection of rows, or the mask has another length.
+
+    Example:
+        >>> row_selection([True, False, True], 3).tolist(), row_selection([-1, 0], 3).tolist()
+        ([0, 2], [2, 0])
+        >>> row_selection(slice(-2, None), 3)
+        slice(1, 3, 1)
+    """
+    if isinstance(rows, slice):
+        try:
+            start, stop, step = rows.indices(n)
+        except (TypeError, ValueError) as error:
+            raise InputError(_no_selection(rows, what)) from error
+        return slice(start, max(start, stop), 1) if step == 1 else np.arange(start, stop, step)
+    try:
+        chosen = np.asarray(rows)
+    except (TypeError, ValueError) as error:
+        raise InputError(_no_selection(rows, what)) from error
+    if chosen.ndim == 1 and chosen.size == 0 and not isinstance(rows, np.ndarray):
+        chosen = chosen.astype(np.int64)
+    if chosen.ndim != 1 or chosen.dtype.kind not in "iub":
+        raise InputError(_no_selection(rows, what))
+    if chosen.dtype.kind == "b":
+        if len(chosen) != n:
+            msg = f"A mask needs one entry for each {what}: {n}, not {len(chosen)}."
+            raise InputError(msg)
+        return np.flatnonzero(chosen)
+    outside = chosen[(chosen < -n) | (chosen >= n)]
+    if len(outside):
+        raise RowIndexError(_out_of_range(int(outside[0]), n, what))
+    numbers = chosen.astype(np.int64)
+    return np.where(numbers < 0, numbers + n, numbers)
+
+
+def point_rows(offsets: IntArray, rows: slice | IntArray) -> tuple[IntArray, slice | IntArray]:
+    """Points of selected rows.
+
+    Arguments:
+        offsets: Offsets of the batch, shape (n + 1,).
+        rows: Selection, as `row_selection` returns it.
+
+    Returns:
+        Offsets of the selected rows, shape (m + 1,), and their points in the batch: a slice for
+        rows that follow one another, else their numbers.
+
+    Example:
+        >>> offsets, points = point_rows(np.array([0, 2, 2, 5]), np.array([2, 0]))
+        >>> offsets.tolist(), points.tolist()
+        ([0, 3, 5], [2, 3, 4, 0, 1])
+    """
+    if isinstance(rows, slice):
+        part = offsets[rows.start : rows.stop + 1]
+        return part - part[0], slice(int(part[0]), int(part[-1]))
+    starts = offsets[rows]
+    counts = offsets[rows + 1] - starts
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    return ends, np.arange(ends[-1]) + np.repeat(starts - ends[:-1], counts)
+
+
+def equal_arrays(one: object, other: object, names: Sequence[str]) -> bool:
+    """True if arrays of two objects are equal element by element; NaN equals NaN.
+
+    Arguments:
+        one: An object.
+        other: An object.
+        names: Attributes of both; an attribute may be None.
+    """
+    return all(_is_equal(getattr(one, name), getattr(other, name)) for name in names)
+
+
+def import_awkward() -> ModuleType:
+    """The module awkward.
+
+    Raises:
+        CalozooError: If it is not installed.
+    """
+    try:
+        import awkward
+    except ImportError as error:
+        msg = "Awkward arrays need awkward; type `pip install 'calozoo-core[awkward]'`."
+        raise CalozooError(msg) from error
+    module: ModuleType = awkward
+    return module
+
+
+def _is_equal(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+
+
+def _out_of_range(number: int, n: int, what: str) -> str:
+    there = f"there are {n}, numbered 0 to {n - 1}" if n else "there is none"
+    return f"There is no {what} number {number}; {there}."
+
+
+def _no_selection(rows: object, what: str) -> str:
+    return (
+        f"A {what} is selected by a whole number, several by a slice, a list of whole numbers or a "
+        f"mask, not by {type(rows).__name__} {str(rows)[:40]}."
+    )
