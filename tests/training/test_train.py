@@ -13,7 +13,7 @@ import pytest
 
 from calozoo.cli import main
 from calozoo.models import discovery
-from calozoo.training.train import parse_options
+from calozoo.training import parse_options
 from calozoo_core.errors import InputError
 from calozoo_core.testing.trainers import made_up_showers, write_sample
 from conftest import clean_environment

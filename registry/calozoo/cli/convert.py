@@ -32,7 +32,7 @@ def convert(model: str, source: Path, out: Path, overwrite: bool, as_json: bool)
       calozoo convert caloclouds3 published.pt --out published
       calozoo generate --model caloclouds3 --weights published --energy 50 --out showers.h5
     """
-    from calozoo.training.train import convert_files
+    from calozoo.training import convert_files
 
     convert_files(model, source, out, overwrite=overwrite)
     click.echo(weights_report(model, out) if as_json else out)

@@ -46,7 +46,7 @@ def train(model: str, data: Path, out: Path, words: tuple[str, ...], as_json: bo
       calozoo train caloclouds3 --data ild_photons --out run1 -o seed=2
       calozoo generate --model caloclouds3 --weights run1 --energy 50 --out showers.h5
     """
-    from calozoo.training.train import parse_options, train_model
+    from calozoo.training import parse_options, train_model
 
     try:
         train_model(model, data, out, parse_options(words))

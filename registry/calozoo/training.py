@@ -1,4 +1,4 @@
-"""New weights for a model: trained on showers, or converted from its authors' files."""
+"""Training of models on showers, and conversion of published weights."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def train_model(model: str, data: Path, out: Path, options: Mapping[str, Any]) -
 
     Arguments:
         model: `architecture[.tag]`.
-        data: Folder with the showers, as the model's trainer wants them.
-        out: Folder for weights, checkpoints and logs; a training that was stopped goes on there.
-        options: The trainer's own.
+        data: Folder with the showers, as the model's trainer reads them.
+        out: Folder for weights, checkpoints and logs; a stopped training is resumed there.
+        options: Options of the trainer, by name.
 
     Raises:
-        ModelNameError: If no model is called so.
-        InputError: If the model is not trained, there is no such data, or an option is unknown.
-        CalozooError: If something that only training needs is not installed.
+        ModelNameError: If there is no such model.
+        InputError: If the model has no trainer, the folder does not exist, or an option is unknown.
+        CalozooError: If a package that only training needs is not installed.
         PluginError: If the trainer cannot be imported.
     """
     registration = api.find(model)
@@ -50,19 +50,19 @@ def train_model(model: str, data: Path, out: Path, options: Mapping[str, Any]) -
 
 
 def convert_files(model: str, source: Path, out: Path, *, overwrite: bool = False) -> None:
-    """Turn the files of a model's authors into weights that calozoo loads.
+    """Convert published weights of a model into weights that calozoo loads.
 
     Arguments:
         model: `architecture[.tag]`.
-        source: Their file or folder.
+        source: File or folder of the model's authors.
         out: Folder for `config.json` and `model.safetensors`.
         overwrite: Replace weights that are already there.
 
     Raises:
-        ModelNameError: If no model is called so.
-        InputError: If the model has no converter, or there is no such file.
+        ModelNameError: If there is no such model.
+        InputError: If the model has no converter, or the source does not exist.
         OutputExistsError: If the folder has weights and `overwrite` is not set.
-        WeightsError: If the files are not the authors'.
+        WeightsError: If the files are not those that the converter knows.
         PluginError: If the converter cannot be imported.
     """
     registration = api.find(model)
@@ -82,7 +82,7 @@ def convert_files(model: str, source: Path, out: Path, *, overwrite: bool = Fals
 
 
 def parse_options(words: Sequence[str]) -> dict[str, Any]:
-    """Options from `name=value`; a value that reads as JSON is that, any other is a text.
+    """Options from texts `name=value`; a value that is JSON is read as JSON, others are texts.
 
     Raises:
         InputError: If a word has no `=`, no name, or a name that came before.
@@ -113,7 +113,7 @@ def _value(text: str) -> Any:
 
 
 def _check_options(train: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    """Refuse options that the trainer's signature does not have; `**options` has them all."""
+    """Refuse options that are not in the trainer's signature, unless that has `**options`."""
     parameters = list(inspect.signature(train).parameters.values())[2:]
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return
@@ -142,7 +142,7 @@ def _resolved(registration: Registration, path: str) -> Callable[..., Any]:
 
 @contextmanager
 def _needs_extra(registration: Registration, extra: str) -> Iterator[None]:
-    """Says what to install if a package that only some need is missing."""
+    """Turn the error of a missing package into one that says which extra to install."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,1 +1,0 @@
-"""Training: new weights for a model, from showers or from its authors' files."""
