@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,80 @@ ROOMS = {
     "sklearn": [CORE / "metrics" / "classifier.py"],
     "pytest": [CORE / "testing"],
 }
+
+FLOORS = [
+    {"generation"},
+    {"hub"},
+    {"models"},
+    {"api"},
+    {"export", "scaffold", "training"},
+    {"benchmark", "evaluation"},
+    {"cards"},
+    {"publishing"},
+    {"plotting"},
+    {"doctor"},
+    {"cli"},
+]
+"""The rooms of the registry from the ground up; a room imports from its floor and those below."""
+
+CLIMBS = {("evaluation", "cards"), ("benchmark", "plotting")}
+"""Rooms that still import from a floor above."""
+
+
+def import_graph(package: Path) -> dict[str, set[str]]:
+    """The modules of a package, each with those it imports, anywhere in its code."""
+    files = {module_name(path, package): path for path in package.rglob("*.py")}
+    return {
+        module: {name for name in imported_modules(path) if name in files and name != module}
+        for module, path in files.items()
+    }
+
+
+def module_name(path: Path, package: Path) -> str:
+    parts = path.relative_to(package.parent).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """Full names of the imported modules; `from a import b` yields `a.b` and, if need be, `a`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            for alias in node.names:
+                inner = path_of(f"{node.module}.{alias.name}")
+                yield f"{node.module}.{alias.name}" if inner else node.module
+
+
+def path_of(module: str) -> Path | None:
+    """The file of a module of this repository; None for any other name."""
+    top, *inner = module.split(".")
+    for package in (CORE, REGISTRY, *PLUGINS):
+        if package.name == top:
+            stem = package.joinpath(*inner)
+            found = (stem.with_suffix(".py"), stem / "__init__.py")
+            return next((path for path in found if path.is_file()), None)
+    return None
+
+
+@pytest.mark.parametrize("package", [CORE, REGISTRY, *PLUGINS], ids=lambda package: package.name)
+def test_no_import_runs_in_a_circle_not_even_inside_functions(package):
+    try:
+        TopologicalSorter(import_graph(package)).prepare()
+    except CycleError as error:
+        pytest.fail(f"{' -> '.join(error.args[1])}")
+
+
+def test_no_room_of_the_registry_imports_from_a_floor_above():
+    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    climbs = set()
+    for module, names in import_graph(REGISTRY).items():
+        for name in names:
+            lower, upper = (one.split(".")[1:2] for one in (module, name))
+            if lower and upper and lower != ["__main__"] and floor[lower[0]] < floor[upper[0]]:
+                climbs.add((lower[0], upper[0]))
+    assert climbs == CLIMBS
 
 
 def imported(path: Path, *, at_import: bool = False) -> set[str]:
