@@ -15,6 +15,7 @@ from calozoo.models import index as index_module
 from calozoo.models import names as model_names
 from calozoo.models.index import IndexEntry, read_entry, read_index
 from calozoo.models.index.__main__ import write_hashes
+from calozoo.models.names import find_fitter
 from calozoo.models.weights import bundled_folder
 from calozoo_core.errors import HubError, InputError, ModelNameError, PluginError
 from calozoo_core.weights import WEIGHT_FILES, sha256
@@ -261,6 +262,39 @@ def test_a_source_that_is_not_installed_says_what_to_install(monkeypatch):
 
     with pytest.raises(ModelNameError, match="type `pip install calozoo-geant4`"):
         calozoo.load("optimum")
+
+
+def test_a_wrapper_that_is_not_installed_says_what_to_install(monkeypatch):
+    monkeypatch.setenv("CALOZOO_LOAD_PLUGINS", "calozoo-toy")
+
+    with pytest.raises(ModelNameError) as missing:
+        calozoo.load("toy+refined", folder="refined")
+    assert str(missing.value) == (
+        "toy.ild-photon+refined is not installed; type `pip install calozoo-refine`."
+    )
+    with pytest.raises(ModelNameError, match=r"wrapper \+refined .* `pip install calozoo-refine`"):
+        find_fitter("+refined")
+
+
+def test_a_fitter_that_cannot_be_imported_is_named(site, monkeypatch):
+    site.install(
+        "zoo-half",
+        "1",
+        "zoo_half",
+        """
+    from calozoo_core.hookspecs import hookimpl
+    from calozoo_core.wrappers import WrapperSpec
+
+    @hookimpl
+    def register_wrappers(register):
+        register(WrapperSpec(suffix="+half", summary="a.", factory="a:A", fitter="no_module:fit"))
+""",
+    )
+    monkeypatch.setenv("CALOZOO_LOAD_PLUGINS", "zoo-half")
+    discovery.forget()
+
+    with pytest.raises(PluginError, match=r"\+half cannot be fitted, since .* no_module:fit"):
+        find_fitter("+half")
 
 
 def test_loading_says_when_older_weights_had_to_do(names, tmp_path, monkeypatch, caplog):

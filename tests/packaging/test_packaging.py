@@ -183,7 +183,8 @@ def test_the_licence_travels_with_every_distribution(project, built):
 
 @every_plugin
 def test_the_addresses_of_a_plugin_are_the_papers_of_its_models(project, built):
-    urls = [line.split(", ")[1] for line in metadata(built[project.name]).get_all("Project-URL")]
+    lines = metadata(built[project.name]).get_all("Project-URL") or []  # a wrapper has no models
+    urls = [line.split(", ")[1] for line in lines]
     papers = {
         paper
         for registration in discovery.registered().values()

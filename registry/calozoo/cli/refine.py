@@ -22,7 +22,7 @@ __all__ = ["refine"]
 SUFFIX = "+refined"
 
 
-@click.command(short_help="Bring a model's tails to Geant4's.")
+@click.command(short_help="Correct the tails of a model by Geant4 showers.")
 @click.argument("model", shell_complete=complete_models)
 @click.option(
     "--reference",
@@ -31,7 +31,7 @@ SUFFIX = "+refined"
     multiple=True,
     type=click.Path(path_type=Path, exists=True),
     metavar="FILE|FOLDER",
-    help="Showers of Geant4; give it several times for several files.",
+    help="Geant4 showers; give it several times for several files.",
 )
 @click.option(
     "--out",
@@ -45,10 +45,13 @@ SUFFIX = "+refined"
     type=click.Choice(["accept-reject", "metropolis", "weights", "none"]),
     default="accept-reject",
     show_default=True,
-    help="What is done with the ratio of densities that a classifier finds.",
+    help="Use of the density ratio that a classifier estimates.",
 )
 @click.option(
-    "--move/--no-move", "moves", default=True, help="Whether showers are moved before; by default."
+    "--move/--no-move",
+    "moves",
+    default=True,
+    help="Transport showers to Geant4's quantiles first; by default.",
 )
 @click.option(
     "--acceptance",
@@ -56,7 +59,7 @@ SUFFIX = "+refined"
     default=0.8,
     show_default=True,
     metavar="PART",
-    help="Part of the showers that must be kept, or must count, at the least.",
+    help="Smallest acceptance, or effective sample size over the number of showers.",
 )
 @click.option(
     "--steps",
@@ -64,7 +67,7 @@ SUFFIX = "+refined"
     default=2,
     show_default=True,
     metavar="N",
-    help="Of a metropolis chain.",
+    help="Steps of a Metropolis-Hastings chain.",
 )
 @click.option(
     "--copies",
@@ -72,7 +75,7 @@ SUFFIX = "+refined"
     default=2,
     show_default=True,
     metavar="N",
-    help="Generated showers for each one of the reference.",
+    help="Generated showers for each reference shower.",
 )
 @click.option(
     "--held-out",
@@ -80,13 +83,13 @@ SUFFIX = "+refined"
     default=0.4,
     show_default=True,
     metavar="PART",
-    help="Part of the reference that judges and is not fitted on.",
+    help="Part of the reference for the evaluation, which the fit does not use.",
 )
 @click.option(
     "--weights",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="FOLDER",
-    help="Of MODEL itself; by default its own.",
+    help="Weights of MODEL; by default its own.",
 )
 @click.option(
     "--seed",
@@ -94,7 +97,7 @@ SUFFIX = "+refined"
     default=0,
     show_default=True,
     metavar="N",
-    help="Of all of it.",
+    help="Seed of everything random.",
 )
 @click.option(
     "--plot",
@@ -124,7 +127,9 @@ def refine(
     overwrite: bool,
     quiet: bool,
 ) -> None:
-    """Fit what brings MODEL's tails to Geant4's, and say what that changed.
+    """Fit a correction of MODEL's tails to Geant4 showers, and measure what it changes.
+
+    The plugin calozoo-refine does the work: `pip install calozoo-refine`.
 
     \b
     Examples:
