@@ -29,7 +29,7 @@ def card_of(folder: Path) -> str:
 def test_a_card_that_is_made_says_what_is_known_and_that_nothing_was_measured(publication):
     card = publication.files["README.md"].read_text()
 
-    assert card.startswith("---\nlicense: apache-2.0\nlibrary_name: calozoo\n")
+    assert card.startswith("---\nlibrary_name: calozoo\nlicense: apache-2.0\n")
     assert f"\ncalozoo:\n  model: {MODEL}\n  plugin: calozoo-caloclouds3\n---\n" in card
     assert "has not been measured" in card
     assert "Papers to cite: <https://arxiv.org/abs/2511.01460>" in card

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from calozoo.benchmark.measurements import Measurements, read_measurements
-from calozoo.cards.hub_metadata import front_matter
+from calozoo.cards.hub_metadata import card_front_matter
 from calozoo.cards.literature import PublishedFigure, published_figures
 from calozoo.cards.metric_labels import label, printed, sort_key, unit
 from calozoo_core.errors import CalozooError
@@ -78,7 +78,7 @@ def write_card(folder: Path, measurements: Measurements) -> Path:
 
 def card(measurements: Measurements) -> str:
     """The card, in Markdown, with the front matter that the Hub reads."""
-    sections = [front_matter(measurements), _head(measurements), *_good(measurements)]
+    sections = [card_front_matter(measurements), _head(measurements), *_good(measurements)]
     if measurements.timings:
         sections.append(_fast(measurements))
     sections.append(_big(measurements))

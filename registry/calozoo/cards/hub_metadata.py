@@ -1,105 +1,80 @@
-"""What the Hugging Face Hub reads of a model card: its front matter."""
+"""Measured values of a model card as the Hugging Face Hub reads them, in its front matter."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
-from calozoo.benchmark.measurements import EnergyTimes, Measurements, Timing
+from calozoo.benchmark.measurements import Measurements
+from calozoo.hub import front_matter
 
-__all__ = ["front_matter"]
+__all__ = ["card_front_matter"]
 
 _TASK: Final = {
-    "type": "calorimeter-shower-generation",
-    "name": "Generation of calorimeter showers",
+    "task_type": "calorimeter-shower-generation",
+    "task_name": "Generation of calorimeter showers",
 }
 
 
-def front_matter(measurements: Measurements) -> str:
-    """The lines between --- and ---, in YAML: licence, tags, every divergence, speeds and size."""
-    spec = measurements.spec
-    about = {
-        "license": spec.license.lower(),
-        "library_name": "calozoo",
-        "tags": ["calorimeter", "fast-simulation", "particle-physics", spec.architecture],
-        "model-index": [{"name": spec.name, "results": list(_results(measurements))}],
-    }
-    return "---\n" + "\n".join(_yaml(about)) + "\n---"
+def card_front_matter(measurements: Measurements) -> str:
+    """The front matter of a card: licence, tags, every divergence, speeds and memory."""
+    spec, results = measurements.spec, [*_divergences(measurements), *_costs(measurements)]
+    return front_matter(spec.name, spec.license, [spec.architecture], results)
 
 
-def _results(measurements: Measurements) -> Iterator[dict[str, Any]]:
+def _divergences(measurements: Measurements) -> Iterator[dict[str, Any]]:
     sample = measurements.sample
-    shape = "-".join(f"{energy:g}" for energy in (sample.energies_gev[0], sample.energies_gev[-1]))
-    photons = f"{sample.n_showers} photons of {shape} GeV in {sample.detector}"
-    groups = [("cells", f"{photons}, against {sample.reference}")]
-    if sample.points_reference is not None:
-        groups.append(("points", f"{photons}, against {sample.points_reference}"))
-    for level, name in groups:
-        metrics = [
-            {
-                "type": "jensen-shannon-divergence",
-                "name": f"Jensen-Shannon divergence of {figure.name}, nat",
-                "value": figure.value,
-            }
-            for figure in measurements.fidelity[0].figures
-            if figure.metric == "js" and figure.name.startswith(f"{level}.")
-            if figure.value is not None
-        ]
-        if metrics:
-            yield _result(f"{sample.detector}-single-photons-{level}", name, metrics)
-    times = [
-        {
-            "type": f"speed-up-{kind}",
-            "name": f"times faster than {first.geant4}, {words}",
-            "value": v,
-        }
-        for first in measurements.timings[:1]
-        for kind, words, v in (
-            ("single", "one at a time", first.speedup),
-            ("batched", f"in batches of {first.batch_size}", first.batched_speedup),
-            ("single-placed", "one at a time, placed", first.placed_speedup),
-            ("batched-placed", "in batches, placed", first.batched_placed_speedup),
-        )
-        if v is not None
-    ]
-    times += [
-        {
-            "type": f"milliseconds-{kind}",
-            "name": f"ms a shower, {words}",
-            "value": first.mean_ms(of),
-        }
-        for first in measurements.timings[:1]
-        for kind, words, of in _columns(first)
-    ]
-    if measurements.memory is not None:
-        memory = measurements.memory
-        times.append({"type": "peak-memory", "name": "peak memory, MB", "value": memory.peak_mb})
-    if times:
-        yield _result(f"{sample.detector}-speed", "the same photons on one thread", times)
-
-
-def _columns(timing: Timing) -> tuple[tuple[str, str, Callable[[EnergyTimes], float]], ...]:
-    return (
-        ("single", "one at a time", lambda row: row.single_ms),
-        ("batched", f"in batches of {timing.batch_size}", lambda row: row.batched_ms),
+    energies = "-".join(
+        f"{energy:g}" for energy in (sample.energies_gev[0], sample.energies_gev[-1])
     )
+    photons = f"{sample.n_showers} photons of {energies} GeV in {sample.detector}"
+    references = {"cells": sample.reference, "points": sample.points_reference}
+    for level, reference in references.items():
+        for figure in measurements.fidelity[0].figures:
+            is_here = figure.metric == "js" and figure.name.startswith(f"{level}.")
+            if reference is not None and is_here and figure.value is not None:
+                yield _TASK | {
+                    "dataset_type": f"{sample.detector}-single-photons-{level}",
+                    "dataset_name": f"{photons}, against {reference}",
+                    "metric_type": "jensen-shannon-divergence",
+                    "metric_name": f"Jensen-Shannon divergence of {figure.name}, nat",
+                    "metric_value": figure.value,
+                }
 
 
-def _result(kind: str, name: str, metrics: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"task": _TASK, "dataset": {"type": kind, "name": name}, "metrics": metrics}
-
-
-def _yaml(value: Any, indent: str = "") -> Iterator[str]:
-    """Block YAML of dicts and lists; a text or a number in JSON is YAML as well."""
-    for key, item in value.items() if isinstance(value, dict) else ((None, i) for i in value):
-        head = f"{indent}- " if key is None else f"{indent}{key}:"
-        if not isinstance(item, dict | list):
-            yield f"{head}{'' if key is None else ' '}{json.dumps(item, ensure_ascii=False)}"
-        elif key is None:
-            first, *others = _yaml(item, indent + "  ")
-            yield head + first.removeprefix(indent + "  ")
-            yield from others
-        else:
-            yield head
-            yield from _yaml(item, indent + "  " if isinstance(item, dict) else indent)
+def _costs(measurements: Measurements) -> Iterator[dict[str, Any]]:
+    """Speed-ups, times per shower, and memory, as far as they were measured."""
+    values: list[tuple[str, str, float | None]] = []
+    for timing in measurements.timings[:1]:
+        batches, than = f"in batches of {timing.batch_size}", f"times faster than {timing.geant4}"
+        values += [
+            ("speed-up-single", f"{than}, one at a time", timing.speedup),
+            ("speed-up-batched", f"{than}, {batches}", timing.batched_speedup),
+            ("speed-up-single-placed", f"{than}, one at a time, placed", timing.placed_speedup),
+            (
+                "speed-up-batched-placed",
+                f"{than}, in batches, placed",
+                timing.batched_placed_speedup,
+            ),
+            (
+                "milliseconds-single",
+                "ms a shower, one at a time",
+                timing.mean_ms(lambda row: row.single_ms),
+            ),
+            (
+                "milliseconds-batched",
+                f"ms a shower, {batches}",
+                timing.mean_ms(lambda row: row.batched_ms),
+            ),
+        ]
+    if measurements.memory is not None:
+        values.append(("peak-memory", "peak memory, MB", measurements.memory.peak_mb))
+    for kind, name, value in values:
+        if value is not None:
+            yield _TASK | {
+                "dataset_type": f"{measurements.sample.detector}-speed",
+                "dataset_name": "the same photons on one thread",
+                "metric_type": kind,
+                "metric_name": name,
+                "metric_value": value,
+            }

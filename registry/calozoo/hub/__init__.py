@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from calozoo.hub.download import MAX_TEXT_BYTES, Hub
 from calozoo.hub.errors import HubUnreachableError, NotOnHubError
-from calozoo.hub.upload import HubRepo, card_facts
+from calozoo.hub.upload import HubRepo, card_facts, front_matter
 
-__all__ = ["MAX_TEXT_BYTES", "Hub", "HubRepo", "HubUnreachableError", "NotOnHubError", "card_facts"]
+__all__ = [
+    "MAX_TEXT_BYTES",
+    "Hub",
+    "HubRepo",
+    "HubUnreachableError",
+    "NotOnHubError",
+    "card_facts",
+    "front_matter",
+]

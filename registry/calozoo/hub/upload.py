@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,7 +17,7 @@ from calozoo_core.errors import CalozooError, HubError
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-__all__ = ["HubRepo", "card_facts"]
+__all__ = ["HubRepo", "card_facts", "front_matter"]
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,29 @@ class HubRepo:
 
     def _plainly(self) -> AbstractContextManager[None]:
         return plainly(self.name, endpoint=self.hub.endpoint, doing="published to")
+
+
+def front_matter(
+    model: str, license_name: str, tags: Sequence[str], results: Sequence[Mapping[str, Any]] = ()
+) -> str:
+    """The front matter of a card, from its first line `---` to its last.
+
+    Arguments:
+        model: Name of the model.
+        license_name: Its SPDX identifier.
+        tags: Tags besides those of every model of calozoo.
+        results: Measured values, each the arguments of `huggingface_hub.EvalResult`.
+    """
+    from huggingface_hub import EvalResult, ModelCardData
+
+    facts = ModelCardData(
+        license=license_name.lower(),
+        library_name="calozoo",
+        tags=["calorimeter", "fast-simulation", "particle-physics", *tags],
+        model_name=model if results else None,  # it is part of the results
+        eval_results=[EvalResult(**result) for result in results] or None,
+    )
+    return f"---\n{facts.to_yaml()}\n---"
 
 
 def card_facts(card: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from calozoo.benchmark.measurements import read_measurements
 from calozoo.cards.card import MEASUREMENTS, card
-from calozoo.hub import MAX_TEXT_BYTES, card_facts
+from calozoo.hub import MAX_TEXT_BYTES, card_facts, front_matter
 from calozoo.hub.cache import CARD_FILE
 from calozoo.models.hub_models import CardLabel, labelled, read_label
 from calozoo_core.errors import CalozooError
@@ -99,11 +99,7 @@ def _plain_card(registration: Registration, repo: str) -> str:
     conditions = spec.conditions
     low, high = conditions.energy_gev
     least, most = conditions.theta_deg
-    return f"""---
-license: {spec.license.lower()}
-library_name: calozoo
-tags: [calorimeter, fast-simulation, particle-physics, {spec.architecture}]
----
+    return f"""{front_matter(spec.name, spec.license, [spec.architecture])}
 
 # {repo.partition("/")[2]}
 
