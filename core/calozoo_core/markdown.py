@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from calozoo_core.errors import InputError
+from calozoo_core.io.atomic import write_atomic
 
 __all__ = ["table", "write_block"]
 
@@ -41,6 +42,4 @@ def write_block(page: Path, name: str, text: str) -> None:
         msg = f"The page {page} needs the lines {begin.strip()} and {end.strip()}, once."
         raise InputError(msg)
     after = pattern.sub(lambda _: f"{begin}{text.strip()}\n{end}", before)
-    part = page.with_name(f"{page.name}.part")
-    part.write_text(after, encoding="utf-8")
-    part.replace(page)
+    write_atomic(page, after)

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.incident import Incident
-from calozoo_core.io._chunks import Table
-from calozoo_core.io._heap import has_endless_text
+from calozoo_core.io._hdf5_guards import Table, has_endless_text
 from calozoo_core.io._layout import (
     FORMAT,
     HIT_TYPES,

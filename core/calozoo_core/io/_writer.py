@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from calozoo_core.errors import OutputExistsError, ShowerFileError
-from calozoo_core.io._atomic import PartFile, uninterrupted
+from calozoo_core.errors import ShowerFileError
+from calozoo_core.io._exchange_format import open_part, unwritable
 from calozoo_core.io._layout import (
     FORMAT,
     HIT_TYPES,
@@ -21,8 +21,8 @@ from calozoo_core.io._layout import (
     VERSION,
     fault,
     hit_fault,
-    reason,
 )
+from calozoo_core.io.atomic import uninterrupted
 from calozoo_core.placement import Hits
 from calozoo_core.showers import Showers
 
@@ -86,16 +86,7 @@ class ShowerWriter:
             }
         self._columns: dict[str, h5py.Dataset] = {}
         self._kind: tuple[str, str, str, bool, bool] | None = None
-        try:
-            if self.path.is_dir():
-                msg = f"{self.path} is a folder; give the name of a file."
-                raise ShowerFileError(msg)
-            if self.path.exists() and not overwrite:
-                msg = f"{self.path} is already there. Add overwrite=True to replace it."
-                raise OutputExistsError(msg, argument="overwrite=True")
-            self._part = PartFile(self.path)
-        except (OSError, ValueError) as error:
-            raise self._unwritable(error) from error
+        self._part = open_part(self.path, overwrite=overwrite)
         try:
             with uninterrupted():
                 # This format of HDF5 has checksums of its own; the oldest, its default, has none.
@@ -143,9 +134,9 @@ class ShowerWriter:
                 for name, values in rows.items():
                     _append(self._columns[name], values)
         except _HDF5_ERRORS as error:
-            raise self._unwritable(self._part.error or error) from error
+            raise unwritable(self.path, self._part.error or error) from error
         if self._part.error:
-            raise self._unwritable(self._part.error) from self._part.error
+            raise unwritable(self.path, self._part.error) from self._part.error
         self.n_showers += len(showers)
         self.n_points += len(showers.energy)
         self.n_hits += 0 if hits is None else len(hits.energy)
@@ -238,12 +229,7 @@ class ShowerWriter:
         try:
             self._part.keep()
         except OSError as error:
-            raise self._unwritable(error) from error
-
-    def _unwritable(self, error: BaseException) -> ShowerFileError:
-        return ShowerFileError(
-            f"{self.path} cannot be written ({reason(error)}); choose another file or make room."
-        )
+            raise unwritable(self.path, error) from error
 
 
 def _is_ragged(offsets: NDArray[np.int64], lengths: set[int]) -> bool:

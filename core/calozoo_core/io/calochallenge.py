@@ -14,7 +14,8 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
+from xml.parsers import expat
 
 import h5py
 import numpy as np
@@ -22,14 +23,12 @@ from numpy.typing import ArrayLike
 
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.incident import Incident
-from calozoo_core.io._binning import read_binning
-from calozoo_core.io._chunks import Table
-from calozoo_core.io._foreign_file import Exported, check_values
-from calozoo_core.io._layout import LayoutError, table
-from calozoo_core.io._tables import open_tables, write_tables
+from calozoo_core.io._exchange_format import Exported, check_values, open_tables, write_tables
+from calozoo_core.io._hdf5_guards import Table
+from calozoo_core.io._layout import LayoutError, reason, table
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray
-from calozoo_core.voxels import DATASETS, CylinderVoxels
+from calozoo_core.voxels import DATASETS, CylinderVoxels, LayerBins
 
 __all__ = [
     "DATASETS",
@@ -53,6 +52,10 @@ THRESHOLD_MEV: Final = 0.5e-3 / SAMPLING_FRACTION
 LAYOUT: Final = "in the CaloChallenge's layout"
 
 BLOCK_VOXELS: Final = 1 << 22
+
+MAX_BINNING_BYTES: Final = 1 << 20
+MAX_LAYERS: Final = 256
+MAX_DEPTH: Final = 8
 
 
 def write(
@@ -172,6 +175,46 @@ def read_showers(
     return Showers.concatenate(parts)
 
 
+def read_binning(path: str | os.PathLike[str], particle: str | None = None) -> CylinderVoxels:
+    """The voxels that a `<Bins>` file describes.
+
+    Every `<Layer>` is a layer, also one with the single edge 0, which has no voxels. The file is
+    read with caution: up to 1 MB, and without a document type, so nothing in it expands or points
+    elsewhere.
+
+    References:
+        | CaloChallenge: https://github.com/CaloChallenge/homepage
+
+    Arguments:
+        path: The file.
+        particle: Name of the `<Bin>`, where the file has several.
+
+    Raises:
+        InputError: If the file has no such `<Bin>`, or its rings make no sense.
+        ShowerFileError: If the file is missing, too long, or no such XML.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BINNING_BYTES + 1)
+    except (OSError, ValueError) as error:
+        msg = f"The binning {path} cannot be read ({reason(error)})."
+        raise ShowerFileError(msg) from error
+    if len(text) > MAX_BINNING_BYTES:
+        msg = f"The binning {path} is longer than {MAX_BINNING_BYTES} bytes; give a file of <Bins>."
+        raise ShowerFileError(msg)
+    reader = _BinningReader()
+    try:
+        bins = reader.read(text)
+    except expat.ExpatError as error:
+        msg = f"The binning {path} is not XML ({error})."
+        raise ShowerFileError(msg) from error
+    except (_BinningError, ValueError, LookupError) as error:
+        msg = f"The binning {path} cannot be used ({_clause(error)})."
+        raise ShowerFileError(msg) from error
+    return CylinderVoxels(tuple(_chosen(path, bins, particle)))
+
+
 def _tables(file: h5py.File) -> tuple[Table, Table]:
     """Both data sets, once it is clear that they belong together.
 
@@ -201,3 +244,76 @@ def _check_fraction(sampling_fraction: float) -> None:
     if not 0 < sampling_fraction <= 1:
         msg = f"A sampling fraction lies between 0 and 1, and {sampling_fraction:g} does not."
         raise InputError(msg)
+
+
+class _BinningError(Exception):
+    """What is wrong with the text, as a clause."""
+
+
+def _chosen(path: Path, bins: dict[str, list[LayerBins]], particle: str | None) -> list[LayerBins]:
+    if particle is None and len(bins) == 1:
+        return next(iter(bins.values()))
+    if particle in bins:
+        return bins[particle]
+    names = ", ".join(bins)
+    asked = "give one of them" if particle is None else f"not {particle}"
+    msg = f"{path} has the bins {names}; {asked}."
+    raise InputError(msg)
+
+
+def _clause(error: BaseException) -> str:
+    text = str(error).rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+class _BinningReader:
+    """Collects the layers of each `<Bin>` as expat comes by them."""
+
+    def __init__(self) -> None:
+        self._bins: dict[str, list[LayerBins]] = {}
+        self._open: list[str] = []
+        self._current: list[LayerBins] = []
+
+    def read(self, text: bytes) -> dict[str, list[LayerBins]]:
+        parser = expat.ParserCreate()
+        parser.StartDoctypeDeclHandler = self._refuse_doctype
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.Parse(text, True)
+        if not any(layers for layers in self._bins.values()):
+            msg = "it has no <Layer> in a <Bin>"
+            raise _BinningError(msg)
+        return self._bins
+
+    def _refuse_doctype(self, *_: object) -> NoReturn:
+        msg = "it declares a document type"
+        raise _BinningError(msg)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._open.append(name)
+        if len(self._open) > MAX_DEPTH:
+            msg = "its elements are too deep"
+            raise _BinningError(msg)
+        if name == "Bin":
+            self._current = self._bins.setdefault(attributes.get("name", "unnamed"), [])
+            if self._current:
+                msg = f"two of its bins are called {attributes.get('name', 'unnamed')}"
+                raise _BinningError(msg)
+        elif name == "Layer" and "Bin" in self._open:
+            if len(self._current) == MAX_LAYERS:
+                msg = f"it has more than {MAX_LAYERS} layers"
+                raise _BinningError(msg)
+            self._current.append(_layer(attributes))
+
+    def _end(self, name: str) -> None:
+        self._open.pop()
+
+
+def _layer(attributes: dict[str, str]) -> LayerBins:
+    try:
+        edges = tuple(float(edge) for edge in attributes["r_edges"].split(","))
+        n_alpha = int(attributes["n_bin_alpha"])
+    except (KeyError, ValueError, OverflowError):
+        msg = "a <Layer> needs r_edges and n_bin_alpha, both in numbers"
+        raise _BinningError(msg) from None
+    return LayerBins(edges, n_alpha)

@@ -23,9 +23,8 @@ from numpy.typing import NDArray
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import DetectorError, InputError, ShowerFileError
 from calozoo_core.incident import Incident
-from calozoo_core.io._foreign_file import Exported, check_values
+from calozoo_core.io._exchange_format import Exported, check_values, open_tables, write_tables
 from calozoo_core.io._layout import table
-from calozoo_core.io._tables import open_tables, write_tables
 from calozoo_core.representation import REPRESENTATIONS
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray

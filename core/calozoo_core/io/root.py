@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.incident import Incident
-from calozoo_core.io._atomic import PartFile, uninterrupted
-from calozoo_core.io._foreign_file import Exported, check_values, unwritable, whole_file
+from calozoo_core.io._exchange_format import Exported, check_values, unwritable, whole_file
 from calozoo_core.io._layout import fault, reason
+from calozoo_core.io.atomic import PartFile, uninterrupted
 from calozoo_core.representation import REPRESENTATIONS
 from calozoo_core.showers import Showers
 

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from calozoo_core.errors import InputError
+from calozoo_core.io.atomic import write_atomic
 from calozoo_core.io.hdf5 import read_showers
 from calozoo_core.showers import Showers
 from calozoo_core.training.fitting import LOG, best_weights, fit
@@ -260,6 +261,4 @@ def _step_seconds(network: nn.Module, config: StageConfig, tries: int = 12) -> f
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_atomic(path, json.dumps(content, indent=2) + "\n")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from calozoo_core.errors import WeightsError
+from calozoo_core.io.atomic import atomic_path
 from calozoo_core.weights.safetensors_header import (
     HeaderError,
     TensorClaim,
@@ -137,21 +138,17 @@ def write_weights(folder: Path, config: BaseModel, tensors: Mapping[str, Tensor]
     from safetensors import SafetensorError
     from safetensors.torch import save
 
-    parts = {name: folder / f"{name}.part" for name in WEIGHT_FILES}
     # Clones, since two names for one memory cannot be saved.
     copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Python writes it, so that it is as open to others as any new file of this user.
-        parts[TENSORS_FILE].write_bytes(save(copies, metadata={"format": "pt"}))
-        parts[CONFIG_FILE].write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        for name, part in parts.items():
-            part.replace(folder / name)
+        with _parts(folder) as (config_part, tensors_part):
+            # Python writes it, so that it is as open to others as any new file of this user.
+            tensors_part.write_bytes(save(copies, metadata={"format": "pt"}))
+            _write_json(config_part, config)
     except (OSError, SafetensorError) as error:
         msg = f"The weights cannot be written to {folder} ({_reason(error)}); choose another."
         raise WeightsError(msg) from error
-    finally:
-        _remove(parts.values())
 
 
 def write_config(folder: Path, config: BaseModel, source: Path) -> None:
@@ -165,19 +162,15 @@ def write_config(folder: Path, config: BaseModel, source: Path) -> None:
     Raises:
         WeightsError: If a file cannot be read or written.
     """
-    parts = {name: folder / f"{name}.part" for name in WEIGHT_FILES}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _opened(source / TENSORS_FILE) as tensors, parts[TENSORS_FILE].open("wb") as copy:
-            shutil.copyfileobj(tensors, copy)
-        parts[CONFIG_FILE].write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        for name, part in parts.items():
-            part.replace(folder / name)
+        with _parts(folder) as (config_part, tensors_part):
+            with _opened(source / TENSORS_FILE) as tensors, tensors_part.open("wb") as copy:
+                shutil.copyfileobj(tensors, copy)
+            _write_json(config_part, config)
     except OSError as error:
         msg = f"The weights cannot be written to {folder} ({_reason(error)}); choose another."
         raise WeightsError(msg) from error
-    finally:
-        _remove(parts.values())
 
 
 @contextmanager
@@ -218,10 +211,15 @@ def _compare(
         raise WeightsError(msg)
 
 
-def _remove(parts: Iterable[Path]) -> None:
-    for part in parts:
-        with suppress(OSError):
-            part.unlink()
+@contextmanager
+def _parts(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Paths to write both files to, which get their names when both are complete."""
+    with atomic_path(folder / TENSORS_FILE) as tensors, atomic_path(folder / CONFIG_FILE) as config:
+        yield config, tensors
+
+
+def _write_json(path: Path, config: BaseModel) -> None:
+    path.write_bytes((config.model_dump_json(indent=2) + "\n").encode())
 
 
 def _reason(error: Exception) -> str:

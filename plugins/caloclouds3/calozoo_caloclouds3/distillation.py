@@ -21,6 +21,7 @@ from calozoo_caloclouds3.pointwise_net import (
     heun_step,
     karras_sigmas,
 )
+from calozoo_core.io.atomic import atomic_path
 from calozoo_core.random import stream
 from calozoo_core.typing import Float32Array
 
@@ -168,9 +169,8 @@ class TrajectoryCache:
             condition = torch.from_numpy(chosen)
             pairs = zip(torch.split(noise, CHUNK), torch.split(condition, CHUNK), strict=True)
             end = torch.cat([run_teacher(teacher, *pair) for pair in pairs])
-            unfinished = path.with_suffix(".part")
-            save_file({"noise": noise, "condition": condition, "end": end}, unfinished)
-            unfinished.replace(path)
+            with atomic_path(path) as unfinished:
+                save_file({"noise": noise, "condition": condition, "end": end}, unfinished)
         loaded = [load_file(path) for path in sorted(folder.glob("part_*.safetensors"))[:parts]]
         names = ("noise", "condition", "end")
         return cls(*(torch.cat([part[name] for part in loaded]) for name in names))

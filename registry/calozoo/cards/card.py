@@ -13,6 +13,7 @@ from calozoo.cards.hub_metadata import card_front_matter
 from calozoo.cards.literature import PublishedFigure, published_figures
 from calozoo.cards.metric_labels import label, printed, sort_key, unit
 from calozoo_core.errors import CalozooError
+from calozoo_core.io.atomic import write_atomic
 from calozoo_core.metrics.result import MetricResult
 
 __all__ = ["CARD", "MEASUREMENTS", "card", "find_card", "own_cards", "read_cards", "write_card"]
@@ -70,9 +71,7 @@ def write_card(folder: Path, measurements: Measurements) -> Path:
     place = folder / measurements.spec.name
     place.mkdir(parents=True, exist_ok=True)
     for name, text in ((MEASUREMENTS, measurements.as_json()), (CARD, card(measurements))):
-        part = place / f"{name}.part"
-        part.write_text(text, encoding="utf-8")
-        part.replace(place / name)
+        write_atomic(place / name, text)
     return place
 
 

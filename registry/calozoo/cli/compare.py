@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from calozoo.cli.completion import complete_cards
+from calozoo_core.io.atomic import write_atomic
 
 if TYPE_CHECKING:
     from calozoo.cards.leaderboard import Leaderboard
@@ -59,9 +60,7 @@ def compare(
         measured = read_cards(cards)
     board = leaderboard(measured)
     if html is not None:
-        part = html.with_name(f"{html.name}.part")
-        part.write_text(as_html(board), encoding="utf-8")
-        part.replace(html)
+        write_atomic(html, as_html(board))
         click.echo(f"{html}  written", err=True)
     if as_json:
         click.echo(json.dumps(asdict(board), indent=1))

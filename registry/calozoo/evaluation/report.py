@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from calozoo.evaluation.evaluate import Report
 from calozoo_core.errors import CalozooError, OutputExistsError
+from calozoo_core.io.atomic import write_atomic
 
 __all__ = ["check_report", "read_reports", "report_text", "write_report"]
 
@@ -60,12 +61,8 @@ def write_report(path: Path, reports: Sequence[Report]) -> None:
     Raises:
         CalozooError: If it cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_text(report_text(reports), encoding="utf-8")
-        part.replace(path)
+        write_atomic(path, report_text(reports))
     except OSError as error:
         msg = f"{path} cannot be written: {str(error.strerror).lower()}."
         raise CalozooError(msg) from error
-    finally:
-        part.unlink(missing_ok=True)

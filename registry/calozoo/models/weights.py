@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from calozoo.hub import Hub, HubUnreachableError, NotOnHubError
 from calozoo.hub.cache import PULLED_FILES, CachedRepo, default_cache, is_commit
 from calozoo_core.errors import HubError, OutputExistsError, WeightsError
+from calozoo_core.io.atomic import atomic_path
 from calozoo_core.weights import WEIGHT_FILES, sha256
 
 if TYPE_CHECKING:
@@ -275,15 +276,11 @@ def _found(model: str, source: str, folder: Path, commit: str | None = None) -> 
 
 
 def _copy(source: Path, target: Path, digest: str) -> None:
-    part = target.with_name(f"{target.name}.part")
-    try:
+    with atomic_path(target) as part:
         shutil.copyfile(source, part)
         if sha256(part) != digest:
             msg = f"{target} could not be copied whole; copy it to another disk."
             raise WeightsError(msg)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _cached(model: str, cached: CachedRepo, commit: str) -> Pulled:

@@ -14,6 +14,7 @@ from calozoo.plotting.style import COLOURS, STYLE, Curve, curves
 from calozoo_core.comparison import points_differ
 from calozoo_core.comparison.correlations import FEWEST_FOR_CORRELATIONS, correlations
 from calozoo_core.errors import CalozooError, ShowerFileError
+from calozoo_core.io.atomic import atomic_path
 from calozoo_core.observables import ObservableAccumulator
 
 if TYPE_CHECKING:
@@ -153,12 +154,8 @@ def draw_overview(
 
 
 def _saved(figure: Figure, picture: Path) -> Path:
-    part = picture.with_name(picture.name + ".part")
-    try:
+    with atomic_path(picture) as part:
         figure.savefig(part, format=picture.suffix[1:])
-        part.replace(picture)
-    finally:
-        part.unlink(missing_ok=True)
     return picture
 
 

@@ -13,6 +13,7 @@ from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import CalozooError, InputError, ShowerFileError
 from calozoo_core.frames import axis_offsets
 from calozoo_core.io import ShowerFile
+from calozoo_core.io.atomic import atomic_path
 from calozoo_core.observables import ENERGY_EDGES_MEV, RADIUS_EDGES_MM, Profiles, profiles
 from calozoo_core.placement import load_placement
 from calozoo_core.shower_plot import HALF_WIDTH_MM, draw_points, draw_side_view
@@ -118,16 +119,12 @@ def save_picture(picture: Path, draw: Callable[[], Figure]) -> None:
     """
     from matplotlib import rc_context
 
-    part = picture.with_name(picture.name + ".part")
     try:
-        with rc_context(STYLE):
+        with rc_context(STYLE), atomic_path(picture) as part:
             draw().savefig(part, format=picture.suffix[1:])
-        part.replace(picture)
     except OSError as error:
         msg = f"{picture} cannot be written: {str(error.strerror).lower()}."
         raise ShowerFileError(msg) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _draw(

@@ -15,6 +15,7 @@ from pathlib import Path
 from calozoo.models import discovery
 from calozoo.models.index import IndexEntry, read_entry
 from calozoo.models.weights import bundled_folder
+from calozoo_core.io.atomic import write_atomic
 from calozoo_core.weights import WEIGHT_FILES, sha256
 
 __all__ = ["main", "write_hashes"]
@@ -43,9 +44,7 @@ def write_hashes(file: Path, version: str, weights: Path) -> IndexEntry:
     if hashes != before.sha256:
         head = re.sub(r"^revision = .*\n", "", head, flags=re.MULTILINE)
     table = "".join(f'"{name}" = "{digest}"\n' for name, digest in hashes.items())
-    part = file.with_name(f"{file.name}.part")
-    part.write_text(f"{head.rstrip()}\n\n[sha256]\n{table}", encoding="utf-8")
-    part.replace(file)
+    write_atomic(file, f"{head.rstrip()}\n\n[sha256]\n{table}")
     return read_entry(file)
 
 

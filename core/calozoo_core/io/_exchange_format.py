@@ -1,29 +1,125 @@
-"""HDF5 files with one row a shower and rows of one width, as other programs lay them out."""
+"""Shower files in formats of other programs: written completely or not at all, read without trust.
+
+`write_tables` and `open_tables` are for HDF5 files with one row a shower and rows of one width.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import h5py
 from numpy.typing import NDArray
 
-from calozoo_core.errors import CalozooError, ShowerFileError
-from calozoo_core.io._atomic import PartFile, uninterrupted
-from calozoo_core.io._foreign_file import unwritable, whole_file
-from calozoo_core.io._heap import has_endless_text
-from calozoo_core.io._layout import LayoutError, reason
+from calozoo_core.errors import CalozooError, OutputExistsError, ShowerFileError
+from calozoo_core.io._hdf5_guards import LayoutError, has_endless_text
+from calozoo_core.io._layout import fault, reason
+from calozoo_core.io.atomic import PartFile, uninterrupted
+from calozoo_core.showers import Showers
 
-__all__ = ["Append", "open_tables", "write_tables"]
+__all__ = [
+    "Append",
+    "Exported",
+    "check_values",
+    "open_part",
+    "open_tables",
+    "unwritable",
+    "whole_file",
+    "write_tables",
+]
 
 Append = Callable[[Mapping[str, NDArray[Any]]], None]
 
 CHUNK_BYTES: Final = 1 << 18
 
 _HDF5_ERRORS: Final = (OSError, RuntimeError, ValueError, TypeError, KeyError)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What went into a file, and what the format had no room for.
+
+    Attributes:
+        n_showers: Showers written.
+        visible_mev: Energy of all their deposits, in MeV.
+        outside_mev: The part of it that fell beside the grid or the voxels, in MeV.
+        below_threshold_mev: The part of it in voxels below the threshold, in MeV.
+    """
+
+    n_showers: int = 0
+    visible_mev: float = 0.0
+    outside_mev: float = 0.0
+    below_threshold_mev: float = 0.0
+
+    def __add__(self, other: Exported) -> Exported:
+        return Exported(
+            self.n_showers + other.n_showers,
+            self.visible_mev + other.visible_mev,
+            self.outside_mev + other.outside_mev,
+            self.below_threshold_mev + other.below_threshold_mev,
+        )
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[PartFile]:
+    """`NAME.part` to write into; renamed on the way out, or removed if an error comes that way.
+
+    Raises:
+        OutputExistsError: If the file is there and `overwrite` is not set.
+        ShowerFileError: If the file cannot be written.
+    """
+    path = Path(path)
+    part = open_part(path, overwrite=overwrite)
+    try:
+        yield part
+        try:
+            part.keep()
+        except OSError as error:
+            raise unwritable(path, error) from error
+    finally:
+        part.discard()
+
+
+def open_part(path: Path, *, overwrite: bool) -> PartFile:
+    """File object to write a new shower file through.
+
+    Raises:
+        OutputExistsError: If the file is there and `overwrite` is not set.
+        ShowerFileError: If the file cannot be written.
+    """
+    try:
+        if path.is_dir():
+            msg = f"{path} is a folder; give the name of a file."
+            raise ShowerFileError(msg)
+        if path.exists() and not overwrite:
+            msg = f"{path} is already there. Add overwrite=True to replace it."
+            raise OutputExistsError(msg, argument="overwrite=True")
+        return PartFile(path)
+    except (OSError, ValueError) as error:
+        raise unwritable(path, error) from error
+
+
+def check_values(showers: Showers, path: Path) -> None:
+    """Refuse showers with a value that is no measurement.
+
+    Raises:
+        ShowerFileError: If there is one.
+    """
+    wrong = fault(showers)
+    if wrong:
+        msg = f"The showers hold {wrong}, so {path} was not written."
+        raise ShowerFileError(msg)
+
+
+def unwritable(path: Path, error: BaseException) -> ShowerFileError:
+    """Why it cannot be written, in one sentence."""
+    return ShowerFileError(
+        f"{path} cannot be written ({reason(error)}); choose another file or make room."
+    )
 
 
 @contextmanager

@@ -1,7 +1,13 @@
-"""A file that is there under its own name only when it is whole."""
+"""Atomic writing of files: a file appears under its own name only when it is complete.
+
+Everything is written to `NAME.part`, which is renamed in the end, or removed after an error, so
+that what had the name before stays as it was. While one process or thread writes a file, another
+one that tries to is refused (where the system has locks: not on Windows).
+"""
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -12,11 +18,57 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-__all__ = ["PartFile", "uninterrupted"]
+__all__ = ["PartFile", "atomic_path", "uninterrupted", "write_atomic"]
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Path of a temporary file, renamed to `path` when the block ends without an error.
+
+    Arguments:
+        path: The final name of the file; what has it already is replaced.
+
+    Raises:
+        OSError: If the file cannot be written, or somebody else is writing it. It names `path`.
+
+    Example:
+        >>> folder = getfixture("tmp_path")
+        >>> with atomic_path(folder / "table.csv") as part:
+        ...     _ = part.write_text("energy_gev\\n50\\n")
+        >>> [file.name for file in folder.iterdir()]
+        ['table.csv']
+    """
+    path = Path(path)
+    part = _part_of(path)
+    try:
+        descriptor = _open_locked(part)
+        with _locked_until_renamed(descriptor):
+            os.close(descriptor)
+            try:
+                yield part
+                part.replace(path)
+            except BaseException:
+                with suppress(OSError):
+                    part.unlink()
+                raise
+    except OSError as error:
+        if error.filename in (None, str(part), part):
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
+    """Write a text (in UTF-8) or bytes to a file, completely or not at all.
+
+    Raises:
+        OSError: If the file cannot be written, or somebody else is writing it. It names `path`.
+    """
+    with atomic_path(path) as part:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 class PartFile(io.RawIOBase):
-    """Bytes of `NAME.part`, for HDF5 to write through, renamed to `NAME` in the end.
+    """File object on `NAME.part`, for HDF5 to write through, renamed to `NAME` in the end.
 
     HDF5 crashes the process when a write fails under it, at once or at exit. So the first failure
     (a full disk) is kept in `error` for the owner to raise, and from then on writes do nothing.
@@ -30,19 +82,12 @@ class PartFile(io.RawIOBase):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.part = path.with_name(path.name + ".part")
+        self.part = _part_of(path)
         self.error: OSError | None = None
         self._is_kept = False
         self._position = 0
         self._size = 0
-        descriptor = os.open(self.part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        self._file = os.fdopen(descriptor, "r+b", buffering=0)
-        try:
-            _lock(descriptor, self.part)
-            self._file.truncate(0)  # what a killed process may have left
-        except OSError:
-            self._file.close()
-            raise
+        self._file = os.fdopen(_open_locked(self.part), "r+b", buffering=0)
 
     def readable(self) -> bool:
         """Yes."""
@@ -103,11 +148,12 @@ class PartFile(io.RawIOBase):
         Raises:
             OSError: If a write failed, or the file cannot be renamed.
         """
-        with self._noting_errors():
-            self._file.close()
-        if self.error:
-            raise self.error
-        self.part.replace(self.path)
+        with _locked_until_renamed(self._file.fileno()):
+            with self._noting_errors():
+                self._file.close()
+            if self.error:
+                raise self.error
+            self.part.replace(self.path)
         self._is_kept = True
 
     def discard(self) -> None:
@@ -127,12 +173,39 @@ class PartFile(io.RawIOBase):
             self.error = self.error or error
 
 
-def _lock(descriptor: int, path: Path) -> None:
-    """Make sure that nobody else writes this file, where the system can tell.
+def _part_of(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+def _open_locked(part: Path) -> int:
+    """Descriptor of an empty file that nobody else writes, where the system can tell.
 
     Raises:
-        OSError: If somebody does.
+        OSError: If somebody does, or it cannot be made.
     """
+    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        _lock(descriptor, part)
+        os.truncate(descriptor, 0)  # what a killed process may have left
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+@contextmanager
+def _locked_until_renamed(descriptor: int) -> Iterator[None]:
+    """Keep the lock of a file that is closed in the block; Windows renames no open file."""
+    held = None if os.name == "nt" else os.dup(descriptor)
+    try:
+        yield
+    finally:
+        if held is not None:
+            os.close(held)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    """Lock an open file, or raise OSError if somebody else writes it."""
     try:
         import fcntl
     except ImportError:  # Windows
@@ -140,12 +213,12 @@ def _lock(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise OSError(0, f"another process is writing {path}") from None
+        raise OSError(errno.EBUSY, "another process is writing it") from None
     except OSError:  # a file system without locks
         return
     # Whoever held the lock may have renamed the file since it was opened.
     if not os.path.samestat(os.fstat(descriptor), path.stat()):
-        raise OSError(0, f"another process is writing {path}")
+        raise OSError(errno.EBUSY, "another process is writing it")
 
 
 @contextmanager
