@@ -13,6 +13,7 @@ import numpy as np
 from calozoo_core.errors import OutputExistsError
 from calozoo_core.generator import Conditions, Generator
 from calozoo_core.incident import Incident
+from calozoo_core.io.atomic import write_atomic
 from calozoo_core.observables.tails import AxisPoints, TailSample
 from calozoo_core.random import stream
 from calozoo_core.weights import WEIGHT_FILES
@@ -151,7 +152,7 @@ def refine(
     write_refinement(out, fit.refinement)
     report = make_report(fit.refinement.config, fit.auc, truth, before, after, held_out)
     result = RefinementResult(report, truth, before, after)
-    _write_text(out / REPORT_FILE, result.to_json() + "\n")
+    write_atomic(out / REPORT_FILE, result.to_json() + "\n")
     return result
 
 
@@ -263,12 +264,3 @@ def _check_folder(out: Path, *, overwrite: bool) -> None:
     if not overwrite and any((out / name).exists() for name in (*WEIGHT_FILES, REPORT_FILE)):
         msg = f"{out} already has weights in it. Add overwrite=True to replace them."
         raise OutputExistsError(msg, argument="overwrite=True")
-
-
-def _write_text(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

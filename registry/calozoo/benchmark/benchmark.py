@@ -39,6 +39,7 @@ from calozoo.generation.threads import cores
 from calozoo_core.errors import InputError
 from calozoo_core.generator import Generator
 from calozoo_core.incident import Incident
+from calozoo_core.io.atomic import write_atomic
 from calozoo_core.observables import HALF_MIP_MEV, ObservableAccumulator, energy_windows
 from calozoo_core.placement import Placement, load_placement
 
@@ -343,9 +344,7 @@ class Checkpoints:
         except (OSError, ValidationError):
             result = make()
         self.folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.part")
-        part.write_bytes(adapter.dump_json(result))
-        part.replace(path)
+        write_atomic(path, adapter.dump_json(result))
         return result
 
     def clear(self) -> None:
