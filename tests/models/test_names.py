@@ -339,6 +339,16 @@ def test_split_revision_leaves_a_plain_name_alone():
     assert model_names.split_revision("a.b@refs/pr/1") == ("a.b", "refs/pr/1")
 
 
+@pytest.mark.parametrize("name", ["caloclouds3", "geant4", "optimum", "caloinn"])
+def test_a_bare_name_means_the_same_model_without_its_plugin(monkeypatch, name):
+    first = calozoo.find_model(name).name
+    monkeypatch.setenv("CALOZOO_LOAD_PLUGINS", "calozoo-toy")
+    discovery.forget()
+
+    with pytest.raises(ModelNameError, match=f"^{first} is not installed; type `pip install"):
+        calozoo.find_model(name)
+
+
 # The index.
 
 
@@ -350,6 +360,17 @@ def test_every_entry_is_in_the_file_of_its_name():
     found = {path.name for path in resources(index_module).iterdir() if path.name.endswith("toml")}
 
     assert found == {f"{entry.name}.toml" for entry in own_entries()}
+
+
+def test_the_index_has_the_default_of_every_architecture_that_is_installed():
+    firsts: dict[str, str] = {}
+    for name in discovery.registered():
+        firsts.setdefault(name.partition(".")[0], name)
+    known: dict[str, str] = {}
+    for name in read_index():
+        known.setdefault(name.partition(".")[0], name)
+
+    assert known == known | {name: first for name, first in firsts.items() if name in known}
 
 
 def test_the_index_knows_the_hashes_of_all_bundled_weights():

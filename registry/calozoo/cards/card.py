@@ -12,6 +12,7 @@ from calozoo.benchmark.measurements import Measurements, read_measurements
 from calozoo.cards.hub_metadata import card_front_matter
 from calozoo.cards.literature import PublishedFigure, published_figures
 from calozoo.cards.metric_labels import label, printed, sort_key, unit
+from calozoo.models.index import read_index
 from calozoo_core.errors import CalozooError
 from calozoo_core.io.atomic import write_atomic
 from calozoo_core.metrics.result import MetricResult
@@ -55,7 +56,8 @@ def find_card(model: str, folder: Path | None = None) -> Path:
         CalozooError: If it has none; the message says how to make one, or which there are.
     """
     place = own_cards() if folder is None else folder
-    there = sorted(path.parent.name for path in place.glob(f"*/{MEASUREMENTS}"))
+    found = sorted(path.parent.name for path in place.glob(f"*/{MEASUREMENTS}"))
+    there = list(dict.fromkeys([*(name for name in read_index() if name in found), *found]))
     for name in there:
         if model in (name, name.partition(".")[0]):
             return place / name

@@ -1,4 +1,4 @@
-"""The card that goes to the Hub with weights: the author's own, or one that is made for them."""
+"""Card that is published with weights: the author's own, or one that is made for them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ CITATION: Final = re.compile(r"https://\S*(?:arxiv\.org|doi\.org)/|^\s*@\w+\{", 
 
 
 def make_card(folder: Path, registration: Registration, repo: str) -> str:
-    """The card of weights that are to be published, with the name of their model in it.
+    """The card of weights that are to be published, labelled with the name of their model.
 
-    It is `README.md`, if the folder has one; else it is made of `measurements.json`; else it says
-    what the plugin's spec says, and that nothing was measured.
+    It is `README.md`, if the folder has one; else it is made from `measurements.json`; else from
+    the plugin's spec, and says that nothing was measured.
 
     Arguments:
         folder: Holds the weights.
         registration: The model they are for.
-        repo: Where they go, as `organisation/name`.
+        repo: The repository on the Hub, as `organisation/name`.
 
     Raises:
         CalozooError: If the card names no licence, or no paper to cite; or if it, or the

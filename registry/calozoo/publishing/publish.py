@@ -1,4 +1,4 @@
-"""From a folder with weights to a commit on the Hub, and the index entry that pins it."""
+"""Publication of weights: checks of a folder, a commit on the Hub, the index entry that pins it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from calozoo.hub.cache import CARD_FILE, default_cache
 from calozoo.models.discovery import Registration
 from calozoo.models.hub_models import find_registration
 from calozoo.models.index import IndexEntry
-from calozoo.models.names import REPO_NAME, find_wrapper
+from calozoo.models.names import REPO_NAME, find, find_wrapper
 from calozoo.models.weights import bundled_folder, is_offline
 from calozoo.publishing.hub_card import make_card
 from calozoo.publishing.weights_validation import check_weights
@@ -27,18 +27,18 @@ from calozoo_core.weights import WEIGHT_FILES, sha256
 __all__ = ["Publication", "open_repository", "prepare", "publish"]
 
 RECORDS: Final = (MEASUREMENTS, "training.json", "*.csv", "*.png")
-"""What goes along with the weights, where it is there: how they were measured and trained."""
+"""Files that are published with the weights, if they exist: how they were measured and trained."""
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What is to be published, checked.
+    """Checked files that are to be published.
 
     Arguments:
         registration: The model that the weights are for.
-        repo: Where they go, as `organisation/name`.
-        files: What goes there, by name.
-        left_out: What else is in the folder, and stays there.
+        repo: The repository on the Hub, as `organisation/name`.
+        files: Files to publish, by name.
+        left_out: Other files of the folder, which are not published.
     """
 
     registration: Registration
@@ -47,10 +47,10 @@ class Publication:
     left_out: tuple[str, ...]
 
     def entry(self, commit: str | None = None) -> IndexEntry:
-        """What the index has to know to pull these weights.
+        """The index entry with which these weights are pulled.
 
         Arguments:
-            commit: Where they are; None if they are nowhere yet.
+            commit: Their commit; None if they are not published yet.
         """
         spec = self.registration.spec
         hashes = {name: sha256(self.files[name]) for name in WEIGHT_FILES}
@@ -60,6 +60,7 @@ class Publication:
         )
         return IndexEntry(
             name=spec.name,
+            default=find(spec.architecture).spec.name == spec.name,
             aliases=spec.aliases,
             summary=spec.summary,
             distribution=self.registration.distribution,
@@ -70,7 +71,7 @@ class Publication:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: what goes where."""
+        """The publication as JSON has it."""
         return {
             "model": self.registration.spec.name,
             "repo": self.repo,
@@ -84,21 +85,21 @@ class Publication:
 
 @contextmanager
 def prepare(folder: Path, repo: str, model: str | None = None) -> Iterator[Publication]:
-    """Choose and check what of a folder is to be published; nothing is sent.
+    """Select and check the files of a folder that are to be published; nothing is sent.
 
-    The weights are loaded, and must make showers that can be. Only what calozoo knows goes along,
-    so nothing that is not JSON, safetensors, a table or a picture ever does.
+    The weights are loaded, and a few of their showers checked. Only JSON, safetensors, tables and
+    pictures that calozoo knows are published.
 
     Arguments:
         folder: Holds `config.json` and `model.safetensors`, and perhaps a card, measurements and
-            the record of a training. A card that is missing is made.
-        repo: Where they are to go, as `organisation/name`.
-        model: What they are the weights of; None for what the card or the configuration says.
+            the record of a training. A missing card is made.
+        repo: The repository on the Hub, as `organisation/name`.
+        model: The model of the weights; None for the one that the card or the configuration names.
 
     Raises:
-        InputError: If the repository's name is none, or the model needs no weights.
+        InputError: If the repository's name is not ORG/NAME, or the model needs no weights.
         ModelNameError: If no installed plugin brings the model.
-        WeightsError: If they are damaged, do not fit, or make showers that cannot be.
+        WeightsError: If they are damaged, do not fit, or make impossible showers.
         CalozooError: If the card names no licence or nothing to cite.
     """
     _check_repo(repo)
@@ -124,14 +125,14 @@ def prepare(folder: Path, repo: str, model: str | None = None) -> Iterator[Publi
 
 
 def open_repository(repo: str, endpoint: str | None = None) -> HubRepo:
-    """A repository to publish to, and a token for it that the Hub knows.
+    """A repository to publish to; the token was accepted by the Hub.
 
     Arguments:
         repo: As `organisation/name`.
         endpoint: Address of the Hub; by default that of huggingface_hub.
 
     Raises:
-        InputError: If the repository's name is none.
+        InputError: If the repository's name is not ORG/NAME.
         HubError: If there is no such token, or the Hub cannot be reached.
     """
     _check_repo(repo)
@@ -151,17 +152,19 @@ def publish(
     private: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> str:
-    """Send weights to the Hub, compare what is there afterwards, and give the commit.
+    """Upload weights to the Hub, and compare them with what is there afterwards.
 
-    Where the tag names a commit with just these files, or the main branch has them, nothing is
-    sent, and that commit is given.
+    Nothing is sent if the tag names a commit with these files, or the main branch has them.
 
     Arguments:
-        publication: What to send.
-        target: Where to; it is made if it is not there.
-        tag: Name for the commit.
+        publication: The files.
+        target: The repository; it is created if it does not exist.
+        tag: Tag for the commit.
         private: Only for those it is granted to.
-        say: Told what is done next.
+        say: Called with a sentence before each step.
+
+    Returns:
+        The commit.
 
     Raises:
         InputError: If the tag cannot be one.
@@ -199,10 +202,10 @@ def _check_repo(repo: str) -> None:
 
 
 def _tagged(publication: Publication, target: HubRepo, tag: str) -> str | None:
-    """The commit that has this tag, if that is one of these files; None if none has.
+    """The commit of this tag, if it has these files; None if there is no such tag.
 
     Raises:
-        HubError: If another commit has it, or a branch is called so.
+        HubError: If the commit has other files, or there is a branch of this name.
     """
     branches, tags = target.refs()
     if tag in branches:

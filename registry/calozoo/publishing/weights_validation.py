@@ -1,4 +1,4 @@
-"""Whether weights are fit to be published: they load, and the showers they make make sense."""
+"""Validation of weights before they are published: they load, and their showers are possible."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ __all__ = ["check_weights", "find_fault"]
 
 N_SHOWERS: Final = 8
 VISIBLE_FRACTION: Final = (1e-3, 1.0)
-"""Visible over incident energy, lowest and highest; wide, to catch a wrong unit and no more."""
+"""Lowest and highest visible over incident energy; wide, since only wrong units are to be found."""
 
 
 def check_weights(spec: ModelSpec, folder: Path) -> None:
-    """Load a model with the weights in a folder, and look at a few showers of it.
+    """Load a model with the weights in a folder, and check a few of its showers.
 
-    These are the checks of the contract suite that depend on weights; the others are its plugin's.
+    These are the checks of the contract suite that depend on the weights.
 
     Arguments:
         spec: The model.
         folder: Holds `config.json` and `model.safetensors`.
 
     Raises:
-        WeightsError: If they are damaged, do not fit, or make showers that cannot be.
+        WeightsError: If they are damaged, do not fit, or make impossible showers.
         PluginError: If the plugin's code cannot be imported.
     """
     from calozoo import api
@@ -45,10 +45,10 @@ def check_weights(spec: ModelSpec, folder: Path) -> None:
 
 
 def find_fault(showers: Showers, spec: ModelSpec) -> str | None:
-    """What is wrong with showers that a model has made, as the end of a sentence; None if nothing.
+    """The fault of showers, as the end of a sentence; None if there is none.
 
     Arguments:
-        showers: For primaries inside its conditions.
+        showers: Showers of the model, for primaries inside its conditions.
         spec: The model.
     """
     import numpy as np
@@ -75,7 +75,7 @@ def find_fault(showers: Showers, spec: ModelSpec) -> str | None:
 
 
 def _primaries(conditions: Conditions, particle: str) -> Incident:
-    """Primaries from one end of a model's conditions to the other, all around."""
+    """Primaries over the whole range of energies and angles of a model."""
     import numpy as np
 
     from calozoo_core.incident import Incident

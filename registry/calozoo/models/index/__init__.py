@@ -1,4 +1,4 @@
-"""The models calozoo knows of, installed or not: who brings them and where their weights are."""
+"""Index of known models, installed or not: their distributions and where their weights are."""
 
 from __future__ import annotations
 
@@ -30,19 +30,21 @@ __all__ = ["IndexEntry", "forget", "read_entry", "read_index"]
 MAX_ENTRY_BYTES = 1 << 16
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\p{C}]+$")]
-"""What may be printed: no control characters, with which a terminal can be told to do things."""
+"""Text to print: without control characters, which a terminal would obey."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class IndexEntry(StrictModel):
-    """One known model.
+    """Entry of the index: one known model.
 
     Arguments:
         name: `architecture.tag`.
+        default: Whether the bare architecture means this model, as the first one that its plugin
+            registers.
         aliases: Other names of the architecture.
         summary: One sentence.
-        distribution: What to install to have it.
+        distribution: The distribution to install.
         version: The version of that distribution whose wheel holds exactly the files hashed here;
             None if its wheel holds no weights.
         repo: Its repository on the Hub, as `organisation/name`; None if it has none.
@@ -52,6 +54,7 @@ class IndexEntry(StrictModel):
     """
 
     name: ModelName
+    default: bool = False
     aliases: tuple[ArchitectureName, ...] = ()
     summary: Text
     distribution: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*$")]
@@ -70,9 +73,9 @@ class IndexEntry(StrictModel):
         return self
 
     def as_toml(self) -> str:
-        """The text of its file in the index, as `read_entry` reads it."""
+        """The text of its file in the index, which `read_entry` reads."""
         fields = self.model_dump(exclude_defaults=True, exclude={"sha256"})
-        # A text, or a list of them, is written in TOML as in JSON.
+        # TOML writes these values as JSON does.
         lines = [
             f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()
         ]
@@ -83,10 +86,10 @@ class IndexEntry(StrictModel):
 
 
 def read_index() -> dict[str, IndexEntry]:
-    """Every known model by name.
+    """Every known model by name, those that a bare architecture means before the others.
 
-    Read once a process: calozoo's own entries first, then those of the folder that the environment
-    variable `CALOZOO_INDEX` names, which win over an entry of the same name.
+    calozoo's own entries are read, and those of the folder that the environment variable
+    `CALOZOO_INDEX` names, which replace an entry of the same name. They are read once in a process.
 
     Raises:
         InputError: If a file of that folder is not an index entry.
@@ -95,7 +98,7 @@ def read_index() -> dict[str, IndexEntry]:
 
 
 def forget() -> None:
-    """Read the files again at the next call."""
+    """Read the index again at the next call."""
     _read.cache_clear()
 
 
@@ -108,7 +111,7 @@ def _read(further: str | None) -> dict[str, IndexEntry]:
             msg = f"CALOZOO_INDEX names {folder}, which is not a folder."
             raise InputError(msg)
         entries |= _entries(folder)
-    return entries
+    return dict(sorted(entries.items(), key=lambda item: not item[1].default))
 
 
 def _entries(folder: Traversable) -> dict[str, IndexEntry]:
@@ -120,7 +123,7 @@ def read_entry(file: Traversable) -> IndexEntry:
     """One entry from its TOML file.
 
     Raises:
-        InputError: If it is none.
+        InputError: If it is not an index entry.
     """
     try:
         return IndexEntry.model_validate(tomllib.loads(_text(file)))
