@@ -13,7 +13,7 @@ import pytest
 import calozoo
 from calozoo import api
 from calozoo.cli import main
-from calozoo.evaluation.calibrate import Contents, calibrate, ratios
+from calozoo.evaluation.calibrate import ShowerTotals, calibrate, ratios
 from calozoo_core.errors import InputError, OutputExistsError
 from calozoo_core.io import ShowerFile, ShowerWriter, write_showers
 from calozoo_core.representation import Representation
@@ -121,8 +121,8 @@ def test_an_energy_that_is_none_is_refused(toy_showers, tmp_path, energy):
 
 def test_the_error_of_a_ratio_knows_that_the_primaries_are_the_same():
     energy = np.linspace(10, 100, 400)
-    truth = Contents(energy, 60 * energy, 20 * energy)
-    mine = Contents(energy, 66 * energy, 22 * energy)
+    truth = ShowerTotals(energy, 60 * energy, 20 * energy)
+    mine = ShowerTotals(energy, 66 * energy, 22 * energy)
     found = ratios(mine, truth, 50)
     assert found["n_points"].value == pytest.approx(1.1)
     assert found["n_points"].error == pytest.approx(0, abs=1e-12)

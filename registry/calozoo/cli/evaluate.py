@@ -97,8 +97,12 @@ def evaluate(
       calozoo evaluate gen.h5 --reference g4.h5 --place ild_siecal
     """
     from calozoo.cli.evaluation_table import evaluation_text
-    from calozoo.evaluation.evaluate import evaluate_files
-    from calozoo.evaluation.report import check_report, report_text, write_report
+    from calozoo.evaluation.evaluate import (
+        check_report,
+        evaluate_files,
+        report_text,
+        write_report,
+    )
     from calozoo.generation.threads import cores
 
     target = None if report in (None, "-") else Path(str(report))
@@ -129,7 +133,7 @@ def evaluate(
             workers=workers or cores(),
             on_start=on_start,
             on_batch=on_batch,
-            on_looked=looking.close,
+            on_read=looking.close,
         )
     reports = [evaluation.report for evaluation in evaluations]
     if report == "-":

@@ -11,8 +11,8 @@ from calozoo_core.metrics.result import format_with_error
 
 if TYPE_CHECKING:
     from calozoo.cards.literature import PublishedFigure
-    from calozoo.evaluation.evaluate import Report
-    from calozoo.evaluation.plan import Sample
+    from calozoo.evaluation.evaluate import EvaluationReport
+    from calozoo.evaluation.plan import SampleRecord
     from calozoo_core.metrics.result import MetricResult
 
 __all__ = ["evaluation_text"]
@@ -39,7 +39,7 @@ METRICS = {
 _RESPONSE = ("visible_energy", "response", "resolution", "linearity")
 
 
-def evaluation_text(report: Report) -> str:
+def evaluation_text(report: EvaluationReport) -> str:
     """A report as a table.
 
     The separation power, which says nearly the same as the divergence, is left to the JSON.
@@ -73,13 +73,13 @@ def evaluation_text(report: Report) -> str:
     )
 
 
-def _head(report: Report) -> Iterator[str]:
+def _head(report: EvaluationReport) -> Iterator[str]:
     samples = [("generated", report.generated), ("reference", report.reference)]
     yield from aligned([_sample(what, sample) for what, sample in samples]).splitlines()
     yield f"cells of {report.readout}, from {report.threshold_mev:g} MeV"
 
 
-def _sample(what: str, sample: Sample) -> tuple[str, ...]:
+def _sample(what: str, sample: SampleRecord) -> tuple[str, ...]:
     made_by = sample.generator.partition(" ")[0]  # what follows are settings
     showers = f"{sample.n_showers} {sample.representation} showers of {sample.particle}"
     return what, sample.file, showers, f"by {made_by}"

@@ -1,1 +1,1 @@
-"""Evaluation: generated showers against a reference, figure by figure, and calibration."""
+"""Evaluation of generated showers against a reference, and calibration of a model."""

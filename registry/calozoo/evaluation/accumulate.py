@@ -1,4 +1,4 @@
-"""Shower files looked at run by run, by one process or by several, with the same result."""
+"""Accumulation of observables over shower files, by one process or several, with the same sums."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from calozoo_core.observables import LEVELS, ObservableAccumulator
 from calozoo_core.placement import Placement, load_placement
 from calozoo_core.showers import Showers
 
-__all__ = ["Look", "Tallied", "peak_mb", "tally_files"]
+__all__ = ["AccumulatedFiles", "FileReadout", "accumulate_files", "peak_mb"]
 
 POINTS_AT_ONCE = 1_000_000
 SHOWERS_AT_ONCE = 500
@@ -33,16 +33,16 @@ SHOWERS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class Look:
-    """How a shower file is looked at.
+class FileReadout:
+    """Readout of a shower file: which cells its showers are summed in.
 
     Arguments:
         path: The file.
-        detector: The one its showers were made for.
-        readout: The one whose cells they are summed in; None for their own, as if without gaps.
+        detector: Detector the showers were made for.
+        readout: Detector whose cells they are summed in; None for their own, as if without gaps.
         use_hits: Whether the hits in the file are used instead of placing its points.
-        threshold_mev: Cells with less are left out.
-        seed: Of the grids of cells, where there is no readout.
+        threshold_mev: Energy below which cells are left out.
+        seed: Seed of the grids of cells, where there is no readout.
         levels: Points and cells, or cells alone.
     """
 
@@ -56,19 +56,19 @@ class Look:
 
     @property
     def needs_points(self) -> bool:
-        """Whether its points must be read."""
+        """Whether the points of the file must be read."""
         return "points" in self.levels or not self.use_hits
 
     def runs(self, file: ShowerFile) -> Iterator[slice]:
-        """The rows that are read at once."""
+        """Rows that are read at once."""
         return file.runs(POINTS_AT_ONCE, SHOWERS_AT_ONCE, of_hits=not self.needs_points)
 
     def placement(self) -> Placement | None:
-        """What puts its showers into the readout, or put its hits there."""
+        """Placement into the readout; None for cells without gaps."""
         return None if self.readout is None else load_placement(self.readout)
 
-    def tally(self, placement: Placement | None, first: int = 0) -> ObservableAccumulator:
-        """A tally of no showers yet."""
+    def accumulator(self, placement: Placement | None, first: int = 0) -> ObservableAccumulator:
+        """Empty accumulator for showers first, first + 1, ... of the file."""
         return ObservableAccumulator(
             self.detector,
             placement=placement,
@@ -78,37 +78,37 @@ class Look:
             levels=self.levels,
         )
 
-    def add(self, tally: ObservableAccumulator, file: ShowerFile, rows: slice) -> None:
-        """Take some showers of the file into a tally."""
+    def add(self, accumulator: ObservableAccumulator, file: ShowerFile, rows: slice) -> None:
+        """Add some showers of the file to an accumulator."""
         showers = file[rows] if self.needs_points else _without_points(file, rows)
-        tally.add(showers, file.hits(rows) if self.use_hits else None)
+        accumulator.add(showers, file.hits(rows) if self.use_hits else None)
 
 
-class Tallied(NamedTuple):
-    """The tallies of some files, and the memory of the processes that helped.
+class AccumulatedFiles(NamedTuple):
+    """Accumulated observables of some files, and the memory of the worker processes.
 
     Arguments:
-        tallies: One a file.
+        accumulators: One of each file.
         workers_mb: Peak resident memory of all worker processes together, in 10^6 bytes.
     """
 
-    tallies: list[ObservableAccumulator]
+    accumulators: list[ObservableAccumulator]
     workers_mb: float
 
 
-def tally_files(
-    looks: Sequence[Look],
+def accumulate_files(
+    readouts: Sequence[FileReadout],
     *,
     workers: int = 1,
     on_batch: Callable[[int], None] = lambda n: None,
-) -> Tallied:
-    """Look at shower files; memory does not grow with them.
+) -> AccumulatedFiles:
+    """Accumulate the observables of shower files; memory does not grow with the files.
 
     The sums are the same for any number of workers, to the last bit: each run of showers is summed
     by itself and the sums are joined in order.
 
     Arguments:
-        looks: The files, and how to look at them.
+        readouts: The files, and how they are read out.
         workers: Processes. With more than one, a script that calls this must do so behind
             `if __name__ == "__main__":`, as always with processes.
         on_batch: Called with the number of showers of each run.
@@ -117,8 +117,8 @@ def tally_files(
         CalozooError: If a file is damaged, holds what no detector measures, or a process is killed.
     """
     if workers == 1:
-        return Tallied([_tallied(look, on_batch) for look in looks], 0.0)
-    return _tallied_by_workers(looks, workers, on_batch)
+        return AccumulatedFiles([_accumulated(readout, on_batch) for readout in readouts], 0.0)
+    return _accumulated_by_workers(readouts, workers, on_batch)
 
 
 def peak_mb() -> float:
@@ -128,14 +128,13 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def _tallied(look: Look, on_batch: Callable[[int], None]) -> ObservableAccumulator:
-    placement = look.placement()
-    tally = look.tally(placement)
-    with ShowerFile(look.path) as file:
-        for rows in look.runs(file):
-            look.add(tally, file, rows)
+def _accumulated(readout: FileReadout, on_batch: Callable[[int], None]) -> ObservableAccumulator:
+    accumulator = readout.accumulator(readout.placement())
+    with ShowerFile(readout.path) as file:
+        for rows in readout.runs(file):
+            readout.add(accumulator, file, rows)
             on_batch(rows.stop - rows.start)
-    return tally
+    return accumulator
 
 
 def _without_points(file: ShowerFile, rows: slice) -> Showers:
@@ -153,21 +152,21 @@ def _without_points(file: ShowerFile, rows: slice) -> Showers:
     )
 
 
-class _Part(NamedTuple):
-    """What a worker hands back."""
+class _WorkerResult(NamedTuple):
+    """Observables of some showers, and the memory of the worker."""
 
-    tally: ObservableAccumulator
+    accumulator: ObservableAccumulator
     process: int
     peak_mb: float
 
 
-def _tallied_by_workers(
-    looks: Sequence[Look], workers: int, on_batch: Callable[[int], None]
-) -> Tallied:
-    tallies = [look.tally(look.placement()) for look in looks]
+def _accumulated_by_workers(
+    readouts: Sequence[FileReadout], workers: int, on_batch: Callable[[int], None]
+) -> AccumulatedFiles:
+    accumulators = [readout.accumulator(readout.placement()) for readout in readouts]
     peaks: dict[int, float] = {}
-    tasks = ((i, rows) for i, look in enumerate(looks) for rows in _runs(look))
-    waiting: deque[tuple[int, slice, Future[_Part]]] = deque()
+    tasks = ((i, rows) for i, readout in enumerate(readouts) for rows in _runs(readout))
+    waiting: deque[tuple[int, slice, Future[_WorkerResult]]] = deque()
     # Fresh interpreters, not forks: torch and HDF5 have threads that a fork would cut.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _ignore_interrupts) as pool:
@@ -175,25 +174,25 @@ def _tallied_by_workers(
             while True:
                 # Two tasks a worker lie ready, and no more: what is done waits in memory.
                 for i, rows in islice(tasks, 2 * workers - len(waiting)):
-                    waiting.append((i, rows, pool.submit(_part, looks[i], rows)))
+                    waiting.append((i, rows, pool.submit(_work, readouts[i], rows)))
                 if not waiting:
                     break
                 i, rows, future = waiting.popleft()
-                part = future.result()
-                tallies[i] += part.tally
-                peaks[part.process] = part.peak_mb
+                result = future.result()
+                accumulators[i] += result.accumulator
+                peaks[result.process] = result.peak_mb
                 on_batch(rows.stop - rows.start)
         except BrokenProcessPool as error:
             msg = "A worker process was killed; run again, with --workers 1 if memory is short."
             raise CalozooError(msg) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    return Tallied(tallies, sum(peaks.values()))
+    return AccumulatedFiles(accumulators, sum(peaks.values()))
 
 
-def _runs(look: Look) -> Iterator[slice]:
-    with ShowerFile(look.path) as file:
-        yield from look.runs(file)
+def _runs(readout: FileReadout) -> Iterator[slice]:
+    with ShowerFile(readout.path) as file:
+        yield from readout.runs(file)
 
 
 def _ignore_interrupts() -> None:
@@ -204,16 +203,16 @@ def _ignore_interrupts() -> None:
 _open: dict[tuple[Path, str | None], tuple[ShowerFile, Placement | None]] = {}
 
 
-def _part(look: Look, rows: slice) -> _Part:
-    """The tally of some showers; what it opens stays open as long as the process lives."""
-    file, placement = _opened(look)
-    tally = look.tally(placement, rows.start)
-    look.add(tally, file, rows)
-    return _Part(tally, os.getpid(), peak_mb())
+def _work(readout: FileReadout, rows: slice) -> _WorkerResult:
+    """Observables of some showers; files stay open as long as the process lives."""
+    file, placement = _opened(readout)
+    accumulator = readout.accumulator(placement, rows.start)
+    readout.add(accumulator, file, rows)
+    return _WorkerResult(accumulator, os.getpid(), peak_mb())
 
 
-def _opened(look: Look) -> tuple[ShowerFile, Placement | None]:
-    key = look.path, None if look.readout is None else look.readout.name
+def _opened(readout: FileReadout) -> tuple[ShowerFile, Placement | None]:
+    key = readout.path, None if readout.readout is None else readout.readout.name
     if key not in _open:
-        _open[key] = ShowerFile(look.path), look.placement()
+        _open[key] = ShowerFile(readout.path), readout.placement()
     return _open[key]

@@ -1,4 +1,4 @@
-"""A model's last correction: its number of points and its energy, made to agree with Geant4's."""
+"""Calibration of a model: factors on its number of points and energy, fitted to Geant4."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from calozoo_core.typing import BoolArray, FloatArray
 from calozoo_core.weights import WEIGHT_FILES, sha256, write_config
 from calozoo_core.weights.calibration import CalibrationRecord, Ratio
 
-__all__ = ["FACTORS", "Contents", "Factors", "calibrate", "ratios"]
+__all__ = ["FACTORS", "Factors", "ShowerTotals", "calibrate", "ratios"]
 
 FACTORS = ("n_points", "energy")
 
 FEWEST = 50
-"""Of fewer showers a mean says nothing."""
+"""Smallest number of showers for a mean."""
 
 WIDTH = 0.1
-"""Showers within a tenth of the energy count as of that energy."""
+"""Relative width of the window in incident energy."""
 
 MADE_AT_ONCE = 64
 
@@ -44,13 +44,13 @@ Factors = dict[str, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Contents:
-    """What showers hold.
+class ShowerTotals:
+    """Number of deposits and visible energy of each shower.
 
     Arguments:
         energy_gev: Incident energies, shape (n,).
         n: Number of points or cells, shape (n,).
-        visible_mev: Sum of their energies, shape (n,).
+        visible_mev: Sum of their energies in MeV, shape (n,).
     """
 
     energy_gev: FloatArray
@@ -58,8 +58,8 @@ class Contents:
     visible_mev: FloatArray
 
     @classmethod
-    def concatenate(cls, parts: Sequence[Contents]) -> Contents:
-        """Those of several batches."""
+    def concatenate(cls, parts: Sequence[ShowerTotals]) -> ShowerTotals:
+        """Totals of several batches."""
         return cls(
             np.concatenate([part.energy_gev for part in parts]),
             np.concatenate([part.n for part in parts]),
@@ -67,15 +67,19 @@ class Contents:
         )
 
 
-def ratios(generated: Contents, reference: Contents, energy_gev: float) -> dict[str, Ratio]:
-    """Number of deposits, and visible energy at one incident energy, generated over reference.
+def ratios(generated: ShowerTotals, reference: ShowerTotals, energy_gev: float) -> dict[str, Ratio]:
+    """Ratios of the number of deposits, and of the visible energy at one incident energy.
 
-    Both are of the same primaries, shower by shower, so that their spectrum adds no error.
+    Both samples are of the same incident particles, one by one, so that their spectrum adds no
+    error.
 
     Arguments:
-        generated: A model's.
-        reference: Geant4's.
-        energy_gev: Where the visible energy is taken.
+        generated: Totals of a model.
+        reference: Totals of Geant4.
+        energy_gev: Incident energy of the visible energy.
+
+    Returns:
+        Generated over reference, under "n_points" and "energy".
     """
     there = near(reference.energy_gev, energy_gev)
     return {
@@ -85,7 +89,7 @@ def ratios(generated: Contents, reference: Contents, energy_gev: float) -> dict[
 
 
 def near(energies: FloatArray, energy_gev: float) -> BoolArray:
-    """Which showers are of about this energy, shape (n,)."""
+    """Mask of the showers within a tenth of this energy, shape (n,)."""
     close: BoolArray = np.abs(energies / energy_gev - 1) <= WIDTH
     return close
 
@@ -109,23 +113,23 @@ def calibrate(
 ) -> tuple[Factors, CalibrationRecord]:
     """Fit a model's factors on the number of points and on the energy, and write new weights.
 
-    The model generates showers for the primaries of the data, again and again with better factors,
-    until the mean number of points of all showers and the mean visible energy at one incident
-    energy are Geant4's. Points are compared where the data have the model's own; else cells above
-    half of what a muon leaves.
+    The model generates showers for the incident particles of the data, again and again with better
+    factors, until the mean number of points of all showers and the mean visible energy at one
+    incident energy are Geant4's. Points are compared where the data have the model's own; else
+    cells above half of what a muon leaves.
 
     Arguments:
         model: `architecture[.tag]`.
         data: Shower files of Geant4.
         out: Folder for the new weights.
-        folder: The weights to begin with; by default the model's own.
-        energy_gev: Where the visible energy is made to agree.
-        seed: Of the generated showers.
+        folder: Folder of the weights to begin with; by default the model's own.
+        energy_gev: Incident energy at which the visible energy is made to agree.
+        seed: Seed of the generated showers.
         overwrite: Replace weights that are already there.
         on_showers: Called with the number of showers of each batch.
 
     Returns:
-        What the factors were multiplied by, and what they were fitted on.
+        The numbers that the factors were multiplied by, and the record of the calibration.
 
     Raises:
         ModelNameError: If no model is called so.
@@ -140,8 +144,8 @@ def calibrate(
     start = generator = api.load(model, folder=source)
     start.calibrated({})  # refuses at once if there is nothing to calibrate
     assert source is not None  # what has a configuration has a folder
-    gauge = _gauge(generator, data)
-    reference = gauge.of_files(data, on_showers)
+    comparison = _comparison(generator, data)
+    reference = comparison.of_files(data, on_showers)
     n_there = int(near(reference.energy_gev, energy_gev).sum())
     if n_there < FEWEST:
         msg = (
@@ -152,7 +156,9 @@ def calibrate(
     fit = _Fit()
     with tempfile.TemporaryDirectory() as scratch:
         while True:
-            found = ratios(gauge.of_model(generator, data, seed, on_showers), reference, energy_gev)
+            found = ratios(
+                comparison.of_model(generator, data, seed, on_showers), reference, energy_gev
+            )
             if fit.is_done(found):
                 break
             write_config(Path(scratch), start.calibrated(fit.factors), source)
@@ -160,13 +166,13 @@ def calibrate(
     record = CalibrationRecord(
         files=tuple(path.name for path in data),
         sha256=tuple(sha256(path) for path in data),
-        generators=gauge.generators,
+        generators=comparison.generators,
         n_showers=len(reference.n),
         energy_gev=energy_gev,
         n_at_energy=n_there,
         seed=seed,
-        compared=gauge.compared,
-        readout=gauge.readout,
+        compared=comparison.compared,
+        readout=comparison.readout,
         before=fit.history[0][1],
         after=found,
     )
@@ -175,14 +181,14 @@ def calibrate(
 
 
 class _Fit:
-    """Looks for the factors with which all ratios are 1, each by itself, as straight lines go."""
+    """Secant method for the factors with which all ratios are 1, each by itself."""
 
     def __init__(self) -> None:
         self.factors = dict.fromkeys(FACTORS, 1.0)
         self.history: list[tuple[Factors, dict[str, Ratio]]] = []
 
     def is_done(self, found: dict[str, Ratio]) -> bool:
-        """Take in the ratios found with the present factors; choose others if they are not 1."""
+        """Add the ratios of the present factors; choose new factors if the ratios are not 1."""
         self.history.append((dict(self.factors), found))
         if all(abs(ratio.value - 1) < CLOSE for ratio in found.values()):
             return True
@@ -193,7 +199,7 @@ class _Fit:
         return False
 
     def _slope(self, name: str) -> float:
-        """By how much the ratio follows its factor, both as logarithms; cells merge points."""
+        """Slope of the ratio over its factor, both as logarithms; cells merge points."""
         if len(self.history) < 2:
             return 1.0
         (before, old), (after, new) = self.history[-2:]
@@ -204,16 +210,16 @@ class _Fit:
 
 
 @dataclass(frozen=True)
-class _Gauge:
-    """What is counted and summed: points where both sides have the same ones, else cells."""
+class _Comparison:
+    """Comparison of points where both sides have the same ones, else of cells."""
 
     compared: Literal["points", "cells"]
     placement: Placement | None
     readout: str | None
     generators: tuple[str, ...]
 
-    def of_files(self, paths: Sequence[Path], on_showers: Callable[[int], None]) -> Contents:
-        """Contents of the showers in some files."""
+    def of_files(self, paths: Sequence[Path], on_showers: Callable[[int], None]) -> ShowerTotals:
+        """Totals of the showers in some files."""
         return self._of((showers, first) for first, showers in _batches(paths, on_showers))
 
     def of_model(
@@ -222,25 +228,25 @@ class _Gauge:
         paths: Sequence[Path],
         seed: int,
         on_showers: Callable[[int], None],
-    ) -> Contents:
-        """Contents of the showers a model makes for the same primaries."""
+    ) -> ShowerTotals:
+        """Totals of the showers that a model generates for the same incident particles."""
         return self._of(
             (part, first)
-            for first, incident in _primaries(paths, on_showers)
+            for first, incident in _incident_batches(paths, on_showers)
             for part in generator.batches(
                 incident, seed=seed, first=first, batch_size=len(incident), extrapolate=True
             )
         )
 
-    def _of(self, batches: Iterator[tuple[Showers, int]]) -> Contents:
-        return Contents.concatenate([self._contents(*batch) for batch in batches])
+    def _of(self, batches: Iterator[tuple[Showers, int]]) -> ShowerTotals:
+        return ShowerTotals.concatenate([self._totals(*batch) for batch in batches])
 
-    def _contents(self, showers: Showers, first: int) -> Contents:
-        found = self._deposits(showers, first)
-        return Contents(
+    def _totals(self, showers: Showers, first: int) -> ShowerTotals:
+        deposits = self._deposits(showers, first)
+        return ShowerTotals(
             showers.incident.energy.astype(np.float64),
-            found.occupancy.astype(np.float64),
-            found.visible_energy,
+            deposits.occupancy.astype(np.float64),
+            deposits.visible_energy,
         )
 
     def _deposits(self, showers: Showers, first: int) -> Deposits:
@@ -264,8 +270,8 @@ def _check(data: Sequence[Path], out: Path, energy_gev: float, *, overwrite: boo
         raise OutputExistsError(msg)
 
 
-def _gauge(generator: Generator, paths: Sequence[Path]) -> _Gauge:
-    """How the showers of these files are compared with the model's."""
+def _comparison(generator: Generator, paths: Sequence[Path]) -> _Comparison:
+    """Comparison of the showers in these files with those of a model."""
     spec = generator.spec
     kinds, generators = set(), []
     for path in paths:
@@ -284,16 +290,16 @@ def _gauge(generator: Generator, paths: Sequence[Path]) -> _Gauge:
     representation, detector = kinds.pop()
     made_by = tuple(generators)
     if (representation, detector) == (spec.representation, spec.detector):
-        return _Gauge("points", None, None, made_by)
+        return _Comparison("points", None, None, made_by)
     if detector == spec.detector:
-        return _Gauge("cells", None, f"{detector} without gaps", made_by)
-    return _Gauge("cells", load_placement(detector), detector, made_by)
+        return _Comparison("cells", None, f"{detector} without gaps", made_by)
+    return _Comparison("cells", load_placement(detector), detector, made_by)
 
 
 def _batches(
     paths: Sequence[Path], on_showers: Callable[[int], None]
 ) -> Iterator[tuple[int, Showers]]:
-    """The showers of some files, each batch with the number of its first."""
+    """Showers of some files, each batch with the number of its first."""
     first = 0
     for path in paths:
         with ShowerFile(path) as file:
@@ -303,7 +309,7 @@ def _batches(
             first += len(file)
 
 
-def _primaries(
+def _incident_batches(
     paths: Sequence[Path], on_showers: Callable[[int], None]
 ) -> Iterator[tuple[int, Incident]]:
     first = 0

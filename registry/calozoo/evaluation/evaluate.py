@@ -1,4 +1,4 @@
-"""A generated sample against a reference: every figure, and all that is needed to find it again."""
+"""Evaluation of generated showers against a reference, and its report as JSON."""
 
 from __future__ import annotations
 
@@ -12,42 +12,54 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from calozoo.cards.literature import PublishedFigure, published_figures
-from calozoo.evaluation.accumulate import peak_mb, tally_files
-from calozoo.evaluation.plan import Sample, plan_evaluation
+from calozoo.evaluation.accumulate import accumulate_files, peak_mb
+from calozoo.evaluation.plan import SampleRecord, plan_evaluation
 from calozoo_core.comparison import compare, compare_features
-from calozoo_core.errors import InputError
+from calozoo_core.errors import CalozooError, InputError, OutputExistsError
+from calozoo_core.io.atomic import write_atomic
 from calozoo_core.metrics.result import MetricResult
 from calozoo_core.observables import HALF_MIP_MEV, ObservableAccumulator
 from calozoo_core.strict_model import StrictModel
 
-__all__ = ["Evaluation", "Report", "evaluate", "evaluate_files"]
+__all__ = [
+    "Evaluation",
+    "EvaluationReport",
+    "check_report",
+    "evaluate",
+    "evaluate_files",
+    "read_reports",
+    "report_text",
+    "write_report",
+]
 
 
-class Report(StrictModel):
-    """All that an evaluation found, and all that is needed to do it again; ready for JSON.
+class EvaluationReport(StrictModel):
+    """Report of an evaluation: every figure, and what is needed to reproduce it.
 
     Arguments:
-        format: What this is.
-        schema_version: Of this layout.
-        generated: The model's sample.
-        reference: Geant4's.
-        readout: Whose cells were looked at, in words.
-        threshold_mev: Cells with less were left out.
-        seed: Of the grids of cells where there is no placement, and of distances in features.
-        notes: What a reader should know.
+        format: Name of the format.
+        schema_version: Version of the format.
+        generated: Record of the model's sample.
+        reference: Record of the reference.
+        readout: Name of the readout, in words.
+        threshold_mev: Energy below which cells were left out.
+        seed: Seed of the grids of cells where there is no placement, and of feature distances.
+        notes: Remarks for the reader.
         figures: Every figure.
-        published: What papers print about the model.
-        workers: Processes that took part.
-        seconds: What it all took, of all generated samples together.
+        published: Values of the literature for the model.
+        workers: Number of processes.
+        seconds: Time of all generated samples together.
         peak_mb: Peak resident memory of all processes, in 10^6 bytes.
-        versions: Of what computed it.
+        versions: Versions of Python and packages.
     """
 
     format: Literal["calozoo-evaluation"] = "calozoo-evaluation"
     schema_version: Literal[1] = 1
-    generated: Sample
-    reference: Sample
+    generated: SampleRecord
+    reference: SampleRecord
     readout: str
     threshold_mev: float
     seed: int
@@ -60,17 +72,20 @@ class Report(StrictModel):
     versions: dict[str, str]
 
 
+_REPORTS = TypeAdapter(tuple[EvaluationReport, ...])
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """A generated sample against a reference.
+    """Evaluation of one generated sample.
 
     Arguments:
-        report: What was found.
-        generated: The sums it was found from.
-        reference: Those of the reference.
+        report: Every figure, ready for JSON.
+        generated: Accumulated observables of the sample.
+        reference: Accumulated observables of the reference.
     """
 
-    report: Report
+    report: EvaluationReport
     generated: ObservableAccumulator
     reference: ObservableAccumulator
 
@@ -80,7 +95,7 @@ class Evaluation:
         return self.report.figures
 
     def figure(self, name: str, metric: str) -> MetricResult:
-        """One figure, such as `figure("cells.layer_energy", "js")`.
+        """Figure of an observable and a metric, such as `figure("cells.layer_energy", "js")`.
 
         Raises:
             InputError: If there is no such figure.
@@ -104,25 +119,27 @@ def evaluate(
     workers: int = 1,
     on_batch: Callable[[int], None] = lambda n: None,
 ) -> Evaluation:
-    """How far a generated sample is from a reference.
+    """Evaluation of a generated sample against a reference.
 
     Arguments:
         generated: A shower file of a model.
-        reference: One of Geant4, of primaries with the same spectrum.
-        place: Detector into which both are put, by name or as a `.toml` file. None takes the hits
+        reference: A shower file of Geant4, of incident particles with the same spectrum.
+        place: Detector that both are placed into, by name or as a `.toml` file. None takes the hits
             in the files, if both have them; else the reference's own detector, if that has a shape;
             else cells without gaps.
-        threshold_mev: Cells with less are left out; by default half of what a muon leaves in ILD.
-        features: Whether distances in features, which take longer, are found too.
-        seed: Of the grids of cells where nothing is placed, and of distances in features.
+        threshold_mev: Energy below which cells are left out; by default half of what a muon leaves
+            in ILD.
+        features: Whether feature distances, which take longer, are found too.
+        seed: Seed of the grids of cells where nothing is placed, and of feature distances.
         workers: Processes; the figures do not depend on their number. With more than one, a script
             must call this behind `if __name__ == "__main__":`.
-        on_batch: Called with the number of showers of each run that was looked at.
+        on_batch: Called with the number of showers of each batch that was read.
 
     Raises:
         ShowerFileError: If a file is missing, damaged or empty.
         DetectorError: If the samples' detectors cannot be compared.
-        InputError: If their primaries differ, they seem to be swapped, or an option makes no sense.
+        InputError: If their incident particles differ, they seem to be swapped, or an option makes
+            no sense.
     """
     return evaluate_files(
         [Path(generated)],
@@ -147,21 +164,21 @@ def evaluate_files(
     workers: int = 1,
     on_start: Callable[[int], None] = lambda n: None,
     on_batch: Callable[[int], None] = lambda n: None,
-    on_looked: Callable[[], None] = lambda: None,
+    on_read: Callable[[], None] = lambda: None,
 ) -> tuple[Evaluation, ...]:
-    """How far several generated samples are from one reference, which is looked at once.
+    """Evaluations of several generated samples against one reference, which is read once.
 
     Arguments:
         generated: Shower files of models.
-        reference: One of Geant4.
+        reference: A shower file of Geant4.
         place: As in `evaluate`, like all that follow.
-        threshold_mev: Likewise.
-        features: Likewise.
-        seed: Likewise.
-        workers: Likewise.
+        threshold_mev: As in `evaluate`.
+        features: As in `evaluate`.
+        seed: As in `evaluate`.
+        workers: As in `evaluate`.
         on_start: Called with the number of showers in all files.
-        on_batch: Called with the number of showers of each run that was looked at.
-        on_looked: Called when all files are closed again, and figures are to be found.
+        on_batch: Called with the number of showers of each batch that was read.
+        on_read: Called when all files are read, before the figures are computed.
 
     Raises:
         CalozooError: What `evaluate` raises.
@@ -170,32 +187,84 @@ def evaluate_files(
     _check_options(generated, threshold_mev, workers)
     plan = plan_evaluation(generated, reference, place, threshold_mev, seed)
     on_start(sum(sample.n_showers for sample in (*plan.generated, plan.reference)))
-    tallied = tally_files(plan.looks, workers=workers, on_batch=on_batch)
-    on_looked()
-    *tallies, truth = tallied.tallies
-    found = [_figures(tally, truth, seed, features=features) for tally in tallies]
-    seconds, memory = perf_counter() - start, peak_mb() + tallied.workers_mb
+    files = accumulate_files(plan.readouts, workers=workers, on_batch=on_batch)
+    on_read()
+    *samples, truth = files.accumulators
+    figures = [_figures(sample, truth, seed, features=features) for sample in samples]
+    seconds, memory = perf_counter() - start, peak_mb() + files.workers_mb
     return tuple(
         Evaluation(
-            Report(
+            EvaluationReport(
                 generated=plan.generated[i],
                 reference=plan.reference,
                 readout=truth.readout,
                 threshold_mev=threshold_mev,
                 seed=seed,
                 notes=(*plan.notes[i], *_notes(features)),
-                figures=found[i],
+                figures=figures[i],
                 published=published_figures(plan.generated[i].generator),
                 workers=workers,
                 seconds=round(seconds, 2),
                 peak_mb=round(memory, 1),
                 versions=_versions(),
             ),
-            tally,
+            sample,
             truth,
         )
-        for i, tally in enumerate(tallies)
+        for i, sample in enumerate(samples)
     )
+
+
+def report_text(reports: Sequence[EvaluationReport]) -> str:
+    """Reports as a JSON array, one entry per generated sample."""
+    return _REPORTS.dump_json(tuple(reports), indent=2).decode() + "\n"
+
+
+def read_reports(path: Path) -> tuple[EvaluationReport, ...]:
+    """Reports in a JSON file.
+
+    Raises:
+        CalozooError: If the file is missing, or is not a report.
+    """
+    try:
+        return _REPORTS.validate_json(path.read_bytes())
+    except OSError as error:
+        msg = f"{path} cannot be read: {str(error.strerror).lower()}."
+        raise CalozooError(msg) from error
+    except ValidationError as error:
+        msg = f"{path} is no report; make it with `calozoo evaluate GEN --reference REF --json F`."
+        raise CalozooError(msg) from error
+
+
+def check_report(path: Path, *, overwrite: bool = False) -> None:
+    """Refuse a report file that cannot be written, before the evaluation.
+
+    Raises:
+        OutputExistsError: If the file is there and `overwrite` is not set.
+        CalozooError: If it is a folder, or there is none for it.
+    """
+    if path.is_dir():
+        msg = f"{path} is a folder; give the name of a file."
+        raise CalozooError(msg)
+    if path.exists() and not overwrite:
+        msg = f"{path} is already there. Add --overwrite to replace it."
+        raise OutputExistsError(msg)
+    if not path.parent.is_dir():
+        msg = f"There is no folder {path.parent}; make it, or choose another --json."
+        raise CalozooError(msg)
+
+
+def write_report(path: Path, reports: Sequence[EvaluationReport]) -> None:
+    """Write reports to a file.
+
+    Raises:
+        CalozooError: If it cannot be written.
+    """
+    try:
+        write_atomic(path, report_text(reports))
+    except OSError as error:
+        msg = f"{path} cannot be written: {str(error.strerror).lower()}."
+        raise CalozooError(msg) from error
 
 
 def _check_options(generated: Sequence[Path], threshold_mev: float, workers: int) -> None:

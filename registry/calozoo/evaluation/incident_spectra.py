@@ -1,4 +1,4 @@
-"""Whether two samples have primaries of the same energies and directions."""
+"""Spectra of incident particles: the comparison of two samples' energies and directions."""
 
 from __future__ import annotations
 
@@ -11,25 +11,30 @@ from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile
 from calozoo_core.typing import FloatArray
 
-__all__ = ["Primaries", "check_agreement", "kolmogorov_distance", "read_primaries"]
+__all__ = [
+    "IncidentSpectrum",
+    "check_agreement",
+    "kolmogorov_distance",
+    "read_incident_spectrum",
+]
 
 MOST = 100_000
-"""Primaries that are looked at, evenly spread over the file: memory does not grow with it."""
+"""Particles that are compared, evenly spread over the file: memory does not grow with it."""
 
 AT_ONCE = 10_000
 
 LARGEST_DISTANCE = 0.1
-"""Of a tenth of the primaries that are elsewhere, figures would show little else."""
+"""Kolmogorov distance above which figures would show little but the difference of spectra."""
 
 
 @dataclass(frozen=True, eq=False)
-class Primaries:
-    """The primaries of a file, or many of them.
+class IncidentSpectrum:
+    """Energies, directions and entry points of the incident particles of a file.
 
     Arguments:
-        name: What to call the file.
+        name: Name of the file.
         particle: PDG name.
-        incident: Energies, directions and perhaps positions.
+        incident: The particles, thinned out evenly if they are very many.
     """
 
     name: str
@@ -38,7 +43,7 @@ class Primaries:
 
     @property
     def columns(self) -> dict[str, FloatArray]:
-        """What must be distributed alike, in words and numbers, each of shape (n,)."""
+        """Quantities that must be distributed alike, by name, each of shape (n,)."""
         direction = self.incident.direction.astype(np.float64)
         return {
             "energies": self.incident.energy.astype(np.float64),
@@ -46,16 +51,16 @@ class Primaries:
             "directions along y'": direction[:, 1],
         }
 
-    def positions_differ(self, other: Primaries) -> bool:
-        """Whether they enter the detector in places that are spread otherwise."""
+    def positions_differ(self, other: IncidentSpectrum) -> bool:
+        """Whether the entry points are distributed differently."""
         here, there = self.incident.position, other.incident.position
         if here is None or there is None:
             return here is not there
         return not all(kolmogorov_distance(here[:, k], there[:, k])[1] for k in range(3))
 
 
-def read_primaries(file: ShowerFile) -> Primaries:
-    """The primaries of a shower file, evenly thinned out if they are very many.
+def read_incident_spectrum(file: ShowerFile) -> IncidentSpectrum:
+    """Incident particles of a shower file, thinned out evenly if they are very many.
 
     Raises:
         ShowerFileError: If the file is damaged.
@@ -65,15 +70,15 @@ def read_primaries(file: ShowerFile) -> Primaries:
     for start in range(0, len(file), AT_ONCE):
         part = file.incident(slice(start, start + AT_ONCE))
         parts.append(part[np.arange(-start % step, len(part), step)])
-    return Primaries(file.path.name, file.particle, Incident.concatenate(parts))
+    return IncidentSpectrum(file.path.name, file.particle, Incident.concatenate(parts))
 
 
-def check_agreement(generated: Primaries, reference: Primaries) -> list[str]:
-    """Notes on how far the primaries of two samples differ.
+def check_agreement(generated: IncidentSpectrum, reference: IncidentSpectrum) -> list[str]:
+    """Notes on the differences between the incident particles of two samples.
 
     Arguments:
-        generated: Of a model's sample.
-        reference: Of Geant4's.
+        generated: Incident particles of a model's sample.
+        reference: Incident particles of Geant4's.
 
     Raises:
         InputError: If they differ so far that no figure would mean anything.
@@ -105,9 +110,9 @@ def check_agreement(generated: Primaries, reference: Primaries) -> list[str]:
 
 
 def kolmogorov_distance(one: FloatArray, other: FloatArray) -> tuple[float, bool]:
-    """Largest difference of the cumulative distributions, and whether chance explains it.
+    """Kolmogorov distance of two samples, and whether chance explains it.
 
-    Chance does not where it would give as much once in a thousand times.
+    Chance does not explain a distance with a p-value below 0.001.
 
     Example:
         >>> kolmogorov_distance(np.arange(1000.0), np.arange(1000.0) + 5)

@@ -1,4 +1,4 @@
-"""What is looked at in which shower files, decided and refused before anything is."""
+"""Plan of an evaluation: which files can be compared, and which cells are read out of them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from calozoo.evaluation.accumulate import Look
-from calozoo.evaluation.incident_spectra import Primaries, check_agreement, read_primaries
+from calozoo.evaluation.accumulate import FileReadout
+from calozoo.evaluation.incident_spectra import (
+    IncidentSpectrum,
+    check_agreement,
+    read_incident_spectrum,
+)
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import DetectorError, InputError, ShowerFileError
 from calozoo_core.io import ShowerFile
@@ -17,23 +21,23 @@ from calozoo_core.observables import LEVELS
 from calozoo_core.strict_model import StrictModel
 from calozoo_core.weights import sha256
 
-__all__ = ["Plan", "Sample", "is_geant4", "plan_evaluation"]
+__all__ = ["EvaluationPlan", "SampleRecord", "is_geant4", "plan_evaluation"]
 
 
-class Sample(StrictModel):
-    """A shower file, as it was when it was looked at.
+class SampleRecord(StrictModel):
+    """Record of a shower file that was evaluated.
 
     Arguments:
-        file: Its name.
-        sha256: Of its bytes.
-        n_showers: Showers in it.
-        generator: Who made them.
-        seed: The seed they were made with.
-        particle: PDG name of the primaries.
-        representation: How finely deposits are merged.
-        detector: The detector they were made for.
-        cells: Where their cells came from: "hits" in the file, points "placed" into the readout, or
-            points "merged" into cells of a detector without gaps.
+        file: Name of the file.
+        sha256: Hash of the file.
+        n_showers: Number of showers.
+        generator: Generator of the showers.
+        seed: Seed of the generation.
+        particle: PDG name of the incident particles.
+        representation: Representation of the points.
+        detector: Detector the showers were made for.
+        cells: Source of the cells: "hits" in the file, points "placed" into the readout, or points
+            "merged" into cells of a detector without gaps.
     """
 
     file: str
@@ -48,38 +52,38 @@ class Sample(StrictModel):
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is looked at.
+class EvaluationPlan:
+    """Plan of an evaluation.
 
     Arguments:
-        generated: The models' samples.
-        reference: Geant4's.
-        looks: How each file is looked at, the reference last.
-        notes: What a reader should know, for each generated sample.
+        generated: Records of the models' samples.
+        reference: Record of the reference.
+        readouts: Readout of each file, the reference last.
+        notes: Remarks for the reader, for each generated sample.
     """
 
-    generated: tuple[Sample, ...]
-    reference: Sample
-    looks: tuple[Look, ...]
+    generated: tuple[SampleRecord, ...]
+    reference: SampleRecord
+    readouts: tuple[FileReadout, ...]
     notes: tuple[tuple[str, ...], ...]
 
 
 def plan_evaluation(
     generated: Sequence[Path], reference: Path, place: str | None, threshold_mev: float, seed: int
-) -> Plan:
-    """Open the files, see whether they can be compared, and decide whose cells are looked at.
+) -> EvaluationPlan:
+    """Plan the evaluation of some files: check that they can be compared, and choose the readout.
 
     Arguments:
         generated: Shower files of models.
-        reference: One of Geant4.
-        place: Detector into which all are put, if anybody said.
-        threshold_mev: Cells with less are left out.
-        seed: Of the grids of cells, where there is no detector with gaps.
+        reference: Shower file of Geant4.
+        place: Detector that all showers are placed into; None to choose it by the files.
+        threshold_mev: Energy below which cells are left out.
+        seed: Seed of the grids of cells, where there is no detector with gaps.
 
     Raises:
         ShowerFileError: If a file is missing, damaged or empty.
         DetectorError: If the detectors cannot be compared, or there is no such detector.
-        InputError: If the primaries differ, or the files seem to be swapped.
+        InputError: If the incident particles differ, or the files seem to be swapped.
     """
     with ExitStack() as opened:
         files = [opened.enter_context(ShowerFile(path)) for path in (*generated, reference)]
@@ -87,22 +91,22 @@ def plan_evaluation(
             if len(file) == 0:
                 msg = f"{file.path} holds no showers; make it again."
                 raise ShowerFileError(msg)
-        *mine, truth = files
-        for file in mine:
-            _check_order(file, truth)
+        for file in files[:-1]:
+            _check_order(file, files[-1])
         readout = _readout(files, None if place is None else load_detector(place))
-        looks = [_look(file, readout, threshold_mev, seed, place) for file in files]
-        *looks, last = _with_levels(looks, files)
-        primaries = [read_primaries(file) for file in files]
-        samples = [_sample(file, look) for file, look in zip(files, [*looks, last], strict=True)]
+        readouts = _with_levels(
+            [_file_readout(file, readout, threshold_mev, seed, place) for file in files], files
+        )
+        spectra = [read_incident_spectrum(file) for file in files]
+        records = [_record(file, one) for file, one in zip(files, readouts, strict=True)]
     notes = [
         (
-            *check_agreement(one, primaries[-1]),
-            *_remarks(one, sample, samples[-1], primaries[-1], is_placed=readout is not None),
+            *check_agreement(spectrum, spectra[-1]),
+            *_remarks(spectrum, record, records[-1], spectra[-1], is_placed=readout is not None),
         )
-        for one, sample in zip(primaries[:-1], samples[:-1], strict=True)
+        for spectrum, record in zip(spectra[:-1], records[:-1], strict=True)
     ]
-    return Plan(tuple(samples[:-1]), samples[-1], (*looks, last), tuple(notes))
+    return EvaluationPlan(tuple(records[:-1]), records[-1], tuple(readouts), tuple(notes))
 
 
 def _check_order(generated: ShowerFile, reference: ShowerFile) -> None:
@@ -115,12 +119,12 @@ def _check_order(generated: ShowerFile, reference: ShowerFile) -> None:
 
 
 def is_geant4(generator: str) -> bool:
-    """Whether these showers are the truth that others are measured against."""
+    """Whether a generator, by its name, is Geant4."""
     return generator.partition(".")[0].partition(" ")[0].lower() == "geant4"
 
 
 def _readout(files: Sequence[ShowerFile], place: Detector | None) -> Detector | None:
-    """Whose cells are looked at; None for cells without gaps."""
+    """Detector whose cells are read out; None for cells without gaps."""
     if place is not None:
         return place
     with_hits = {file.hits_detector for file in files}
@@ -139,13 +143,13 @@ def _readout(files: Sequence[ShowerFile], place: Detector | None) -> Detector | 
     return None
 
 
-def _look(
+def _file_readout(
     file: ShowerFile,
     readout: Detector | None,
     threshold_mev: float,
     seed: int,
     place: str | None,
-) -> Look:
+) -> FileReadout:
     name = None if readout is None else readout.name
     # A detector of one's own is known by the file it was read from only.
     own = readout if readout is not None and file.detector == name else None
@@ -161,7 +165,7 @@ def _look(
             f"--place {name}."
         )
         raise InputError(msg)
-    return Look(
+    return FileReadout(
         path=file.path,
         detector=own or load_detector(file.detector),
         readout=readout,
@@ -171,19 +175,19 @@ def _look(
     )
 
 
-def _with_levels(looks: Sequence[Look], files: Sequence[ShowerFile]) -> list[Look]:
-    """Points are looked at only where both sides have the same ones."""
-    kinds = [(file.representation, file.detector) for file in files]
-    *mine, theirs = [
-        replace(look, levels=LEVELS if kind == kinds[-1] else LEVELS[1:])
-        for look, kind in zip(looks, kinds, strict=True)
+def _with_levels(readouts: Sequence[FileReadout], files: Sequence[ShowerFile]) -> list[FileReadout]:
+    """Readouts with the points of those files that have the same points as the reference."""
+    *kinds, of_reference = [(file.representation, file.detector) for file in files]
+    have_points = [kind == of_reference for kind in kinds]
+    return [
+        replace(readout, levels=LEVELS if has_points else LEVELS[1:])
+        for readout, has_points in zip(readouts, [*have_points, any(have_points)], strict=True)
     ]
-    return [*mine, theirs if kinds[-1] in kinds[:-1] else replace(theirs, levels=LEVELS[1:])]
 
 
-def _sample(file: ShowerFile, look: Look) -> Sample:
-    cells: Literal["hits", "placed", "merged"] = "merged" if look.readout is None else "placed"
-    return Sample(
+def _record(file: ShowerFile, readout: FileReadout) -> SampleRecord:
+    cells: Literal["hits", "placed", "merged"] = "merged" if readout.readout is None else "placed"
+    return SampleRecord(
         file=file.path.name,
         sha256=sha256(file.path),
         n_showers=len(file),
@@ -192,21 +196,26 @@ def _sample(file: ShowerFile, look: Look) -> Sample:
         particle=file.particle,
         representation=file.representation,
         detector=file.detector,
-        cells="hits" if look.use_hits else cells,
+        cells="hits" if readout.use_hits else cells,
     )
 
 
 def _remarks(
-    mine: Primaries, sample: Sample, reference: Sample, theirs: Primaries, *, is_placed: bool
+    spectrum: IncidentSpectrum,
+    record: SampleRecord,
+    reference: SampleRecord,
+    of_reference: IncidentSpectrum,
+    *,
+    is_placed: bool,
 ) -> list[str]:
     remarks = []
     if not is_geant4(reference.generator):
         remarks.append(f"The reference was made by {reference.generator}, not by Geant4.")
-    if sample.sha256 == reference.sha256:
-        remarks.append(f"{sample.file} and {reference.file} are the same file.")
-    if is_placed and mine.positions_differ(theirs):
+    if record.sha256 == reference.sha256:
+        remarks.append(f"{record.file} and {reference.file} are the same file.")
+    if is_placed and spectrum.positions_differ(of_reference):
         remarks.append(
-            f"The showers of {sample.file} enter elsewhere than those of {reference.file}; gaps "
+            f"The showers of {record.file} enter elsewhere than those of {reference.file}; gaps "
             "may lie differently in them."
         )
     return remarks
