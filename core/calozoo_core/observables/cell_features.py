@@ -213,7 +213,7 @@ def _neighbours(cells: Deposits, radius_cells: FloatArray) -> FloatArray:
 
     def by_ring(values: NDArray[np.floating] | NDArray[np.bool_]) -> FloatArray:
         summed = np.bincount(index, values.astype(np.float64), minlength=n * rings)
-        return summed.reshape(n, rings)
+        return np.asarray(summed.reshape(n, rings), dtype=np.float64)
 
     number = by_ring(np.ones(len(key)))
     return np.concatenate(
