@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from calozoo_core.errors import CalozooError
@@ -19,7 +20,7 @@ from calozoo_gan3d.config import GridConfig, preset
 from calozoo_gan3d.grid import fill
 from calozoo_gan3d.point_tables import fitted_tables
 from calozoo_gan3d.points import QUANTILES, SPLIT, scatter
-from calozoo_gan3d.training_data import Upright, upright
+from calozoo_gan3d.training_data import UprightPoints, upright_points
 
 __all__ = ["GRIDS", "GridLoss", "grid_loss"]
 
@@ -50,7 +51,7 @@ class GridLoss(NamedTuple):
     measured: float
 
 
-def grid_loss(points: Upright, n: int, grid: GridConfig) -> GridLoss:
+def grid_loss(points: UprightPoints, n: int, grid: GridConfig) -> GridLoss:
     """The losses of a grid; point tables come from the first half of the showers.
 
     Arguments:
@@ -59,8 +60,8 @@ def grid_loss(points: Upright, n: int, grid: GridConfig) -> GridLoss:
         grid: The voxels.
     """
     tables = fitted_tables(_rows(points, 0, n // 2), n // 2, grid)
-    parts = np.repeat(np.arange(SPLIT**2), QUANTILES // SPLIT**2).astype(np.uint8)
-    uniform = tables._replace(inside=np.broadcast_to(parts, tables.inside.shape))
+    parts = torch.arange(SPLIT**2, dtype=torch.uint8).repeat_interleave(QUANTILES // SPLIT**2)
+    uniform = tables._replace(inside=parts.expand(tables.inside.shape))
     tested, number = _rows(points, n // 2, n), n - n // 2
     voxels = fill(tested.x, tested.y, tested.layer, tested.energy, tested.shower, number, grid)
     truth = _radial_profile(tested.x, tested.y, tested.energy)
@@ -70,13 +71,18 @@ def grid_loss(points: Upright, n: int, grid: GridConfig) -> GridLoss:
         distances.append(js_divergence(_radial_profile(drawn.x, drawn.y, drawn.energy), truth))
     total = tested.energy.sum(dtype=np.float64)
     lost = 1 - float(voxels.energy.sum(dtype=np.float64) / total)
-    return GridLoss(len(voxels.index) / number, lost, *distances)
+    return GridLoss(len(voxels.voxel) / number, lost, *distances)
 
 
-def _rows(points: Upright, first: int, end: int) -> Upright:
+def _rows(points: UprightPoints, first: int, end: int) -> UprightPoints:
     selected = (points.shower >= first) & (points.shower < end)
-    columns = (points.x, points.y, points.layer, points.energy)
-    return Upright(*(column[selected] for column in columns), points.shower[selected] - first)
+    return UprightPoints(
+        points.x[selected],
+        points.y[selected],
+        points.layer[selected],
+        points.energy[selected],
+        points.shower[selected] - first,
+    )
 
 
 def _radial_profile(
@@ -96,7 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
         showers = read_sample(options.data, "val")
     except CalozooError as error:
         sys.exit(str(error))
-    points = upright(showers, 1)
+    points = upright_points(showers, 1)
     rows = []
     for name, grid in GRIDS.items():
         loss = grid_loss(points, len(showers), grid)

@@ -1,4 +1,4 @@
-"""The trained flows as generation uses them: from noise to energies, cells and sub-cells."""
+"""Generation of the cells of a layer by the trained flow: from noise to energies."""
 
 from __future__ import annotations
 
@@ -18,106 +18,28 @@ from calozoo_convl2lflows.cells import (
     SLOPE,
     CellFlow,
     CellFlows,
-    present,
 )
 from calozoo_convl2lflows.config import GridConfig
-from calozoo_convl2lflows.layer_energies import FLOOR_MEV as LAYER_FLOOR_MEV
-from calozoo_convl2lflows.layer_energies import PRIMARY_FEATURES, LayerEnergies
-from calozoo_convl2lflows.numpy_densities import (
-    Array,
-    Double,
-    PlainDensity,
-    linear,
-    logistic,
-    normal_quantile,
-    sigmoid,
-    silu,
-)
+from calozoo_convl2lflows.hurdle import NumpyDensity, logistic, normal_quantile, sigmoid
+from calozoo_core.nn.numpy_mlp import linear, silu
+from calozoo_core.typing import Float32Array, FloatArray
 
-__all__ = ["CellSampler", "EnergySampler"]
-
-
-class EnergySampler:
-    """What `LayerEnergies.sample` computes, on arrays.
-
-    Arguments:
-        flow: The trained flow; its weights are copied.
-    """
-
-    def __init__(self, flow: LayerEnergies) -> None:
-        self.layers = flow.layers
-        self._hidden = [linear(flow.net[i]) for i in (0, 2, 4)]
-        self._logit = linear(flow.logit)
-        self._density = PlainDensity(flow.density)
-
-    def __call__(self, streams: Sequence[np.random.Generator], primary: Tensor) -> Tensor:
-        """Energies of the layers, in MeV, shape (n, layers).
-
-        Arguments:
-            streams: The noise of each shower.
-            primary: Features of the primaries, shape (n, 7).
-        """
-        noise = np.stack([random.random(self.layers) for random in streams])
-        return torch.from_numpy(self.energies(noise, primary.cpu().numpy()))
-
-    def energies(self, noise: Double, primary: Array) -> Array:
-        """The same from given noise.
-
-        Arguments:
-            noise: Uniform in (0, 1), shape (n, layers).
-            primary: Features of the primaries, shape (n, 7).
-        """
-        n, layers = len(primary), self.layers
-        weight, bias = self._hidden[0]
-        of_primary, of_before, of_which, of_summary = np.split(
-            weight, [PRIMARY_FEATURES, PRIMARY_FEATURES + layers, PRIMARY_FEATURES + 2 * layers]
-        )
-        start = primary @ of_primary + bias
-        scale = np.exp(primary[:, 0] * np.float32(1.5) + np.float32(3.5)) * np.float32(24)
-        energy, logs = np.zeros((2, n, layers), np.float32)
-        total, moment = np.zeros((2, n), np.float32)
-        summary = np.zeros((n, 3), np.float32)
-        for layer in range(layers):
-            x = start + of_which[layer]
-            if layer:
-                x += logs[:, layer - 1 :: -1] @ of_before[:layer]
-                summary[:, 0] = np.log1p(total / np.float32(LAYER_FLOOR_MEV)) / 4
-                summary[:, 1] = total / scale
-                centre = moment / np.maximum(total, np.float32(1e-3))
-                summary[:, 2] = (layer - centre) / layers * (total > 0)
-                x += summary @ of_summary
-            x = silu(x)
-            for inner, inner_bias in self._hidden[1:]:
-                x = x @ inner
-                x += inner_bias
-                x = silu(x)
-            logit = (x @ self._logit[0] + self._logit[1])[:, 0].astype(np.float64)
-            hit = noise[:, layer] > sigmoid(-logit)
-            if not hit.any():
-                continue
-            share = 1 - (1 - noise[hit, layer]) / sigmoid(logit[hit])
-            value = self._density(normal_quantile(share), x[hit])
-            drawn = np.expm1(np.clip(value, 1e-3, 14.0)) * np.float32(LAYER_FLOOR_MEV)
-            energy[hit, layer] = drawn
-            logs[hit, layer] = np.log1p(drawn / np.float32(LAYER_FLOOR_MEV)) / 4
-            total[hit] += drawn
-            moment[hit] += drawn * layer
-        return energy
+__all__ = ["CellSampler"]
 
 
 class CellSampler:
-    """Fills the cells of whole showers, layer after layer.
+    """Generation of the cells of whole showers, layer after layer.
 
-    The convolutions are torch's; what happens where there is energy is numpy's.
+    Convolutions are computed by torch, deposits by numpy.
 
     Arguments:
-        flows: The trained flows.
+        flows: Trained flows.
         grid: The grid.
     """
 
     def __init__(self, flows: CellFlows, grid: GridConfig) -> None:
         self.grid, self.flows = grid, flows
-        self._parts = [_Folded(flow) for flow in flows.flows if isinstance(flow, CellFlow)]
+        self._samplers = [_LayerSampler(flow) for flow in flows.flows if isinstance(flow, CellFlow)]
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -127,11 +49,11 @@ class CellSampler:
 
     def __call__(
         self, streams: Sequence[np.random.Generator], primary: Tensor, energies: Tensor
-    ) -> Array:
+    ) -> Float32Array:
         """Energies of the cells, in MeV, shape (n, layers, cells, cells).
 
         Arguments:
-            streams: The noise of each shower.
+            streams: Random stream of each shower.
             primary: Features of the primaries, shape (n, 7).
             energies: Energies of the layers, in MeV, shape (n, layers).
         """
@@ -139,8 +61,8 @@ class CellSampler:
         logits = np.stack([logistic(random.random(shape)) for random in streams])
         return self.cells(logits, primary, energies)
 
-    def cells(self, logits: Array, primary: Tensor, energies: Tensor) -> Array:
-        """The same from given noise.
+    def cells(self, logits: Float32Array, primary: Tensor, energies: Tensor) -> Float32Array:
+        """Energies of the cells from noise, in MeV, shape (n, layers, cells, cells).
 
         Arguments:
             logits: Logits of uniform noise, shape (n, layers, 4, half, half): the couplings of a
@@ -151,112 +73,123 @@ class CellSampler:
         n, layers, half = len(primary), self.grid.layers, self.grid.cells // 2
         previous = self.flows.of(0).config.previous
         maps = torch.zeros(n, (layers + previous) * PHASES, half, half)
-        view = maps.numpy().reshape(n, layers + previous, PHASES, half, half)
+        map_array = maps.numpy().reshape(n, layers + previous, PHASES, half, half)
         cells = np.zeros((n, layers, PHASES, half, half), np.float32)
-        wanted = energies.cpu().numpy()
-        conditions = [part.flow.context.of_all(primary, energies) for part in self._parts]
+        layer_energy = energies.cpu().numpy()
+        conditions = [
+            sampler.flow.context.all_layers(primary, energies) for sampler in self._samplers
+        ]
         for layer in range(layers):
-            rows = np.flatnonzero(wanted[:, layer] > 0)
+            rows = np.flatnonzero(layer_energy[:, layer] > 0)
             if len(rows) == 0:
                 continue
-            part = self._parts[0 if self.flows.shared else layer]
-            every = len(rows) == n
-            index = slice(None) if every else torch.from_numpy(rows)
+            sampler = self._samplers[0 if self.flows.shared else layer]
+            index = slice(None) if len(rows) == n else torch.from_numpy(rows)
             before = maps[index, layer * PHASES : (layer + previous) * PHASES]
-            own = wanted[rows, layer]
+            own = layer_energy[rows, layer]
             condition = conditions[0 if self.flows.shared else layer][rows, layer]
-            filled, seen = part(logits[rows, layer], before, condition, own)
+            filled, filled_maps = sampler(logits[rows, layer], before, condition, own)
             cells[rows, layer] = filled
-            view[rows, layer + previous] = seen
+            map_array[rows, layer + previous] = filled_maps
         blocks = np.empty((n, layers, half, 2, half, 2), np.float32)
         for phase, place in enumerate(ORDER):
             blocks[:, :, :, place // 2, :, place % 2] = cells[:, :, phase]
         return blocks.reshape(n, layers, 2 * half, 2 * half)
 
 
-class _Folded:
-    """One `CellFlow`, its weights cut into the parts of its couplings."""
+class _LayerSampler:
+    """Generation of the cells of one layer, with the weights split into those of each coupling."""
 
     def __init__(self, flow: CellFlow) -> None:
         self.flow = flow
         hidden = flow.config.hidden
+        assert flow.last.bias is not None
+        assert flow.logit.bias is not None
         self.parts = [slice(k * hidden, (k + 1) * hidden) for k in range(PHASES)]
         self.near = [flow.near.weight[part, :k].contiguous() for k, part in enumerate(self.parts)]
         self.last = [
-            (flow.last.weight[p].contiguous(), present(flow.last.bias)[p].contiguous())
-            for p in self.parts
+            (flow.last.weight[part].contiguous(), flow.last.bias[part].contiguous())
+            for part in self.parts
         ]
         self.logit = [
-            (flow.logit.weight[k : k + 1], present(flow.logit.bias)[k : k + 1])
-            for k in range(PHASES)
+            (flow.logit.weight[k : k + 1], flow.logit.bias[k : k + 1]) for k in range(PHASES)
         ]
         self.left = [linear(layer) for layer in flow.left]
         self.at_hit = linear(flow.at_hit[0])
-        self.density = PlainDensity(flow.density)
-        # The layers before lie in memory with the nearest last; the flow wants it first.
+        self.density = NumpyDensity(flow.density)
+        # The nearest of the layers before is the last one in memory; the flow has it first.
         weight = torch.unflatten(flow.first.weight, 1, (-1, PHASES)).flip(1).flatten(1, 2)
         self.first = weight.contiguous()
 
     def __call__(
-        self, logits: Array, before: Tensor, condition: Tensor, own: Array
-    ) -> tuple[Array, Array]:
+        self, logits: Float32Array, before: Tensor, condition: Tensor, layer_energy: Float32Array
+    ) -> tuple[Float32Array, Float32Array]:
         """Energies of the cells of a layer, and their maps, shapes (n, 4, half, half).
 
         Arguments:
             logits: Logits of the noise, shape (n, 4, half, half).
             before: Maps of the layers before, shape (n, previous * 4, half, half).
-            condition: From the context network, shape (n, condition).
-            own: Energy of the layer, in MeV, shape (n,).
+            condition: Context vector, shape (n, condition).
+            layer_energy: Energy of the layer, in MeV, shape (n,).
         """
-        flow = self.flow
-        known = flow.known(before, condition, self.first)
-        seen = condition.numpy()
+        hidden = self.flow.previous_layers(before, condition, self.first)
+        context = condition.numpy()
         n, half = len(logits), logits.shape[-1]
         energy = np.zeros((n, PHASES, half, half), np.float32)
         maps = torch.zeros(n, PHASES, half, half)
-        view = maps.numpy()
-        margin = np.empty_like(energy)
+        map_array = maps.numpy()
+        excesses = np.empty_like(energy)
         used = np.zeros(n, np.float32)
         for phase, part in enumerate(self.parts):
-            left = np.maximum(own - used, 0)
-            features = np.empty((n, seen.shape[1] + 2), np.float32)
-            features[:, :-2] = seen
-            features[:, -2] = np.log1p(left / np.float32(FLOOR_MEV)) / 4
-            features[:, -1] = left / np.maximum(own, np.float32(1e-3))
+            remaining = np.maximum(layer_energy - used, 0)
+            features = np.empty((n, context.shape[1] + 2), np.float32)
+            features[:, :-2] = context
+            features[:, -2] = np.log1p(remaining / np.float32(FLOOR_MEV)) / 4
+            features[:, -1] = remaining / np.maximum(layer_energy, np.float32(1e-3))
             weight, bias = self.left[phase]
-            added = torch.from_numpy(features @ weight + bias)[..., None, None]
-            x = known[:, part] + added
+            x = hidden[:, part] + torch.from_numpy(features @ weight + bias)[..., None, None]
             if phase:
                 x += conv2d(maps[:, :phase], self.near[phase], padding=1)
             x = leaky_relu_(conv2d(leaky_relu_(x, SLOPE), *self.last[phase]), SLOPE)
             logit = conv2d(x, *self.logit[phase])[:, 0].numpy()
-            above = np.add(logit, logits[:, phase], out=margin[:, phase])
-            image, row, column = np.nonzero(above > 0)
+            excess = np.add(logit, logits[:, phase], out=excesses[:, phase])
+            image, row, column = np.nonzero(excess > 0)
             if len(image) == 0:
                 continue
-            at = x.numpy()[image, :, row, column]
-            value = self._values(at, logit[image, row, column], above[image, row, column])
-            view[image, phase, row, column] = value / 2
-            drawn = np.expm1(value) * np.float32(FLOOR_MEV)
-            energy[image, phase, row, column] = drawn
-            used += np.bincount(image, drawn, minlength=n).astype(np.float32)
-        energy = _scaled(energy, margin, own, used)
+            at_hit = x.numpy()[image, :, row, column]
+            value = self._values(at_hit, logit[image, row, column], excess[image, row, column])
+            map_array[image, phase, row, column] = value / 2
+            deposit = np.expm1(value) * np.float32(FLOOR_MEV)
+            energy[image, phase, row, column] = deposit
+            used += np.bincount(image, deposit, minlength=n).astype(np.float32)
+        energy = _scaled(energy, excesses, layer_energy, used)
         return energy, np.log1p(energy / np.float32(FLOOR_MEV)) / 2
 
-    def _values(self, features: Array, logit: Array, above: Array) -> Array:
-        chance = logit.astype(np.float64)
+    def _values(
+        self, features: Float32Array, logit: Float32Array, excess: Float32Array
+    ) -> Float32Array:
+        """Logarithmic deposits of cells that are hit, shape (n,).
+
+        Arguments:
+            features: Hidden features, shape (n, hidden).
+            logit: Logits of a hit.
+            excess: Sums of the logits and the logistic noise.
+        """
+        double: FloatArray = logit.astype(np.float64)
         # 1 - (1 - u) / p, where u is the noise and p the probability of a hit.
-        share = 1 - sigmoid(chance - above) / sigmoid(chance)
+        probability = 1 - sigmoid(double - excess) / sigmoid(double)
         weight, bias = self.at_hit
-        value = self.density(normal_quantile(share), silu(features @ weight + bias))
-        clipped: Array = np.minimum(np.maximum(value, LEAST), LARGEST)
+        value = self.density(normal_quantile(probability), silu(features @ weight + bias))
+        clipped: Float32Array = np.minimum(np.maximum(value, LEAST), LARGEST)
         return clipped
 
 
-def _scaled(energy: Array, margin: Array, own: Array, total: Array) -> Array:
-    """Deposits that add up to the energy of their layer; at least one in each."""
+def _scaled(
+    energy: Float32Array, excesses: Float32Array, layer_energy: Float32Array, total: Float32Array
+) -> Float32Array:
+    """Deposits scaled to the energy of their layer; if none is hit, one cell has all of it."""
     for image in np.flatnonzero(total <= 0):
-        energy[image].flat[margin[image].argmax()] = 1
+        energy[image].flat[excesses[image].argmax()] = 1
         total[image] = 1
-    energy *= (own / total)[:, None, None, None]
+    energy *= (layer_energy / total)[:, None, None, None]
     return energy

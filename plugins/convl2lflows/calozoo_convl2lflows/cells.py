@@ -1,4 +1,4 @@
-"""The cells of a layer, given the layers before it: a convolutional flow in four couplings."""
+"""Convolutional flow of the cells of a layer, given the layers before it."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, leaky_relu, pixel_unshuffle
 
 from calozoo_convl2lflows.config import CellsConfig, GridConfig
-from calozoo_convl2lflows.context import LayerContext
 from calozoo_convl2lflows.hurdle import Density, hurdle_log_prob, hurdle_noise, log_deposit
+from calozoo_convl2lflows.layer_energies import LayerContext
 
-__all__ = ["CellFlow", "CellFlows", "cell_map", "present"]
+__all__ = ["CellFlow", "CellFlows", "log_energy_map"]
 
 FLOOR_MEV = 0.03
 PHASES = 4
-#: Of the four cells of a block of 2 x 2: the first, the one diagonal to it, the two between.
 ORDER = (0, 3, 1, 2)
+"""Order of the couplings in a block of 2 x 2 cells: two diagonal cells, then the others."""
 SLOPE = 0.1
 LEAST, LARGEST = 0.03, 8.5
-"""A deposit e stays within these bounds of ln(1 + e / 0.03 MeV)."""
+"""Bounds of ln(1 + e / 0.03 MeV) of a deposit e."""
 
 
-def cell_map(energy: Tensor) -> Tensor:
-    """What the networks see of deposits: 0 for nothing, about 1 for a minimum-ionising particle."""
+def log_energy_map(energy: Tensor) -> Tensor:
+    """Deposits as inputs of networks: 0 if empty, about 1 for a minimum-ionising particle."""
     return log_deposit(energy, FLOOR_MEV) / 2
 
 
 class CellFlow(nn.Module):
-    r"""Fills the cells of one layer.
+    r"""Flow of the cells of one layer.
 
-    A layer is squeezed into four channels of half its width. Each channel is one coupling: whether
+    A layer is squeezed into four channels of half its width. Each channel is one coupling: which of
     its cells are hit, and with which energy, given the layers before, the channels before, and the
-    energy that is left of the layer's. Where a cell is empty its noise is uniform below the hurdle
-    (`hurdle.to_share`), so nothing has to be cut away afterwards, and splines are computed only
+    remaining energy of the layer. The noise of an empty cell is uniform below the hurdle
+    (`hurdle.hurdle_noise`), so no threshold is needed afterwards, and splines are computed only
     where there is energy.
 
     References:
@@ -43,12 +43,14 @@ class CellFlow(nn.Module):
         config: Sizes.
     """
 
+    earlier_phases: Tensor
+
     def __init__(self, grid: GridConfig, config: CellsConfig) -> None:
         super().__init__()
         self.config, half = config, grid.cells // 2
         width, hidden = config.width, config.hidden
         self.context = LayerContext(grid.layers, config.condition)
-        self.maps = nn.Parameter(_first_maps(config.maps, half))
+        self.maps = nn.Parameter(_initial_maps(config.maps, half))
         self.mix = nn.Linear(config.condition, width * config.maps)
         self.gate = nn.Linear(config.condition, width)
         self.first = nn.Conv2d(PHASES * config.previous, width, 3, padding=1)
@@ -61,32 +63,31 @@ class CellFlow(nn.Module):
         self.logit = nn.Conv2d(PHASES * hidden, PHASES, 1, groups=PHASES)
         self.at_hit = nn.Sequential(nn.Linear(hidden, 64), nn.SiLU())
         self.density = Density(64, config.bins, mean=2.2, std=1.2)
-        nn.init.constant_(present(self.logit.bias), -3.0)  # one cell in twenty is hit
-        seen = torch.zeros(PHASES, hidden, PHASES, 1, 1)
+        assert self.logit.bias is not None
+        nn.init.constant_(self.logit.bias, -3.0)  # one cell in twenty is hit
+        mask = torch.zeros(PHASES, hidden, PHASES, 1, 1)
         for phase in range(PHASES):
-            seen[phase, :, :phase] = 1
-        self.register_buffer("seen", seen.flatten(0, 1), persistent=False)
-
-    seen: Tensor
+            mask[phase, :, :phase] = 1
+        self.register_buffer("earlier_phases", mask.flatten(0, 1), persistent=False)
 
     def log_prob(
         self, energy: Tensor, before: Tensor, primary: Tensor, energies: Tensor, layer: Tensor
     ) -> Tensor:
-        """Log-density of ln(1 + e / 0.03 MeV), and of which cells are empty, shape (n,).
+        """Log-density of ln(1 + e / 0.03 MeV) and of the empty cells, shape (n,).
 
         Arguments:
             energy: Energies of the cells, in MeV, shape (n, cells, cells).
             before: Maps of the layers before, the nearest first, shape (n, previous, cells, cells).
             primary: Features of the primaries, shape (n, 7).
             energies: Energies of all layers, in MeV, shape (n, layers).
-            layer: Which layer it is, shape (n,).
+            layer: Index of the layer, shape (n,).
         """
-        known, logit, phases = self._given(energy, before, primary, energies, layer)
-        hit = phases > 0
-        value = log_deposit(phases[hit], FLOOR_MEV)
-        density = self.density.log_prob(value, self.at_hit(known[hit].float()))
-        total = hurdle_log_prob(logit, hit).flatten(1).sum(dim=1)
-        return total.index_add(0, hit.nonzero()[:, 0], density)
+        hidden, logit, phases = self._features(energy, before, primary, energies, layer)
+        is_hit = phases > 0
+        value = log_deposit(phases[is_hit], FLOOR_MEV)
+        density = self.density.log_prob(value, self.at_hit(hidden[is_hit].float()))
+        total = hurdle_log_prob(logit, is_hit).flatten(1).sum(dim=1)
+        return total.index_add(0, is_hit.nonzero()[:, 0], density)
 
     def to_noise(
         self,
@@ -95,9 +96,9 @@ class CellFlow(nn.Module):
         primary: Tensor,
         energies: Tensor,
         layer: Tensor,
-        inside: Tensor,
+        fraction: Tensor,
     ) -> Tensor:
-        """The noise behind the cells of a layer, uniform in (0, 1), shape (n, 4, half, half).
+        """Noise of the cells of a layer, uniform in (0, 1), shape (n, 4, half, half).
 
         Arguments:
             energy: As in `log_prob`.
@@ -105,34 +106,43 @@ class CellFlow(nn.Module):
             primary: As in `log_prob`.
             energies: As in `log_prob`.
             layer: As in `log_prob`.
-            inside: Where below the hurdle the noise of empty cells lies, (n, 4, half, half).
+            fraction: Position of empty cells below the hurdle, in (0, 1), shape
+                (n, 4, half, half).
         """
-        known, logit, phases = self._given(energy, before, primary, energies, layer)
-        hit = phases > 0
-        value = log_deposit(phases[hit], FLOOR_MEV)
-        normal, _ = self.density.to_noise(value, self.at_hit(known[hit]))
-        return hurdle_noise(logit, hit, normal, inside)
+        hidden, logit, phases = self._features(energy, before, primary, energies, layer)
+        is_hit = phases > 0
+        value = log_deposit(phases[is_hit], FLOOR_MEV)
+        normal, _ = self.density.to_noise(value, self.at_hit(hidden[is_hit]))
+        return hurdle_noise(logit, is_hit, normal, fraction)
 
-    def _given(
+    def _features(
         self, energy: Tensor, before: Tensor, primary: Tensor, energies: Tensor, layer: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """What each coupling knows of its cells, their logits, and the cells, phase by phase."""
+        """Hidden features of each coupling, logits of a hit, and cells, by phase."""
         phases = _squeeze(energy[:, None])
         condition = self.context(primary, energies, layer)
-        known = self.known(_squeeze(before), condition)
-        known = known + conv2d(cell_map(phases), self.near.weight * self.seen, padding=1)
-        known = known + self._left(phases, condition, energies, layer)[..., None, None]
-        known = leaky_relu(self.last(leaky_relu(known, SLOPE)), SLOPE)
-        by_phase = torch.unflatten(known, 1, (PHASES, -1)).movedim(2, 4)
-        return by_phase, self.logit(known).float(), phases
+        hidden = self.previous_layers(_squeeze(before), condition)
+        near = self.near.weight * self.earlier_phases
+        hidden = hidden + conv2d(log_energy_map(phases), near, padding=1)
+        hidden = (
+            hidden + self._remaining_energy(phases, condition, energies, layer)[..., None, None]
+        )
+        hidden = leaky_relu(self.last(leaky_relu(hidden, SLOPE)), SLOPE)
+        by_phase = torch.unflatten(hidden, 1, (PHASES, -1)).movedim(2, 4)
+        return by_phase, self.logit(hidden).float(), phases
 
-    def known(self, before: Tensor, condition: Tensor, weight: Tensor | None = None) -> Tensor:
-        """What the layers before say of each block of cells, for each coupling.
+    def previous_layers(
+        self, before: Tensor, condition: Tensor, weight: Tensor | None = None
+    ) -> Tensor:
+        """Hidden features from the layers before, of each block of cells and each coupling.
 
         Arguments:
             before: Maps of the layers before, squeezed, shape (n, previous * 4, half, half).
-            condition: From the context network, shape (n, condition).
-            weight: Of the first convolution, where the layers before come in another order.
+            condition: Context vector, shape (n, condition).
+            weight: Weight of the first convolution for another order of the layers before.
+
+        Returns:
+            Shape (n, 4 * hidden, half, half).
         """
         weight = self.first.weight if weight is None else weight
         mix = self.mix(condition).view(len(condition), self.config.width, -1)
@@ -142,27 +152,31 @@ class CellFlow(nn.Module):
         x = leaky_relu(x * gate + place, SLOPE)
         x = leaky_relu(self.second(x), SLOPE)
         x = leaky_relu(self.third(x), SLOPE)
-        known: Tensor = self.spread(x)
-        return known
+        hidden: Tensor = self.spread(x)
+        return hidden
 
-    def _left(self, phases: Tensor, condition: Tensor, energies: Tensor, layer: Tensor) -> Tensor:
+    def _remaining_energy(
+        self, phases: Tensor, condition: Tensor, energies: Tensor, layer: Tensor
+    ) -> Tensor:
+        """Hidden features from the remaining energy of the layer, shape (n, 4 * hidden)."""
         own = energies.gather(1, layer[:, None])
         sums = phases.sum(dim=(2, 3)).cumsum(dim=1)
         used = torch.cat([torch.zeros_like(own), sums[:, :-1]], dim=1)
-        return torch.cat(
-            [self._left_of(k, used[:, k : k + 1], own, condition) for k in range(PHASES)], dim=1
+        remaining = (own - used).clamp(min=0)
+        energy = torch.stack(
+            [log_energy_map(remaining) / 2, remaining / own.clamp(min=1e-3)], dim=2
         )
-
-    def _left_of(self, phase: int, used: Tensor, own: Tensor, condition: Tensor) -> Tensor:
-        """What the energy that is left of a layer's adds to the network of one coupling."""
-        left = (own - used).clamp(min=0)
-        seen = [condition, cell_map(left) / 2, left / own.clamp(min=1e-3)]
-        out: Tensor = self.left[phase](torch.cat(seen, dim=1))
-        return out
+        return torch.cat(
+            [
+                network(torch.cat([condition, energy[:, phase]], dim=1))
+                for phase, network in enumerate(self.left)
+            ],
+            dim=1,
+        )
 
 
 class CellFlows(nn.Module):
-    """One flow for all layers, or one a layer, as the configuration says.
+    """Flows of all layers: one that all share, or one per layer.
 
     Arguments:
         grid: The grid.
@@ -184,7 +198,7 @@ class CellFlows(nn.Module):
     def log_prob(
         self, energy: Tensor, before: Tensor, primary: Tensor, energies: Tensor, layer: Tensor
     ) -> Tensor:
-        """As `CellFlow.log_prob`, for images of different layers."""
+        """Log-density of images of different layers, shape (n,); see `CellFlow.log_prob`."""
         inputs = (energy, before, primary, energies, layer)
         if self.shared:
             return self.of(0).log_prob(*inputs)
@@ -195,24 +209,18 @@ class CellFlows(nn.Module):
         return log_prob
 
 
-def present(bias: Tensor | None) -> Tensor:
-    """A bias that is there."""
-    assert bias is not None
-    return bias
-
-
 def _squeeze(image: Tensor) -> Tensor:
-    """Blocks of 2 x 2 become channels, in the order of the couplings."""
+    """Image whose blocks of 2 x 2 became channels, in the order of the couplings."""
     blocks = torch.unflatten(pixel_unshuffle(image, 2), 1, (-1, PHASES))
     return blocks[:, :, list(ORDER)].flatten(1, 2)
 
 
-def _first_maps(number: int, half: int) -> Tensor:
-    """Smooth functions of the place in the box to begin with; training changes them."""
+def _initial_maps(number: int, half: int) -> Tensor:
+    """Initial maps of the box, smooth functions of the position, shape (number, half, half)."""
     at = (torch.arange(half) + 0.5) / half * 2 - 1
     y, x = torch.meshgrid(at, at, indexing="ij")
     r = (x.square() + y.square()).sqrt()
-    known = [
+    functions = [
         torch.ones_like(x),
         x,
         y,
@@ -230,5 +238,5 @@ def _first_maps(number: int, half: int) -> Tensor:
         y * (-((r / 0.2) ** 2)).exp(),
         x.square() * r,
     ]
-    maps = [known[i] if i < len(known) else torch.sin((i - 12) * r) for i in range(number)]
+    maps = [functions[i] if i < len(functions) else torch.sin((i - 12) * r) for i in range(number)]
     return torch.stack(maps)

@@ -1,7 +1,7 @@
-"""How far what the flows draw is from held-out Geant4 showers: what checkpoints go by.
+"""Metrics that checkpoints are chosen by: divergences from held-out Geant4 showers.
 
-Every figure is a Jensen-Shannon divergence in nats. Each score adds its figures up, each in units
-of what would be a good value, so that no figure drowns another.
+Every metric is a Jensen-Shannon divergence in nats. A score is the sum of the metrics, each in
+units of a good value, so that none dominates.
 """
 
 from __future__ import annotations
@@ -14,22 +14,18 @@ from torch import Tensor
 from calozoo_convl2lflows.cell_sampling import CellSampler
 from calozoo_convl2lflows.cells import CellFlows
 from calozoo_convl2lflows.config import ConvL2LConfig
-from calozoo_convl2lflows.generation import energy_sampler, streams
 from calozoo_convl2lflows.grid import SubCells
-from calozoo_convl2lflows.layer_energies import LayerEnergies
-from calozoo_convl2lflows.maf import Maf
-from calozoo_convl2lflows.published import VoxelSampler
+from calozoo_convl2lflows.layer_energies import LayerEnergies, LayerEnergySampler
+from calozoo_convl2lflows.model import streams
 from calozoo_convl2lflows.subcell_sampling import SubCellSampler
 from calozoo_convl2lflows.subcells import SubCellFlow
-from calozoo_convl2lflows.training_data import Gridded, cell_energies
-from calozoo_convl2lflows.voxel_flow import VoxelFlows
-from calozoo_convl2lflows.weights_files import Trained
-from calozoo_core.metrics import js_divergence
-from calozoo_core.typing import AnyFloatArray as FloatArray
+from calozoo_convl2lflows.training_data import GriddedShowers, cell_energies
+from calozoo_core.metrics import js_divergence, quantile_divergence
+from calozoo_core.typing import FloatArray
 
-__all__ = ["cells_physics", "energy_physics", "subcells_physics", "voxels_physics"]
+__all__ = ["cell_metrics", "layer_energy_metrics", "subcell_metrics"]
 
-#: Figures that would be good, by observable.
+#: Good values, by observable.
 GOOD = {
     "layer_energy": 2e-5,
     "visible_energy": 3e-3,
@@ -52,98 +48,88 @@ BATCH = 50
 MAX_LAYERS = 256
 REPEATS = 4
 HOT = 0.04
-"""Part of the hits, the most energetic, that tell the direction best."""
+"""Share of the hits, the most energetic ones, that show the direction best."""
 
 
-def energy_physics(
-    flow: LayerEnergies | Maf, energies: Tensor, primary: Tensor, config: ConvL2LConfig
+def layer_energy_metrics(
+    flow: LayerEnergies, energies: Tensor, primary: Tensor
 ) -> dict[str, float]:
-    """Layer energies that a flow draws for held-out primaries against what Geant4 gave."""
+    """Metrics of the layer energies that a flow samples for held-out primaries.
+
+    Arguments:
+        flow: The flow.
+        energies: Layer energies of Geant4, in MeV, shape (n, layers).
+        primary: Features of the primaries, shape (n, 7).
+    """
     repeated = primary.repeat(REPEATS, 1)
-    sampler = energy_sampler(Trained(config, {"energies": flow}))
-    with torch.inference_mode():
-        drawn = sampler(streams(len(repeated), SEED, 0, "energies"), repeated)
-    mine = drawn.numpy().astype(np.float64)
-    real = energies.numpy().astype(np.float64)
-    figures = {
-        "layer_energy": js_divergence(mine.sum(0), real.sum(0)),
-        "empty": js_divergence((mine > 0).sum(0), (real > 0).sum(0)),
+    noise = streams(len(repeated), SEED, 0, "energies")
+    mine = LayerEnergySampler(flow)(noise, repeated).numpy().astype(np.float64)
+    truth = energies.numpy().astype(np.float64)
+    metrics = {
+        "layer_energy": js_divergence(mine.sum(0), truth.sum(0)),
+        "empty": js_divergence((mine > 0).sum(0), (truth > 0).sum(0)),
     }
-    scale = primary[:, 1].numpy().astype(np.float64)
-    depth = np.arange(real.shape[1])
+    energy = primary[:, 1].numpy().astype(np.float64)
+    depth = np.arange(truth.shape[1])
     pairs = {
-        "visible_energy": (mine.sum(1) / np.tile(scale, REPEATS), real.sum(1) / scale),
-        "depth": (mine @ depth / mine.sum(1), real @ depth / real.sum(1)),
+        "visible_energy": (mine.sum(1) / np.tile(energy, REPEATS), truth.sum(1) / energy),
+        "depth": (mine @ depth / mine.sum(1), truth @ depth / truth.sum(1)),
     }
-    figures |= {name: _quantile_divergence(*pair) for name, pair in pairs.items()}
-    return figures | {"score": _score(figures)}
+    metrics |= {name: quantile_divergence(*pair) for name, pair in pairs.items()}
+    return metrics | {"score": _score(metrics)}
 
 
-def cells_physics(flows: CellFlows, truth: Gridded, config: ConvL2LConfig) -> dict[str, float]:
-    """Cells drawn for held-out showers, given their true layer energies, against Geant4's."""
-    n = len(truth.primary)
-    real = cell_energies(truth.filled, n, config, before=0)
-    sampler = CellSampler(flows, config.grid)
+@torch.inference_mode()
+def cell_metrics(
+    flows: CellFlows, truth: GriddedShowers, config: ConvL2LConfig
+) -> dict[str, float]:
+    """Metrics of the cells sampled for held-out showers, given their true layer energies."""
+    n, grid = len(truth.primary), config.grid
+    sampler = CellSampler(flows, grid)
     parts = [slice(i, i + BATCH) for i in range(0, n, BATCH)]
-    with torch.inference_mode():
-        mine = np.concatenate(
-            [
-                sampler(
-                    streams(len(truth.primary[part]), SEED, part.start, "cells"),
-                    truth.primary[part],
-                    truth.energies[part],
-                )
-                for part in parts
-            ]
-        )
-    grid = config.grid
-    figures = _compare(_listed(mine), _listed(real.numpy()), n, grid.cell_mm, grid.cells)
-    return figures | {"score": _score(figures)}
+    mine = np.concatenate(
+        [
+            sampler(
+                streams(len(truth.primary[part]), SEED, part.start, "cells"),
+                truth.primary[part],
+                truth.energies[part],
+            )
+            for part in parts
+        ]
+    )
+    real = cell_energies(truth.filled, n, config, before=0).numpy()
+    return _comparison(_sub_cells(mine), _sub_cells(real), n, grid.cell_mm, grid.cells)
 
 
-def subcells_physics(flow: SubCellFlow, truth: Gridded, config: ConvL2LConfig) -> dict[str, float]:
-    """Sub-cells drawn for held-out showers, given their true cells, against Geant4's."""
-    n = len(truth.primary)
+@torch.inference_mode()
+def subcell_metrics(
+    flow: SubCellFlow, truth: GriddedShowers, config: ConvL2LConfig
+) -> dict[str, float]:
+    """Metrics of the sub-cells sampled for held-out showers, given their true cells."""
+    n, grid = len(truth.primary), config.grid
     cells = cell_energies(truth.filled, n, config, before=0).numpy()
-    with torch.inference_mode():
-        sampler = SubCellSampler(flow, config.grid)
-        noise = streams(n, SEED, 0, "subcells")
-        mine = sampler(noise, cells, truth.primary, truth.energies)
-    return _compared(mine, truth, config)
+    noise = streams(n, SEED, 0, "subcells")
+    mine = SubCellSampler(flow, grid)(noise, cells, truth.primary, truth.energies)
+    return _comparison(mine, truth.filled, n, grid.pitch_mm, grid.side)
 
 
-def voxels_physics(flows: VoxelFlows, truth: Gridded, config: ConvL2LConfig) -> dict[str, float]:
-    """Sub-cells of the published flow, given their true layer energies, against Geant4's."""
-    assert config.voxels is not None
-    sampler = VoxelSampler(flows, config.grid, config.voxels)
-    with torch.inference_mode():
-        noise = streams(len(truth.primary), SEED, 0, "voxels")
-        mine = sampler(noise, truth.primary, truth.energies)
-    return _compared(mine, truth, config)
-
-
-def _compared(mine: SubCells, truth: Gridded, config: ConvL2LConfig) -> dict[str, float]:
-    grid, n = config.grid, len(truth.primary)
-    figures = _compare(mine, truth.filled, n, grid.pitch_mm, grid.side)
-    return figures | {"score": _score(figures)}
-
-
-def _listed(cells: NDArray[np.float32]) -> SubCells:
+def _sub_cells(cells: NDArray[np.float32]) -> SubCells:
     shower, layer, row, column = np.nonzero(cells)
     return SubCells(shower, layer, row, column, cells[shower, layer, row, column])
 
 
-def _compare(
-    mine: SubCells, real: SubCells, n: int, pitch_mm: float, side: int
+def _comparison(
+    mine: SubCells, truth: SubCells, n: int, pitch_mm: float, side: int
 ) -> dict[str, float]:
-    a, b = (_histograms(cells, pitch_mm, side) for cells in (mine, real))
-    figures = {name: js_divergence(a[name], b[name]) for name in a}
-    c, d = (_per_shower(cells, n, pitch_mm, side) for cells in (mine, real))
-    return figures | {name: _quantile_divergence(c[name], d[name]) for name in c}
+    a, b = (_histograms(cells, pitch_mm, side) for cells in (mine, truth))
+    metrics = {name: js_divergence(a[name], b[name]) for name in a}
+    c, d = (_per_shower(cells, n, pitch_mm, side) for cells in (mine, truth))
+    metrics |= {name: quantile_divergence(c[name], d[name]) for name in c}
+    return metrics | {"score": _score(metrics)}
 
 
-def _histograms(cells: SubCells, pitch_mm: float, side: int) -> dict[str, NDArray[np.float64]]:
-    x, y = ((at + 0.5 - side / 2) * pitch_mm for at in (cells.column, cells.row))
+def _histograms(cells: SubCells, pitch_mm: float, side: int) -> dict[str, FloatArray]:
+    x, y = _middles(cells, pitch_mm, side)
     radius = np.hypot(x, y)
     radii = np.arange(0, 110, max(1.0, pitch_mm * 0.75))
     energies = np.logspace(-3, 2, 51)
@@ -158,7 +144,7 @@ def _histograms(cells: SubCells, pitch_mm: float, side: int) -> dict[str, NDArra
 
 
 def _per_shower(cells: SubCells, n: int, pitch_mm: float, side: int) -> dict[str, FloatArray]:
-    x, y = ((at + 0.5 - side / 2) * pitch_mm for at in (cells.column, cells.row))
+    x, y = _middles(cells, pitch_mm, side)
     weight = cells.energy.astype(np.float64)
     count = np.bincount(cells.shower, minlength=n)
     total = np.bincount(cells.shower, weight, minlength=n)
@@ -168,14 +154,23 @@ def _per_shower(cells: SubCells, n: int, pitch_mm: float, side: int) -> dict[str
     hot = np.zeros(len(weight), bool)
     hot[order] = rank < np.maximum(3, HOT * count)[cells.shower[order]]
     result: dict[str, FloatArray] = {"n_hits": count / np.maximum(total, 1e-9), "width": width}
-    for name, at in (("x", x), ("y", y)):
-        result[f"slope_{name}"] = _slope(at, cells, weight, n)
-        result[f"core_slope_{name}"] = _slope(at, cells, weight * hot, n)
+    for name, values in (("x", x), ("y", y)):
+        result[f"slope_{name}"] = _slope(values, cells, weight, n)
+        result[f"core_slope_{name}"] = _slope(values, cells, weight * hot, n)
     return result
 
 
-def _slope(at: FloatArray, cells: SubCells, weight: FloatArray, n: int) -> FloatArray:
-    """Slope of the energy-weighted line through each shower, in mm a layer."""
+def _middles(cells: SubCells, pitch_mm: float, side: int) -> tuple[FloatArray, FloatArray]:
+    """Positions of the middles of cells along x' and y', in mm."""
+    x, y = (
+        (index.astype(np.float64) + 0.5 - side / 2) * pitch_mm
+        for index in (cells.column, cells.row)
+    )
+    return x, y
+
+
+def _slope(position: FloatArray, cells: SubCells, weight: FloatArray, n: int) -> FloatArray:
+    """Slope of the energy-weighted line through each shower, in mm per layer."""
 
     def mean(values: FloatArray) -> FloatArray:
         return np.bincount(cells.shower, weight * values, minlength=n) / total
@@ -183,14 +178,8 @@ def _slope(at: FloatArray, cells: SubCells, weight: FloatArray, n: int) -> Float
     total = np.bincount(cells.shower, weight, minlength=n)
     z = cells.layer.astype(np.float64)
     spread = mean(z * z) - mean(z) ** 2
-    return (mean(z * at) - mean(z) * mean(at)) / np.maximum(spread, 1e-3)
+    return (mean(z * position) - mean(z) * mean(position)) / np.maximum(spread, 1e-3)
 
 
-def _quantile_divergence(mine: FloatArray, real: FloatArray, bins: int = 20) -> float:
-    edges = np.quantile(real, np.linspace(0, 1, bins + 1))
-    edges[0], edges[-1] = -np.inf, np.inf
-    return js_divergence(np.histogram(mine, edges)[0], np.histogram(real, edges)[0])
-
-
-def _score(figures: dict[str, float]) -> float:
-    return sum(figure / GOOD[name] for name, figure in figures.items())
+def _score(metrics: dict[str, float]) -> float:
+    return sum(value / GOOD[name] for name, value in metrics.items())

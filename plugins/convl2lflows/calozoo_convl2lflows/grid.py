@@ -1,4 +1,4 @@
-"""The regular grid in its tilted box: deposits into sub-cells, and sub-cells back into points."""
+"""Regular grid in the upright frame: deposits into sub-cells, and sub-cells back into points."""
 
 from __future__ import annotations
 
@@ -8,49 +8,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_convl2lflows.config import GridConfig
-from calozoo_core.typing import Float32Array as FloatArray
-from calozoo_core.typing import IntArray
+from calozoo_core.typing import AnyFloatArray, Float32Array, IntArray
 
-__all__ = ["SubCells", "fill", "positions"]
+__all__ = ["POSITION_ROUNDING_MM", "SubCells", "fill", "positions"]
+
+POSITION_ROUNDING_MM = 0.25
+"""Rounding of positions in training files, which has to be undone before binning."""
 
 
 class SubCells(NamedTuple):
-    """The sub-cells with energy in them, sorted by shower, layer, row and column.
+    """Sub-cells with energy, sorted by shower, layer, row and column.
 
     Arguments:
-        shower: Which shower each belongs to, shape (N,).
-        layer: Its layer.
-        row: Its row, along y'.
-        column: Its column, along x'.
-        energy: In MeV, float32.
+        shower: Index of the shower, shape (N,).
+        layer: Index of the layer.
+        row: Index along y'.
+        column: Index along x'.
+        energy: Energy in MeV.
     """
 
     shower: IntArray
     layer: IntArray
     row: IntArray
     column: IntArray
-    energy: FloatArray
+    energy: Float32Array
 
 
 def fill(
-    x: FloatArray,
-    y: FloatArray,
+    x: Float32Array,
+    y: Float32Array,
     layer: NDArray[np.uint8],
-    energy: FloatArray,
+    energy: Float32Array,
     shower: IntArray,
     grid: GridConfig,
 ) -> SubCells:
-    """Deposits of upright showers, summed sub-cell by sub-cell.
+    """Sub-cells of deposits in the upright frame.
 
-    The axis of the shower runs through the middle of the box. What lies outside the box, and
-    sub-cells that stay below the threshold, are left out.
+    The axis of the shower runs through the middle of the box. Deposits outside the box, and
+    sub-cells below the threshold, are left out.
 
     Arguments:
-        x: Positions about the shower axis, in mm, shape (N,).
-        y: The same, the other way.
-        layer: Layer of each deposit.
-        energy: In MeV.
-        shower: Which shower each deposit belongs to.
+        x: Positions along x', in mm, shape (N,).
+        y: Positions along y'.
+        layer: Index of the layer of each deposit.
+        energy: Energy of each deposit, in MeV.
+        shower: Index of the shower of each deposit.
         grid: Number and size of the sub-cells.
     """
     side, n_layers = grid.side, grid.layers
@@ -69,14 +71,14 @@ def fill(
 
 
 def positions(
-    row: IntArray, column: IntArray, inside: NDArray[np.floating], grid: GridConfig
-) -> tuple[FloatArray, FloatArray]:
-    """Points inside sub-cells, x' and y' about the shower axis in mm.
+    row: IntArray, column: IntArray, inside: AnyFloatArray, grid: GridConfig
+) -> tuple[Float32Array, Float32Array]:
+    """Positions along x' and y' in the upright frame, in mm, of points inside sub-cells.
 
     Arguments:
         row: Rows of the sub-cells, shape (N,).
-        column: Columns.
-        inside: Where in its sub-cell each point lies, along x' and y', in [0, 1), shape (2, N).
+        column: Columns of the sub-cells, shape (N,).
+        inside: Positions inside the sub-cells, along x' and y', in [0, 1), shape (2, N).
         grid: Number and size of the sub-cells.
     """
     middle = grid.side / 2

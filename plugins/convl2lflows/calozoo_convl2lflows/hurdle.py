@@ -1,89 +1,166 @@
-"""Densities of what is often exactly zero: the hurdle first, then a conditional spline."""
+"""Hurdle densities: a probability of zero, and a conditional spline density of what is not zero.
+
+Each in torch for training and in numpy for generation. A layer of one shower has a few dozen
+deposits; torch takes several microseconds to begin an operation on them where numpy takes one, and
+a shower needs some ten thousand.
+"""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from calozoo_convl2lflows.spline import n_parameters, spline
+from calozoo_core.nn.mlp import zero_init
+from calozoo_core.nn.numpy_mlp import linear
+from calozoo_core.nn.numpy_spline import inverse_rational_quadratic
+from calozoo_core.nn.spline import n_parameters, rational_quadratic
+from calozoo_core.typing import Float32Array, FloatArray
 
-__all__ = ["Density", "hurdle_log_prob", "hurdle_noise", "log_deposit"]
+__all__ = [
+    "Density",
+    "NumpyDensity",
+    "hurdle_log_prob",
+    "hurdle_noise",
+    "log_deposit",
+    "logistic",
+    "normal_quantile",
+    "sigmoid",
+]
 
 BOUND = 5.0
-"""The splines act within five standard deviations."""
+"""Interval of the splines, in standard deviations."""
 
 LARGEST_LOG_SCALE = 7.0
 
 LOG_2_PI = math.log(2 * math.pi)
 
+LEAST_PROBABILITY = 1e-12
+"""Distance from 0 and 1 at which the normal quantile is cut off."""
+
 
 def log_deposit(energy: Tensor, floor: float) -> Tensor:
-    """ln(1 + e / floor): 0 for nothing, nearly linear below the floor, logarithmic above."""
+    """Logarithmic deposit ln(1 + e / floor), nearly linear below the floor."""
     return torch.log1p(energy / floor)
 
 
 class Density(nn.Module):
-    """A number given what is known about it: shifted and scaled, then bent by a spline.
+    """Density of a number given features: shifted, scaled, and transformed by a spline.
 
-    From data to noise; the noise is standard normal.
+    Noise is standard normal.
 
     Arguments:
-        features: Width of what is known.
-        bins: Bins of the spline.
-        mean: What the numbers are like before anything is known.
-        std: Their spread then.
+        features: Number of features.
+        bins: Number of bins of the spline.
+        mean: Mean of the numbers before training.
+        std: Standard deviation of the numbers before training.
     """
 
     def __init__(self, features: int, bins: int, mean: float = 0.0, std: float = 1.0) -> None:
         super().__init__()
-        self.head = nn.Linear(features, 2 + n_parameters(bins))
+        self.head = zero_init(nn.Linear(features, 2 + n_parameters(bins)))
         self.mean, self.std = mean, std
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
 
-    def to_noise(self, value: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-        """The noise behind a number, and the log-slope of that, shapes (n,) from (n, features)."""
-        shift, log_scale, raw = self._parameters_of(known)
+    def to_noise(self, value: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Noise of numbers, and the logarithmic slopes of it, shapes (n,).
+
+        Arguments:
+            value: The numbers, shape (n,).
+            features: Shape (n, features).
+        """
+        shift, log_scale, raw = self._spline_parameters(features)
         scaled = ((value - self.mean) / self.std - shift) * (-log_scale).exp()
-        noise, log_slope = spline(scaled, raw, BOUND)
+        noise, log_slope = rational_quadratic(scaled, raw, BOUND)
         return noise, log_slope - log_scale - math.log(self.std)
 
-    def to_value(self, noise: Tensor, known: Tensor) -> Tensor:
-        """The number that this noise becomes, shape (n,)."""
-        shift, log_scale, raw = self._parameters_of(known)
-        scaled, _ = spline(noise, raw, BOUND, inverse=True)
+    def to_value(self, noise: Tensor, features: Tensor) -> Tensor:
+        """Numbers of standard normal noise, shape (n,)."""
+        shift, log_scale, raw = self._spline_parameters(features)
+        scaled, _ = rational_quadratic(noise, raw, BOUND, inverse=True)
         return (scaled * log_scale.exp() + shift) * self.std + self.mean
 
-    def log_prob(self, value: Tensor, known: Tensor) -> Tensor:
+    def log_prob(self, value: Tensor, features: Tensor) -> Tensor:
         """Log-density of numbers, shape (n,)."""
-        noise, log_slope = self.to_noise(value, known)
+        noise, log_slope = self.to_noise(value, features)
         return log_slope - 0.5 * (noise.square() + LOG_2_PI)
 
-    def _parameters_of(self, known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        raw = self.head(known)
+    def _spline_parameters(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        raw = self.head(features)
         return raw[..., 0], raw[..., 1].clamp(-LARGEST_LOG_SCALE, LARGEST_LOG_SCALE), raw[..., 2:]
 
 
-def hurdle_log_prob(logit: Tensor, hit: Tensor) -> Tensor:
-    """Log-probability of what is hit and what is empty, where `logit` is that of being hit."""
-    return torch.where(hit, logsigmoid(logit), logsigmoid(-logit))
-
-
-def hurdle_noise(logit: Tensor, hit: Tensor, normal: Tensor, inside: Tensor) -> Tensor:
-    """The uniform noise, float64, behind what is hit and what is empty.
-
-    Empty is what lies below 1 - p, where p is the probability of a hit, anywhere there: that is the
-    dequantisation of nothing. What is left above is stretched over the noise of the deposits.
+class NumpyDensity:
+    """`Density.to_value` on arrays.
 
     Arguments:
-        logit: Of being hit, any shape.
-        hit: Which are hit, in the same shape.
-        normal: Standard normal noise of the deposits of those, shape (hits,).
-        inside: Where below the hurdle what is empty lies, in (0, 1), in the shape of `logit`.
+        density: Trained density; its weights are copied.
+    """
+
+    def __init__(self, density: Density) -> None:
+        self.weight, self.bias = linear(density.head)
+        self.mean, self.std = np.float32(density.mean), np.float32(density.std)
+
+    def __call__(self, noise: Float32Array, features: Float32Array) -> Float32Array:
+        """Numbers of standard normal noise, shape (n,).
+
+        Arguments:
+            noise: Shape (n,).
+            features: Shape (n, features).
+        """
+        raw = features @ self.weight
+        raw += self.bias
+        scaled = inverse_rational_quadratic(noise[:, None], raw[:, 2:, None], BOUND)[:, 0]
+        scaled *= np.exp(np.clip(raw[:, 1], -LARGEST_LOG_SCALE, LARGEST_LOG_SCALE))
+        scaled += raw[:, 0]
+        value: Float32Array = scaled * self.std + self.mean
+        return value
+
+
+def hurdle_log_prob(logit: Tensor, is_hit: Tensor) -> Tensor:
+    """Log-probability of hit and empty elements.
+
+    Arguments:
+        logit: Logit of being hit, any shape.
+        is_hit: Elements that are hit, in the same shape.
+    """
+    return torch.where(is_hit, logsigmoid(logit), logsigmoid(-logit))
+
+
+def hurdle_noise(logit: Tensor, is_hit: Tensor, normal: Tensor, fraction: Tensor) -> Tensor:
+    """Uniform noise of hit and empty elements, float64, in the shape of `logit`.
+
+    Noise below 1 - p, where p is the probability of a hit, makes an empty element, which is the
+    dequantisation of zeros. The rest is stretched over the noise of the deposits.
+
+    Arguments:
+        logit: Logit of being hit, any shape.
+        is_hit: Elements that are hit, in the same shape.
+        normal: Standard normal noise of their deposits, shape (hits,).
+        fraction: Position of empty elements below the hurdle, in (0, 1), in the shape of `logit`.
     """
     empty = torch.sigmoid(-logit.double())
-    above = torch.sigmoid(logit[hit].double()) * torch.special.ndtr(normal.double())
-    return (inside * empty).masked_scatter(hit, empty[hit] + above)
+    above = torch.sigmoid(logit[is_hit].double()) * torch.special.ndtr(normal.double())
+    return (fraction * empty).masked_scatter(is_hit, empty[is_hit] + above)
+
+
+def sigmoid(x: FloatArray) -> FloatArray:
+    """Logistic function 1 / (1 + exp(-x)), accurate where it is close to 0."""
+    result: FloatArray = np.exp(-np.logaddexp(0, -x))
+    return result
+
+
+def logistic(uniform: FloatArray) -> Float32Array:
+    """Logistic noise of uniform noise; it exceeds -logit with the probability of that logit."""
+    with np.errstate(divide="ignore"):
+        return (np.log(uniform) - np.log1p(-uniform)).astype(np.float32)
+
+
+def normal_quantile(probability: FloatArray) -> Float32Array:
+    """Quantiles of the standard normal distribution."""
+    least = LEAST_PROBABILITY
+    clipped = torch.from_numpy(np.minimum(np.maximum(probability, least), 1 - least))
+    quantile: Float32Array = torch.special.ndtri(clipped).numpy().astype(np.float32)
+    return quantile

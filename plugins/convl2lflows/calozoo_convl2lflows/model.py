@@ -1,101 +1,157 @@
-"""ConvL2LFlows: how much energy each layer gets, and which of its sub-cells get it."""
+"""ConvL2LFlows: generator of photon showers on a regular grid, layer after layer."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
-from calozoo_convl2lflows.generation import Pipeline
+from calozoo_convl2lflows.calibration import corrected_energy, moved_inward
+from calozoo_convl2lflows.cell_sampling import CellSampler
+from calozoo_convl2lflows.cells import CellFlows
+from calozoo_convl2lflows.config import ConvL2LConfig
 from calozoo_convl2lflows.grid import SubCells, positions
-from calozoo_convl2lflows.layer_energies import primary_features
-from calozoo_convl2lflows.radial_offset import inward
-from calozoo_convl2lflows.weights_files import Trained, read, write
+from calozoo_convl2lflows.layer_energies import (
+    LayerEnergies,
+    LayerEnergySampler,
+    primary_features,
+)
+from calozoo_convl2lflows.subcell_sampling import SubCellSampler
+from calozoo_convl2lflows.subcells import SubCellFlow
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import WeightsError
 from calozoo_core.frames import axis_positions
-from calozoo_core.generator import Generator, ModelSpec, Precision
+from calozoo_core.generator import ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
-from calozoo_core.weights.networks import check_device, only_float32, weights_folder
+from calozoo_core.typing import Float32Array, IntArray
+from calozoo_core.weights.trained import NetworkGenerator, TrainedModel
 
-__all__ = ["ConvL2LFlows"]
+__all__ = ["ConvL2LFlows", "Pipeline", "TrainedConvL2LFlows", "streams"]
 
 CHUNK = 64
-"""Showers made together at most, so that memory stays bounded whatever the size of a batch."""
+"""Largest number of showers made together, so that memory stays bounded."""
 
 PITCH_TOLERANCE = 1e-3
 
 
-class ConvL2LFlows(Generator):
-    r"""Photon showers in the ILD Si-W ECAL on a regular grid.
+@dataclass(frozen=True, eq=False)
+class TrainedConvL2LFlows(TrainedModel):
+    """Flows and configuration of a trained ConvL2LFlows.
 
-    A flow draws the energy of every layer. Layer after layer, a convolutional flow fills the cells,
-    given the layers before, and another splits the cells that were hit into 3 x 3 sub-cells. The
-    grid stands in a box around the shower axis, each layer shifted by p_x/p_z and p_y/p_z times its
-    depth; points lie anywhere in their sub-cell, near the axis towards it.
+    Arguments:
+        config: Sizes, grid and calibration.
+        energies: Flow of the layer energies.
+        subcells: Flow that splits cells.
+        cells: Flows of the cells.
+    """
+
+    schema = ConvL2LConfig
+
+    config: ConvL2LConfig
+    energies: LayerEnergies
+    subcells: SubCellFlow
+    cells: CellFlows
+
+    @classmethod
+    def untrained(cls, config: ConvL2LConfig) -> TrainedConvL2LFlows:
+        return cls(
+            config,
+            LayerEnergies(config.grid.layers, config.energies),
+            SubCellFlow(config.grid, config.subcells),
+            CellFlows(config.grid, config.cells),
+        )
+
+
+class Pipeline:
+    """Generation of sub-cells: layer energies, cells, sub-cells, calibration.
+
+    Arguments:
+        trained: Trained flows.
+    """
+
+    def __init__(self, trained: TrainedConvL2LFlows) -> None:
+        self.config = trained.config
+        self.energies = LayerEnergySampler(trained.energies)
+        self.cells = CellSampler(trained.cells, trained.config.grid)
+        self.subcells = SubCellSampler(trained.subcells, trained.config.grid)
+
+    @torch.inference_mode()
+    def __call__(self, primary: Tensor, seed: int, first: int) -> SubCells:
+        """Sub-cells with energy.
+
+        Arguments:
+            primary: Features of the primaries, shape (n, 7).
+            seed: Seed of the sample.
+            first: Number of the first of these showers in the whole sample.
+        """
+        n = len(primary)
+        energies = self.energies(streams(n, seed, first, "energies"), primary)
+        cells = self.cells(streams(n, seed, first, "cells"), primary, energies)
+        noise = streams(n, seed, first, "subcells")
+        return self._calibrated(self.subcells(noise, cells, primary, energies), energies)
+
+    def _calibrated(self, filled: SubCells, energies: Tensor) -> SubCells:
+        """Sub-cells with the corrected spectrum, scaled to the energies of their layers."""
+        energy = corrected_energy(filled.energy, self.config.calibration.spectrum)
+        layer = filled.shower * self.config.grid.layers + filled.layer
+        layer_energy = energies.numpy().ravel()
+        total = np.bincount(layer, energy, minlength=len(layer_energy))
+        factor = layer_energy / np.maximum(total, 1e-12)
+        return filled._replace(energy=(energy * factor[layer]).astype(np.float32))
+
+
+class ConvL2LFlows(NetworkGenerator[TrainedConvL2LFlows]):
+    r"""Generator of photon showers in the ILD Si-W ECAL on a regular grid.
+
+    A flow samples the energy of every layer. Layer after layer, a convolutional flow fills the
+    cells, given the layers before, and another splits the cells that were hit into 3 x 3 sub-cells.
+    The grid stands in a box around the shower axis, each layer shifted by p_x/p_z and p_y/p_z times
+    its depth; points are uniform in their sub-cell, and near the axis closer to it.
 
     References:
         | Convolutional L2LFlows, https://arxiv.org/abs/2405.20407
         | Full physics benchmark, https://arxiv.org/abs/2511.17293
 
     Arguments:
-        spec: The spec it was registered with.
-        trained: The trained flows.
-        device: A torch device.
+        spec: Spec it was registered with.
+        trained: Trained flows.
+        device: Always "cpu".
+        precision: Always "float32"; in bfloat16 other sub-cells would be hit.
 
     Raises:
         WeightsError: If the grid does not fit the layers of the detector.
     """
 
-    def __init__(self, spec: ModelSpec, trained: Trained, *, device: str = "cpu") -> None:
-        super().__init__(spec, device=device)
-        detector = load_detector(spec.detector)
-        _check_grid(trained, detector)
-        self.trained = trained
-        for network in trained.networks.values():
-            network.to(device).eval().requires_grad_(requires_grad=False)
-        self._pipeline = Pipeline(trained)
-        self._layer_depth_mm: NDArray[np.float32] = detector.layer_depth_mm.astype(np.float32)
+    trained_model = TrainedConvL2LFlows
 
-    @classmethod
-    def load(
-        cls,
+    def __init__(
+        self,
         spec: ModelSpec,
-        folder: Path | None,
+        trained: TrainedConvL2LFlows,
         *,
         device: str = "cpu",
-        precision: Precision | None = None,
-    ) -> ConvL2LFlows:
-        """Build it from a folder with `config.json` and `model.safetensors`.
-
-        Raises:
-            WeightsError: If the files are damaged, or do not fit each other or the detector.
-            InputError: If the device or the precision is not to be had.
-        """
-        only_float32(spec, precision)  # a sub-cell is hit or not by a hair's breadth
-        trained = read(weights_folder(spec, folder))
-        check_device(device)
-        return cls(spec, trained, device=device)
-
-    def save(self, folder: Path) -> None:
-        """Write `config.json` and `model.safetensors`, as `load` reads them."""
-        write(folder, self.trained)
+        precision: Precision = "float32",
+    ) -> None:
+        super().__init__(spec, trained, device=device, precision=precision)
+        detector = load_detector(spec.detector)
+        _check_grid(trained, detector)
+        self._pipeline = Pipeline(trained)
+        self._layer_depth_mm: Float32Array = detector.layer_depth_mm.astype(np.float32)
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """Showers for these primaries, of which the first is number `first` of the sample."""
+        """Showers of these primaries, of which the first is number `first` of the sample."""
         parts = [self._sample(part, seed, first + start) for start, part in incident.batches(CHUNK)]
         return Showers.concatenate(parts)
 
     def _sample(self, incident: Incident, seed: int, first: int) -> Showers:
         energy, direction = torch.from_numpy(incident.energy), torch.from_numpy(incident.direction)
-        primary = primary_features(energy, direction).to(self._device)
-        filled = self._pipeline(primary, seed, first)
+        filled = self._pipeline(primary_features(energy, direction), seed, first)
         counts = np.bincount(filled.shower, minlength=len(incident))
-        x, y = self._positions(filled, counts, seed, first)
+        x, y = self._upright_positions(filled, counts, seed, first)
         depth = self._layer_depth_mm[filled.layer]
         axis_x, axis_y = axis_positions(incident.direction, filled.shower, depth)
         return Showers(
@@ -109,26 +165,31 @@ class ConvL2LFlows(Generator):
             detector=self.spec.detector,
         )
 
-    def _positions(
-        self, filled: SubCells, counts: NDArray[np.int64], seed: int, first: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Where in their sub-cells the points lie, about the shower axis, in mm."""
-        inside = [
+    def _upright_positions(
+        self, filled: SubCells, counts: IntArray, seed: int, first: int
+    ) -> tuple[Float32Array, Float32Array]:
+        """Positions of the points in the upright frame, in mm."""
+        uniform = [
             stream(seed, first + i, "positions").random((2, count), np.float32)
             for i, count in enumerate(counts)
         ]
         config = self.trained.config
-        moved = inward(
+        inside = moved_inward(
             filled.row,
             filled.column,
-            np.concatenate(inside, axis=1),
+            np.concatenate(uniform, axis=1),
             config.calibration.inward,
             config.grid.side,
         )
-        return positions(filled.row, filled.column, moved, config.grid)
+        return positions(filled.row, filled.column, inside, config.grid)
 
 
-def _check_grid(trained: Trained, detector: Detector) -> None:
+def streams(n: int, seed: int, first: int, purpose: str) -> list[np.random.Generator]:
+    """Random streams of n showers, of which the first is number `first` of the sample."""
+    return [stream(seed, first + i, purpose) for i in range(n)]
+
+
+def _check_grid(trained: TrainedConvL2LFlows, detector: Detector) -> None:
     grid = trained.config.grid
     fits = abs(grid.cell_mm / detector.cell_mm - 1) < PITCH_TOLERANCE
     if grid.layers != detector.n_layers or not fits:

@@ -1,4 +1,4 @@
-"""The sub-cells of the cells that were hit: what each takes of what the ones before it left."""
+"""Flow of the sub-cells of hit cells: a pattern of hits, then stick-breaking of the energy."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, pad, silu
 
-from calozoo_convl2lflows.cells import cell_map
+from calozoo_convl2lflows.cells import log_energy_map
 from calozoo_convl2lflows.config import GridConfig, SubCellsConfig
-from calozoo_convl2lflows.context import LayerContext
 from calozoo_convl2lflows.hurdle import Density
+from calozoo_convl2lflows.layer_energies import LayerContext
 
-__all__ = ["LAYERS_SEEN", "HitCells", "Sticks", "SubCellFlow", "place_features"]
+__all__ = ["PREVIOUS_LAYERS", "HitCells", "StickBreaking", "SubCellFlow", "position_features"]
 
-PLACE_FEATURES = 5
-NOTHING = 1e-6
-"""A share of a cell's energy that counts for nothing."""
-LAYERS_SEEN = 2
-"""Layers before it of which a cell sees the sub-cells."""
+POSITION_FEATURES = 5
+NEGLIGIBLE = 1e-6
+"""Share of a cell's energy that counts as zero."""
+PREVIOUS_LAYERS = 2
+"""Layers before a cell whose sub-cells are among its features."""
 
 
 class HitCells(NamedTuple):
     """Cells with energy in them, of some layers of some showers.
 
     Arguments:
-        image: Which layer of which shower each belongs to: a row of the maps, shape (N,).
+        image: Index of the layer image each belongs to, shape (N,).
         row: Row in its layer.
         column: Column in its layer.
-        energy: In MeV.
+        energy: Energy in MeV.
     """
 
     image: Tensor
@@ -39,13 +39,13 @@ class HitCells(NamedTuple):
 
 
 class SubCellFlow(nn.Module):
-    r"""Splits the energy of a cell into its sub-cells.
+    r"""Flow that splits the energy of a cell into its sub-cells.
 
-    First, which sub-cells are hit: one of the 511 patterns of 3 x 3. Then, what each row takes of
-    what the rows before it left, and inside a row each sub-cell of what those before it left; the
-    last one hit takes the rest. These parts are monotone functions of their noise
-    (`hurdle.Density`). Only cells that were hit are looked at, so this costs little although it
-    works at the full resolution.
+    First, which sub-cells are hit: one of the 511 patterns of 3 x 3. Then stick-breaking: each row
+    takes a fraction of what the rows before it left, and inside a row each sub-cell of what those
+    before it left; the last one hit takes the rest. The fractions are monotone functions of their
+    noise (`hurdle.Density`). Only cells that were hit are computed, so this costs little although
+    it works at the full resolution.
 
     Arguments:
         grid: The grid.
@@ -56,107 +56,119 @@ class SubCellFlow(nn.Module):
         super().__init__()
         self.grid, self.config = grid, config
         split, hidden = grid.split, config.hidden
-        inputs = config.condition + 9 + LAYERS_SEEN * (split + 2) ** 2 + PLACE_FEATURES
+        inputs = config.condition + 9 + PREVIOUS_LAYERS * (split + 2) ** 2 + POSITION_FEATURES
         self.context = LayerContext(grid.layers, config.condition)
         self.net = nn.Sequential(
             nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU()
         )
         self.pattern = nn.Linear(hidden, 2**split**2 - 1)
-        self.rows = Sticks(hidden + split**2, 1, split - 1, config)
-        self.columns = Sticks(hidden + split**2 + split, split, split - 1, config)
+        self.rows = StickBreaking(hidden + split**2, 1, split - 1, config)
+        self.columns = StickBreaking(hidden + split**2 + split, split, split - 1, config)
 
     @property
     def noise(self) -> int:
-        """Numbers of noise for a cell: its pattern, then the parts of rows, then of sub-cells."""
+        """Numbers of noise per cell: its pattern, the fractions of rows, those of sub-cells."""
         return 1 + (self.grid.split - 1) * (self.grid.split + 1)
 
     def features(self, cells: HitCells, maps: Tensor, before: Tensor, condition: Tensor) -> Tensor:
-        """What is known of each cell, shape (N, features).
+        """Input features of each cell, shape (N, features).
 
         Arguments:
             cells: The cells.
             maps: Maps of the cells of their layers, shape (images, cells, cells).
             before: Maps of the sub-cells of the two layers before, the nearest first, shape
                 (images, 2, side, side).
-            condition: What `context` says of each image, shape (images, condition).
+            condition: Context vector of each image, shape (images, condition).
         """
         split = self.grid.split
         near = _windows(maps[:, None], cells, 1, 3)
         fine = _windows(before, cells, split, split + 2)
-        place = place_features(cells.row, cells.column, self.grid.cells)
-        return torch.cat([condition[cells.image], near, fine, place], dim=1)
+        position = position_features(cells.row, cells.column, self.grid.cells)
+        return torch.cat([condition[cells.image], near, fine, position], dim=1)
 
     def log_prob(self, shares: Tensor, energy: Tensor, features: Tensor) -> Tensor:
-        """Log-density of how cells are split, shape (N,).
+        """Log-density of the split of cells, shape (N,).
 
         Arguments:
-            shares: What each sub-cell has of its cell's energy, shape (N, split^2).
-            energy: Of the cells, in MeV.
-            features: From `features`.
+            shares: Share of each sub-cell in its cell's energy, shape (N, split^2).
+            energy: Energies of the cells, in MeV.
+            features: Features of the cells, from `features`.
         """
-        log_chance, code, sticks = self._given(shares, energy, features)
-        log_prob = log_chance.gather(1, code[:, None])[:, 0]
-        for part in sticks:
-            density = part.density.log_prob(part.logit[part.free], part.known[part.free])
-            log_prob = log_prob.index_add(0, part.free.nonzero()[:, 0], density)
+        log_probs, pattern, fractions = self._parts(shares, energy, features)
+        log_prob = log_probs.gather(1, pattern[:, None])[:, 0]
+        for part in fractions:
+            density = part.density.log_prob(part.logit[part.is_free], part.hidden[part.is_free])
+            log_prob = log_prob.index_add(0, part.is_free.nonzero()[:, 0], density)
         return log_prob
 
-    def to_noise(self, shares: Tensor, energy: Tensor, features: Tensor, inside: Tensor) -> Tensor:
-        """The noise behind how cells are split, uniform in (0, 1), shape (N, noise).
+    def to_noise(
+        self, shares: Tensor, energy: Tensor, features: Tensor, fraction: Tensor
+    ) -> Tensor:
+        """Noise of the split of cells, uniform in (0, 1), shape (N, noise).
 
         Arguments:
             shares: As in `log_prob`.
             energy: As in `log_prob`.
             features: As in `log_prob`.
-            inside: Where among the noise of its pattern that of a cell lies, and the noise of parts
+            fraction: Position of a cell in the noise of its pattern, and the noise of fractions
                 that are not free, in (0, 1), shape (N, noise).
         """
-        log_chance, code, sticks = self._given(shares, energy, features)
-        chance = log_chance.double().exp()
-        below = (chance.cumsum(dim=1) - chance).gather(1, code[:, None])
-        noise = [below + chance.gather(1, code[:, None]) * inside[:, :1]]
+        log_probs, pattern, fractions = self._parts(shares, energy, features)
+        probability = log_probs.double().exp()
+        below = (probability.cumsum(dim=1) - probability).gather(1, pattern[:, None])
+        noise = [below + probability.gather(1, pattern[:, None]) * fraction[:, :1]]
         start = 1
-        for part in sticks:
-            own = inside[:, start : start + part.free[0].numel()].double()
+        for part in fractions:
+            own = fraction[:, start : start + part.is_free[0].numel()].double()
             start += own.shape[1]
-            normal, _ = part.density.to_noise(part.logit[part.free], part.known[part.free])
-            share = torch.special.ndtr(normal.double())
-            noise.append(own.masked_scatter(part.free.flatten(1), share))
+            normal, _ = part.density.to_noise(part.logit[part.is_free], part.hidden[part.is_free])
+            uniform = torch.special.ndtr(normal.double())
+            noise.append(own.masked_scatter(part.is_free.flatten(1), uniform))
         return torch.cat(noise, dim=1)
 
-    def _given(
+    def _parts(
         self, shares: Tensor, energy: Tensor, features: Tensor
-    ) -> tuple[Tensor, Tensor, tuple[_Given, _Given]]:
-        """Log-probabilities of the patterns, which it was, and the parts of rows and sub-cells."""
+    ) -> tuple[Tensor, Tensor, tuple[StickFractions, StickFractions]]:
+        """Log-probabilities of all patterns, index of the pattern, fractions of rows, sub-cells."""
         n, split = len(shares), self.grid.split
-        known = self.net(features)
-        hit = shares > 0
-        code = (hit * 2 ** torch.arange(split**2, device=hit.device)).sum(dim=1) - 1
-        log_chance = log_softmax(self.pattern(known), dim=1)
+        hidden = self.net(features)
+        is_hit = shares > 0
+        pattern = (is_hit * 2 ** torch.arange(split**2, device=is_hit.device)).sum(dim=1) - 1
+        log_probs = log_softmax(self.pattern(hidden), dim=1)
         image = shares.view(n, split, split)
         rows = image.sum(dim=2)
-        seen = torch.cat([known, hit.to(known.dtype)], dim=1)
-        by_row = torch.cat([seen, cell_map(rows * energy[:, None])], dim=1)
-        sticks = (self.rows.given(seen, rows[:, None]), self.columns.given(by_row, image))
-        return log_chance, code, sticks
+        inputs = torch.cat([hidden, is_hit.to(hidden.dtype)], dim=1)
+        row_inputs = torch.cat([inputs, log_energy_map(rows * energy[:, None])], dim=1)
+        fractions: tuple[StickFractions, StickFractions] = (
+            self.rows(inputs, rows[:, None]),
+            self.columns(row_inputs, image),
+        )
+        return log_probs, pattern, fractions
 
 
-class _Given(NamedTuple):
-    """Parts, and what is known of them, shapes (N, groups, parts, ...)."""
-
-    density: Density
-    known: Tensor
-    logit: Tensor
-    free: Tensor
-
-
-class Sticks(nn.Module):
-    """What each but the last of some neighbours takes of what the ones before it left.
+class StickFractions(NamedTuple):
+    """Fractions of stick-breaking, and the features of their density.
 
     Arguments:
-        inputs: Width of what is known.
-        groups: Groups of neighbours.
-        parts: Neighbours of a group, but the last.
+        density: Density of the logits.
+        hidden: Features, shape (N, groups, parts, step).
+        logit: Logits of the fractions, shape (N, groups, parts).
+        is_free: Fractions that are neither 0 nor 1, shape (N, groups, parts).
+    """
+
+    density: Density
+    hidden: Tensor
+    logit: Tensor
+    is_free: Tensor
+
+
+class StickBreaking(nn.Module):
+    """Stick-breaking: the fraction each but the last of a group takes of what is left.
+
+    Arguments:
+        inputs: Number of input features.
+        groups: Number of groups.
+        parts: Number of members of a group, without the last.
         config: Sizes.
     """
 
@@ -167,24 +179,24 @@ class Sticks(nn.Module):
         self.second = nn.Linear(config.step, config.step)
         self.density = Density(config.step, config.bins, mean=0.0, std=2.0)
 
-    def given(self, seen: Tensor, shares: Tensor) -> _Given:
-        """The parts that are neither nothing nor all, and what is known of each.
+    def forward(self, inputs: Tensor, shares: Tensor) -> StickFractions:
+        """Fractions of shares.
 
         Arguments:
-            seen: Shape (N, inputs).
-            shares: Shape (N, groups, parts + 1).
+            inputs: Input features, shape (N, inputs).
+            shares: Shares of the members, shape (N, groups, parts + 1).
         """
-        known = torch.unflatten(silu(self.first(seen)), 1, (self.groups, self.parts, -1))
-        known = silu(self.second(known))
-        left = shares.flip(2).cumsum(2).flip(2)
-        own, rest, after = shares[..., :-1], left[..., :-1], left[..., 1:]
-        ratio = own / rest.clamp(min=NOTHING)
-        logit = torch.logit(ratio.clamp(NOTHING, 1 - NOTHING))
-        return _Given(self.density, known, logit, (own > 0) & (after > NOTHING))
+        hidden = torch.unflatten(silu(self.first(inputs)), 1, (self.groups, self.parts, -1))
+        hidden = silu(self.second(hidden))
+        remaining = shares.flip(2).cumsum(2).flip(2)
+        own, rest, after = shares[..., :-1], remaining[..., :-1], remaining[..., 1:]
+        ratio = own / rest.clamp(min=NEGLIGIBLE)
+        logit = torch.logit(ratio.clamp(NEGLIGIBLE, 1 - NEGLIGIBLE))
+        return StickFractions(self.density, hidden, logit, (own > 0) & (after > NEGLIGIBLE))
 
 
-def place_features(row: Tensor, column: Tensor, number: int) -> Tensor:
-    """What a network sees of where a cell lies in its layer of `number` by `number`, (N, 5)."""
+def position_features(row: Tensor, column: Tensor, number: int) -> Tensor:
+    """Input features of the position of cells in a layer of `number` by `number`, shape (N, 5)."""
     x = (column + 0.5) / number * 2 - 1
     y = (row + 0.5) / number * 2 - 1
     r = (x.square() + y.square()).sqrt()
@@ -192,7 +204,7 @@ def place_features(row: Tensor, column: Tensor, number: int) -> Tensor:
 
 
 def _windows(maps: Tensor, cells: HitCells, split: int, size: int) -> Tensor:
-    """Squares of `size` sub-cells about each cell, in every channel, shape (N, channels * size^2).
+    """Squares of `size` sub-cells around each cell, shape (N, channels * size^2).
 
     Arguments:
         maps: Shape (images, channels, height, width), `split` sub-cells a cell.

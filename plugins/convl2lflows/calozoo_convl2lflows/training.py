@@ -1,48 +1,52 @@
-"""Training of ConvL2LFlows: layer energies, sub-cells, cells, and the files they end up in."""
+"""Training of ConvL2LFlows: layer energies, sub-cells, cells, and the calibration."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
+import numpy as np
 from pydantic import Field
 from torch import nn
 
-from calozoo_convl2lflows.calibration import fitted
-from calozoo_convl2lflows.config import preset
-from calozoo_convl2lflows.objectives import Samples, goal
-from calozoo_convl2lflows.training_data import Sample, measured
-from calozoo_convl2lflows.weights_files import Trained, networks, write
-from calozoo_core.errors import InputError
-from calozoo_core.training import TrainingOptions, TrainingRun, read_sample, seeded
+from calozoo_convl2lflows.calibration import fitted_powers, fitted_spectrum
+from calozoo_convl2lflows.config import Calibration, ConvL2LConfig, preset
+from calozoo_convl2lflows.model import Pipeline, TrainedConvL2LFlows
+from calozoo_convl2lflows.stages import Stages, TrainingSamples
+from calozoo_convl2lflows.training_data import UprightShowers, on_grid
+from calozoo_core.random import stream
+from calozoo_core.training import (
+    ModelTraining,
+    StageConfig,
+    TrainingOptions,
+    read_sample,
+    seeded,
+)
 
-__all__ = ["Options", "train"]
+__all__ = ["ConvL2LTraining", "Options", "calibrated", "train"]
+
+CALIBRATION_SEED = 30_000
+CALIBRATION_BATCH = 50
 
 
 class Options(TrainingOptions):
-    """What can be set from the command line, as `-o name=value`, beyond what all trainings have.
+    """Options of the training, beyond those that all trainings have.
 
     Arguments:
-        stage: Train one flow only, "energies", "subcells", "cells" or "voxels"; "finish" puts the
-            files together, from the best checkpoints where a stage was stopped; "all" does
-            everything in order.
-        preset: Sizes, by the names of `config.preset`.
+        preset: Sizes, a name of `config.preset`.
         energies_epochs: Epochs of the flow of the layer energies.
         subcells_epochs: Epochs of the flow that splits cells.
         cells_epochs: Epochs of the convolutional flow.
-        voxels_epochs: Epochs of the published flow.
-        bfloat16: Whether the convolutions of cells are trained in bfloat16.
-        looked_at: Held-out showers that the flows of layers are judged by.
-        calibrate: Showers the spectrum is fitted on; 0 leaves it as it is.
+        bfloat16: Train the convolutions of the cells in bfloat16.
+        looked_at: Number of held-out showers in the metrics of cells and sub-cells.
+        calibrate: Number of showers the spectrum is fitted on; 0 leaves it as it is.
     """
 
-    stage: Literal["all", "energies", "subcells", "cells", "voxels", "finish"] = "all"
-    preset: Literal["ild-photon", "gh", "x9", "small-x9", "tiny", "tiny-voxels"] = "ild-photon"
+    preset: Literal["ild-photon", "tiny"] = "ild-photon"
     energies_epochs: int = Field(default=50, ge=1)
     subcells_epochs: int = Field(default=30, ge=1)
     cells_epochs: int = Field(default=120, ge=1)
-    voxels_epochs: int = Field(default=120, ge=1)
     validate_every: int = Field(default=8, ge=1)
     patience: int = Field(default=100, ge=1)
     bfloat16: bool = True
@@ -50,69 +54,73 @@ class Options(TrainingOptions):
     calibrate: int = Field(default=2000, ge=0)
 
 
-def train(data: Path, out: Path, **options: Any) -> Path:
-    """Train a ConvL2LFlows, or go on with a training that was stopped.
+class ConvL2LTraining(ModelTraining):
+    """Training of ConvL2LFlows on native shower files of x25 points."""
 
-    Arguments:
-        data: Folder with `train/*.h5` and `val/*.h5`, native shower files of x25 points.
-        out: Folder for checkpoints and logs, and in the end for `config.json`,
-            `model.safetensors` and `training.json`.
-        options: See `Options`.
-
-    Returns:
-        The folder with the weights.
-
-    Raises:
-        InputError: If an option is not one of ours, or there are no showers.
-    """
-    return _Training(data, out, Options.of(options)).all_asked_for()
-
-
-class _Training(TrainingRun):
-    """One training in one folder."""
-
+    options_type = Options
     options: Options
+    stages = ("energies", "subcells", "cells")
 
     def __init__(self, data: Path, out: Path, options: Options) -> None:
         super().__init__(data, out, options)
-        self.options = options
-        validation = Sample.of(read_sample(data, "val"))
-        train_sample = Sample.of(read_sample(data, "train"))
-        self.samples = Samples(train_sample, validation, options.looked_at)
-        self.config = measured(preset(options.preset), train_sample)
-        with torch.device("meta"):
-            self.stages = tuple(networks(self.config))
+        validation = UprightShowers.from_showers(read_sample(data, "val"))
+        train = UprightShowers.from_showers(read_sample(data, "train"))
+        self.samples = TrainingSamples(train, validation, options.looked_at)
+        self.config = preset(options.preset)
 
-    def all_asked_for(self) -> Path:
-        """The stages asked for, in order."""
-        asked, options = self.options.stage, self.options
-        if asked not in ("all", "finish", *self.stages):
-            msg = f"The preset {options.preset} has no stage {asked!r}: {self.stages}."
-            raise InputError(msg)
-        for stage in self.stages:
-            if asked in ("all", stage):
-                network = self._network(stage)
-                epochs = getattr(options, f"{stage}_epochs")
-                rough = options.bfloat16
-                self.train_stage(
-                    stage,
-                    network,
-                    goal(stage, self.samples, self.config, options.seed, epochs, rough=rough),
-                )
-        if asked in ("all", "finish"):
-            self._finish()
-        return self.out
+    def network(self, stage: str) -> nn.Module:
+        untrained = seeded(
+            lambda: nn.ModuleDict(TrainedConvL2LFlows.untrained(self.config).networks()),
+            self.options.seed,
+        )
+        return untrained[stage]
 
-    def _finish(self) -> None:
-        """Write the weights and the record of how they came about."""
-        kept = {stage: self.best_model(stage, self._network(stage)) for stage in self.stages}
-        trained = Trained(self.config, kept)
-        if self.options.calibrate:
-            config = fitted(trained, self.samples.train, self.options.calibrate)
-            trained = Trained(config, kept)
-        write(self.out, trained)
-        showers = {"train": len(self.samples.train), "val": len(self.samples.validation)}
-        self.write_record(self.stages, showers)
+    def stage_config(self, stage: str, network: Any) -> StageConfig:
+        options = self.options
+        stages = Stages(self.samples, self.config, options.seed, bfloat16=options.bfloat16)
+        config: StageConfig = getattr(stages, stage)(getattr(options, f"{stage}_epochs"))
+        return config
 
-    def _network(self, stage: str) -> nn.Module:
-        return seeded(lambda: networks(self.config)[stage], self.options.seed)
+    def trained_model(self, best: Mapping[str, Any]) -> TrainedConvL2LFlows:
+        trained = TrainedConvL2LFlows(self.config, **best)
+        if not self.options.calibrate:
+            return trained
+        config = calibrated(trained, self.samples.train, self.options.calibrate)
+        return TrainedConvL2LFlows(config, **best)
+
+    def n_showers(self) -> dict[str, int]:
+        return {"train": len(self.samples.train), "val": len(self.samples.validation)}
+
+
+train = ConvL2LTraining.train
+
+
+def calibrated(trained: TrainedConvL2LFlows, sample: UprightShowers, showers: int) -> ConvL2LConfig:
+    """Configuration with a calibration that makes the spectrum of deposits Geant4's.
+
+    Arguments:
+        trained: Trained flows; their own calibration is put aside first.
+        sample: Geant4 showers.
+        showers: Number of them to compare with.
+    """
+    plain = trained.config.model_copy(update={"calibration": Calibration()})
+    pipeline = Pipeline(
+        TrainedConvL2LFlows(plain, trained.energies, trained.subcells, trained.cells)
+    )
+    mine, truth = [], []
+    rows = np.arange(min(showers, len(sample)))
+    for start in range(0, len(rows), CALIBRATION_BATCH):
+        part = rows[start : start + CALIBRATION_BATCH]
+        random = stream(CALIBRATION_SEED, start, "calibration")
+        real = on_grid(sample, part, plain, random)
+        mine.append(pipeline(real.primary, CALIBRATION_SEED, start).energy)
+        truth.append(real.filled.energy)
+    last = sample.showers.offsets[len(rows)]
+    points = (sample.x[:last], sample.y[:last], sample.showers.energy[:last])
+    has_corner_on_axis = plain.grid.side % 2 == 0
+    calibration = Calibration(
+        spectrum=fitted_spectrum(np.concatenate(mine), np.concatenate(truth)),
+        inward=fitted_powers(*points, plain.grid.pitch_mm) if has_corner_on_axis else (),
+        fitted_on=f"{len(rows)} of its training showers",
+    )
+    return plain.model_copy(update={"calibration": calibration})

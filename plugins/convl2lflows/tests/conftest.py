@@ -11,8 +11,7 @@ from torch import nn
 
 from calozoo_convl2lflows import SPEC
 from calozoo_convl2lflows.config import ConvL2LConfig, preset
-from calozoo_convl2lflows.model import ConvL2LFlows
-from calozoo_convl2lflows.weights_files import Trained, networks, write
+from calozoo_convl2lflows.model import ConvL2LFlows, TrainedConvL2LFlows
 from calozoo_core.showers import Showers
 from calozoo_core.testing.trainers import made_up_showers
 
@@ -45,21 +44,26 @@ def shake(random: torch.Generator) -> Shake:
 
 
 @pytest.fixture
-def untrained(shake: Shake) -> Callable[[ConvL2LConfig], Trained]:
+def make(shake: Shake) -> Callable[[ConvL2LConfig], TrainedConvL2LFlows]:
     """Makes the flows of a configuration, with random weights."""
-    return lambda config: Trained(config, {k: shake(v) for k, v in networks(config).items()})
 
+    def made(config: ConvL2LConfig) -> TrainedConvL2LFlows:
+        trained = TrainedConvL2LFlows.untrained(config)
+        for network in trained.networks().values():
+            shake(network)
+        return trained
 
-@pytest.fixture(params=["tiny", "tiny-voxels"])
-def tiny_trained(
-    request: pytest.FixtureRequest, untrained: Callable[[ConvL2LConfig], Trained]
-) -> Trained:
-    return untrained(preset(request.param))
+    return made
 
 
 @pytest.fixture
-def tiny_folder(tmp_path: Path, tiny_trained: Trained) -> Path:
-    write(tmp_path / "weights", tiny_trained)
+def tiny_trained(make: Callable[[ConvL2LConfig], TrainedConvL2LFlows]) -> TrainedConvL2LFlows:
+    return make(preset("tiny"))
+
+
+@pytest.fixture
+def tiny_folder(tmp_path: Path, tiny_trained: TrainedConvL2LFlows) -> Path:
+    tiny_trained.write(tmp_path / "weights")
     return tmp_path / "weights"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,12 @@ from safetensors.torch import load_file, save_file
 
 from calozoo_convl2lflows import SPEC
 from calozoo_convl2lflows.config import Calibration, ConvL2LConfig, GridConfig, preset
-from calozoo_convl2lflows.generation import Pipeline, streams
 from calozoo_convl2lflows.layer_energies import primary_features
-from calozoo_convl2lflows.model import ConvL2LFlows
-from calozoo_convl2lflows.weights_files import Trained, write
+from calozoo_convl2lflows.model import ConvL2LFlows, Pipeline, TrainedConvL2LFlows, streams
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
 
-Make = Callable[[ConvL2LConfig], Trained]
+Make = Callable[[ConvL2LConfig], TrainedConvL2LFlows]
 
 
 def primaries(n: int) -> Incident:
@@ -37,7 +36,7 @@ def test_a_shower_does_not_depend_on_the_ones_before_it(tiny: ConvL2LFlows) -> N
     assert abs(other.visible_energy[0] / alone.visible_energy[0] - 1) > 1e-3
 
 
-def test_layers_add_up_to_their_energies(tiny_trained: Trained) -> None:
+def test_layers_add_up_to_their_energies(tiny_trained: TrainedConvL2LFlows) -> None:
     pipeline = Pipeline(tiny_trained)
     incident = primaries(4)
     primary = primary_features(
@@ -56,18 +55,13 @@ def test_a_calibrated_spectrum_leaves_the_layers_their_energies(make: Make) -> N
     plain = make(preset("tiny"))
     spectrum = ((0.01, 0.02), (1.0, 1.0), (50.0, 60.0))
     calibration = Calibration(spectrum=spectrum)
-    changed = Trained(plain.config.model_copy(update={"calibration": calibration}), plain.networks)
+    changed = replace(plain, config=plain.config.model_copy(update={"calibration": calibration}))
     primary = primary_features(torch.tensor([50.0]), torch.tensor([[0.0, 0, 1]]))
     before, after = (Pipeline(trained)(primary, 0, 0) for trained in (plain, changed))
     wanted = Pipeline(changed).energies(streams(1, 0, 0, "energies"), primary)[0]
     sums = np.bincount(after.layer, after.energy, minlength=30)
     np.testing.assert_allclose(sums[sums > 0], wanted[sums > 0], rtol=1e-4)
     assert np.abs(after.energy / before.energy - 1).max() > 0.01
-
-
-@pytest.fixture
-def make(untrained: Make) -> Make:
-    return untrained
 
 
 def test_points_lie_anywhere_in_their_sub_cells(tiny: ConvL2LFlows) -> None:
@@ -96,14 +90,14 @@ def test_the_box_is_tilted_with_the_shower(tiny: ConvL2LFlows) -> None:
 
 def test_a_grid_that_does_not_fit_the_detector_is_refused(make: Make, tmp_path: Path) -> None:
     wrong = preset("tiny").model_copy(update={"grid": GridConfig(layers=28)})
-    write(tmp_path, make(wrong))
+    make(wrong).write(tmp_path)
     with pytest.raises(WeightsError, match=r"28 x 90 x 90 sub-cells.*ild_siecal_regular has 30"):
         ConvL2LFlows.load(SPEC, tmp_path)
 
 
 def test_a_grid_of_other_cells_is_refused(make: Make, tmp_path: Path) -> None:
     wrong = preset("tiny").model_copy(update={"grid": GridConfig(cell_mm=3.0)})
-    write(tmp_path, make(wrong))
+    make(wrong).write(tmp_path)
     with pytest.raises(WeightsError, match=r"cells of 3 mm.*cells of 5\.088"):
         ConvL2LFlows.load(SPEC, tmp_path)
 
@@ -120,7 +114,7 @@ def test_a_grid_of_other_cells_is_refused(make: Make, tmp_path: Path) -> None:
 def test_absurd_sizes_are_refused_before_anything_is_built(
     make: Make, tmp_path: Path, section: str, name: str, value: int
 ) -> None:
-    write(tmp_path, make(preset("tiny")))
+    make(preset("tiny")).write(tmp_path)
     path = tmp_path / "config.json"
     config = json.loads(path.read_text())
     config[section][name] = value
@@ -129,18 +123,18 @@ def test_absurd_sizes_are_refused_before_anything_is_built(
         ConvL2LFlows.load(SPEC, tmp_path)
 
 
-def test_a_layer_is_filled_in_one_way_only(make: Make, tmp_path: Path) -> None:
-    write(tmp_path, make(preset("tiny")))
+def test_flows_of_all_sub_cells_are_refused(make: Make, tmp_path: Path) -> None:
+    make(preset("tiny")).write(tmp_path)
     path = tmp_path / "config.json"
     config = json.loads(path.read_text())
-    config["subcells"] = None
+    config["voxels"] = {"shared": False}
     path.write_text(json.dumps(config))
-    with pytest.raises(WeightsError, match="cells and subcells, or by voxels"):
+    with pytest.raises(WeightsError, match=r"not this model's configuration.*voxels"):
         ConvL2LFlows.load(SPEC, tmp_path)
 
 
 def test_weights_of_another_size_are_refused(make: Make, tmp_path: Path) -> None:
-    write(tmp_path, make(preset("tiny")))
+    make(preset("tiny")).write(tmp_path)
     tensors = load_file(tmp_path / "model.safetensors")
     tensors["cells.flows.0.first.bias"] = torch.zeros(7)
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
@@ -169,3 +163,9 @@ def test_bfloat16_is_refused(tiny_folder: Path) -> None:
 def test_a_model_without_its_weights_says_how_to_get_them() -> None:
     with pytest.raises(WeightsError, match="calozoo pull"):
         ConvL2LFlows.load(SPEC, None)
+
+
+def test_what_is_trained_here_is_small() -> None:
+    with torch.device("meta"):  # nothing is allocated
+        trained = TrainedConvL2LFlows.untrained(preset("ild-photon"))
+    assert sum(tensor.numel() for tensor in trained.tensors().values()) < 250_000

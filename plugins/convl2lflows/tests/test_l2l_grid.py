@@ -9,12 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from calozoo_convl2lflows.config import GridConfig, VoxelsConfig, preset
+from calozoo_convl2lflows.calibration import (
+    corrected_energy,
+    fitted_powers,
+    fitted_spectrum,
+    moved_inward,
+)
+from calozoo_convl2lflows.config import GridConfig, preset
 from calozoo_convl2lflows.grid import fill, positions
-from calozoo_convl2lflows.postprocess import calibrated, fitted_spectrum, renormalised
-from calozoo_convl2lflows.radial_offset import fitted_powers, inward
-from calozoo_convl2lflows.training_data import Sample, gridded, subcell_energies
-from calozoo_convl2lflows.voxel_encoding import EnergyChain, VoxelChain
+from calozoo_convl2lflows.training_data import UprightShowers, on_grid, subcell_energies
 from calozoo_core.detector import load_detector
 from calozoo_core.incident import Incident
 from calozoo_core.showers import Showers
@@ -72,9 +75,9 @@ def test_the_axis_of_a_slanted_shower_stays_in_the_middle_of_the_box() -> None:
         representation="x25",
         detector="ild_siecal_regular",
     )
-    sample = Sample.of(showers)
+    sample = UprightShowers.from_showers(showers)
     np.testing.assert_allclose(sample.x, 0.3, atol=1e-3)
-    found = gridded(
+    found = on_grid(
         sample, np.array([0]), preset("ild-photon"), np.random.default_rng(0), mirrored=False
     )
     assert set(found.filled.row) == set(found.filled.column) == {45}
@@ -82,9 +85,9 @@ def test_the_axis_of_a_slanted_shower_stays_in_the_middle_of_the_box() -> None:
 
 
 def test_every_other_shower_is_mirrored_with_its_direction(showers: Showers) -> None:
-    config, sample = preset("ild-photon"), Sample.of(showers)
+    config, sample = preset("ild-photon"), UprightShowers.from_showers(showers)
     rows = np.zeros(40, np.int64)
-    batch = gridded(sample, rows, config, np.random.default_rng(1))
+    batch = on_grid(sample, rows, config, np.random.default_rng(1))
     sign = batch.primary[:, 2].sign()
     assert 5 < (sign > 0).sum() < 35
     images = subcell_energies(batch.filled, 40, config, before=0)
@@ -96,80 +99,12 @@ def test_every_other_shower_is_mirrored_with_its_direction(showers: Showers) -> 
     assert batch.primary[:, 5].sign().equal(sign)
 
 
-@settings(max_examples=30, deadline=None)
-@given(
-    hnp.arrays(np.float32, (2, 3, 3), elements=st.floats(0, 90, width=32)),
-    st.floats(0.1, 10),
-)
-def test_voxels_come_back_from_what_the_published_flow_sees(
-    energy: np.ndarray, noise: float
-) -> None:
-    chain = VoxelChain(
-        GridConfig(layers=2), VoxelsConfig(maxima_mev=(100.0, 90.0), noise_mev=noise)
-    )
-    which = torch.tensor([0, 1])
-    value = chain.forward(torch.from_numpy(energy).double(), which)
-    assert value.abs().max() < 4.7
-    back = chain.inverse(value, which)
-    torch.testing.assert_close(back, torch.from_numpy(energy).double(), rtol=1e-6, atol=1e-6)
-
-
-def test_noise_stays_below_the_threshold_and_moves_no_deposit_by_more() -> None:
-    random = torch.Generator().manual_seed(1)
-    chain = VoxelChain(GridConfig(threshold_mev=0.01), VoxelsConfig())
-    energy = torch.where(torch.rand(10_000, generator=random) < 0.1, 0.5, 0.0)
-    uniform = torch.rand(10_000, generator=random)
-    noised = chain.noised(energy, uniform, torch.randn(10_000, generator=random))
-    added = noised - energy
-    assert (added > 0).all()
-    assert added.max() <= 0.01 + 1e-6
-    assert added[energy > 0].max() <= 1e-3 + 1e-6
-    assert (noised[energy == 0] < 0.01 + 1e-9).all()
-    assert float(noised[energy == 0].median()) == pytest.approx(1.5e-3, rel=0.2)
-
-
-@given(hnp.arrays(np.float64, 30, elements=st.floats(0, 900)))
-@settings(max_examples=30, deadline=None)
-def test_layer_energies_come_back_from_what_the_published_flow_sees(energy: np.ndarray) -> None:
-    chain, truth = EnergyChain(1000.0), torch.from_numpy(energy)
-    torch.testing.assert_close(
-        chain.inverse(chain.forward(truth, torch.zeros(30))), truth, rtol=1e-7, atol=1e-7
-    )
-
-
-@settings(max_examples=50, deadline=None)
-@given(
-    hnp.arrays(np.float32, (3, 4, 4), elements=st.floats(0, 50, width=32)),
-    hnp.arrays(np.float32, 3, elements=st.floats(0, 500, width=32)),
-)
-def test_renormalised_layers_have_their_energy_and_nothing_below_the_threshold(
-    energy: np.ndarray, wanted: np.ndarray
-) -> None:
-    energy[:, 0, 0] += 1
-    result = renormalised(torch.from_numpy(energy), torch.from_numpy(wanted), 0.1)
-    np.testing.assert_allclose(result.sum(dim=(1, 2)), wanted, rtol=1e-4, atol=1e-4)
-    enough = torch.from_numpy(wanted) > 0.1
-    kept = result[enough]
-    assert bool(((kept == 0) | (kept >= 0.1 * (1 - 1e-5))).all())
-    order = torch.from_numpy(energy).flatten(1)
-    for image, before in zip(result.flatten(1), order, strict=True):
-        if (image > 0).any() and (image == 0).any():
-            assert before[image > 0].min() >= before[image == 0].max()
-
-
-def test_as_many_voxels_stay_as_the_threshold_allows() -> None:
-    layer = torch.tensor([[[1.0, 0.4], [0.2, 0.1]]])
-    result = renormalised(layer, torch.tensor([1.0]), 0.1)
-    # With three, the smallest is 0.2 / 1.6 = 0.125; with four it would be 0.1 / 1.7.
-    torch.testing.assert_close(result, torch.tensor([[[0.625, 0.25], [0.125, 0.0]]]))
-
-
 def test_a_calibrated_spectrum_is_the_references() -> None:
     random = np.random.default_rng(5)
     truth = random.lognormal(-1.5, 1.2, 200_000).astype(np.float32)
     generated = random.lognormal(-1.2, 0.9, 200_000).astype(np.float32)
     spectrum = fitted_spectrum(generated[:100_000], truth[:100_000])
-    corrected = calibrated(generated[100_000:], spectrum)
+    corrected = corrected_energy(generated[100_000:], spectrum)
     shares = np.linspace(0.02, 0.98, 49)
     np.testing.assert_allclose(
         np.quantile(corrected, shares), np.quantile(truth[100_000:], shares), rtol=0.05
@@ -180,7 +115,7 @@ def test_a_calibrated_spectrum_is_the_references() -> None:
 
 def test_no_spectrum_is_no_correction() -> None:
     energy = np.ones(3, np.float32)
-    assert calibrated(energy, ()) is energy
+    assert corrected_energy(energy, ()) is energy
 
 
 def test_points_near_the_axis_lie_towards_it_as_those_they_are_fitted_on_do() -> None:
@@ -190,7 +125,7 @@ def test_points_near_the_axis_lie_towards_it_as_those_they_are_fitted_on_do() ->
     powers = fitted_powers(x, y, energy, GRID.pitch_mm)
     filled = fill(x, y, layer, energy, np.arange(len(x)), GRID)
     uniform = random.random((2, len(filled.row)), np.float32)
-    moved = inward(filled.row, filled.column, uniform, powers, GRID.side)
+    moved = moved_inward(filled.row, filled.column, uniform, powers, GRID.side)
     assert moved.min() >= 0
     assert moved.max() <= 1
     mean = {
@@ -203,4 +138,4 @@ def test_points_near_the_axis_lie_towards_it_as_those_they_are_fitted_on_do() ->
 
 def test_without_powers_points_lie_anywhere_in_their_sub_cells() -> None:
     inside = np.random.default_rng(4).random((2, 5), np.float32)
-    assert inward(np.arange(5), np.arange(5), inside, (), GRID.side) is inside
+    assert moved_inward(np.arange(5), np.arange(5), inside, (), GRID.side) is inside

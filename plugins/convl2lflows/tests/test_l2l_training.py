@@ -6,15 +6,12 @@ import json
 from pathlib import Path
 from typing import ClassVar
 
-import pytest
 import torch
 
 from calozoo_convl2lflows import SPEC
 from calozoo_convl2lflows.config import preset
-from calozoo_convl2lflows.model import ConvL2LFlows
 from calozoo_convl2lflows.training import train
-from calozoo_convl2lflows.training_data import Sample, cells_batch, measured
-from calozoo_core.errors import InputError
+from calozoo_convl2lflows.training_data import UprightShowers, cell_batch
 from calozoo_core.showers import Showers
 from calozoo_core.testing.trainers import TrainerContract, write_sample
 
@@ -23,7 +20,6 @@ QUICK = {
     "energies_epochs": 2,
     "subcells_epochs": 2,
     "cells_epochs": 2,
-    "voxels_epochs": 2,
     "steps": 2,
     "validate_every": 1,
     "threads": 1,
@@ -38,36 +34,25 @@ class TestTraining(TrainerContract):
     one_stage: ClassVar = {"stage": "energies"}
 
 
-@pytest.fixture
-def data(tmp_path: Path, showers: Showers) -> Path:
-    return write_sample(tmp_path / "data", showers)
-
-
-def test_the_published_flow_is_trained_too(data: Path, tmp_path: Path) -> None:
-    out = train(data, tmp_path / "run", **(QUICK | {"preset": "tiny-voxels"}))
-    model = ConvL2LFlows.load(SPEC, out)
-    assert len(model.generate(energy=20, n=3)) == 3
-    assert set(json.loads((out / "training.json").read_text())["stages"]) == {"energies", "voxels"}
-    assert model.trained.config.calibration.fitted_on == "4 of its training showers"
+def test_the_record_names_the_showers_of_the_calibration(showers: Showers, tmp_path: Path) -> None:
+    data = write_sample(tmp_path / "data", showers)
+    out = train(data, tmp_path / "run", **QUICK)
+    config = json.loads((out / "config.json").read_text())
+    assert config["calibration"]["fitted_on"] == "4 of its training showers"
     assert "nll" in (out / "energies.csv").read_text()
 
 
-def test_a_stage_of_another_preset_is_refused(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no stage 'voxels'"):
-        train(data, tmp_path / "run", **(QUICK | {"stage": "voxels"}))
-
-
 def test_batches_depend_on_the_step_alone(showers: Showers) -> None:
-    sample, config = Sample.of(showers), preset("tiny")
-    first, again = (cells_batch(sample, config, 3, 2, seed=1, step=7) for _ in range(2))
-    other = cells_batch(sample, config, 3, 2, seed=1, step=8)
+    sample, config = UprightShowers.from_showers(showers), preset("tiny")
+    first, again = (cell_batch(sample, config, 3, 2, seed=1, step=7) for _ in range(2))
+    other = cell_batch(sample, config, 3, 2, seed=1, step=8)
     assert all(map(torch.equal, first, again))
     assert not torch.equal(first[0], other[0])
 
 
 def test_the_layers_before_are_the_ones_before(showers: Showers) -> None:
-    energy, before, _, energies, layer = cells_batch(
-        Sample.of(showers), preset("tiny"), 4, 30, seed=1, step=0
+    energy, before, _, energies, layer = cell_batch(
+        UprightShowers.from_showers(showers), preset("tiny"), 4, 30, seed=1, step=0
     )
     own = energies.gather(1, layer[:, None])[:, 0]
     torch.testing.assert_close(energy.sum(dim=(1, 2)), own, rtol=1e-4, atol=1e-4)
@@ -76,11 +61,3 @@ def test_the_layers_before_are_the_ones_before(showers: Showers) -> None:
         index = (layer - back).clamp(min=0)
         expected = torch.where(layer >= back, energies.gather(1, index[:, None])[:, 0], 0.0)
         torch.testing.assert_close(sums[:, back - 1], expected, rtol=1e-3, atol=1e-3)
-
-
-def test_voxels_are_divided_by_the_largest_of_their_layer(showers: Showers) -> None:
-    config = measured(preset("tiny-voxels"), Sample.of(showers))
-    assert config.voxels is not None
-    assert len(config.voxels.maxima_mev) == 30
-    assert max(config.voxels.maxima_mev) >= showers.energy.max() * 0.99
-    assert measured(preset("tiny"), Sample.of(showers)) == preset("tiny")

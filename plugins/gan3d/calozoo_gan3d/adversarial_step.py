@@ -1,4 +1,4 @@
-"""One step of the contest: what the discriminator and what the generator should have done."""
+"""Adversarial loss of generator and discriminator in one step."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from calozoo_gan3d.losses import (
 )
 from calozoo_gan3d.networks import MIP_MEV, Discriminator, Generator, deposits
 
-__all__ = ["Contest", "Players"]
+__all__ = ["AdversarialLoss", "AdversarialPair"]
 
-#: Steps between two looks at the slope of the discriminator, which is dear.
+#: Steps between two gradient penalties, which are expensive.
 PENALTY_EVERY = 16
-#: Layers whose sums are compared together.
+#: Number of layers whose sums are compared together.
 GROUP = 3
 
 
-class Players(nn.Module):
-    """Both networks, so that one optimiser has them.
+class AdversarialPair(nn.Module):
+    """Generator and discriminator as one module.
 
     Arguments:
         config: Sizes.
@@ -43,16 +43,16 @@ class Players(nn.Module):
         self.discriminator = Discriminator(config.grid, config.discriminator, power)
 
 
-class Contest:
-    """The sum of both losses, in which each network meets its own only.
+class AdversarialLoss:
+    """Sum of the losses of both networks, of which each gets the gradient of its own only.
 
-    The discriminator judges drawn images that do not lead back to the generator, and a copy of it
-    without slopes of its own judges those that do. So both are stepped at once.
+    The loss of the discriminator is computed on detached images, and that of the generator with
+    detached weights of the discriminator. So both are stepped at once.
 
     Arguments:
         config: Weights of the terms.
-        energies: Knows mean and spread of the layer energies.
-        detector: Name of the detector, whose depths the angles need.
+        energies: Network with mean and spread of the layer energies.
+        detector: Name of the detector, whose layer depths the angles need.
     """
 
     def __init__(self, config: Gan3dConfig, energies: LayerEnergies, detector: str) -> None:
@@ -63,38 +63,38 @@ class Contest:
         self._rings = torch.from_numpy(ring_index(config.grid))
         self._n_rings = config.grid.cells // 2
 
-    def __call__(self, players: nn.Module, _: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
-        """The loss of a batch."""
-        assert isinstance(players, Players)
+    def __call__(self, pair: nn.Module, _: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        """Loss of a batch of `training_data.image_batch`."""
+        assert isinstance(pair, AdversarialPair)
         truth, condition, incident, energy, latent, noise, labels, directions, step = batch
         roots = self.energies.standardised(energy, incident)
-        with self._half():
-            t = players.generator(condition, roots, latent, noise)
+        with self._autocast():
+            t = pair.generator(condition, roots, latent, noise)
         drawn, before = deposits(t.float(), energy)
-        known = condition, roots, incident
+        inputs = condition, roots, incident
         penalised = int(step) % PENALTY_EVERY == 0
-        judged = self._discriminator(
-            players.discriminator, truth, drawn.detach(), known, labels, penalised=penalised
+        discriminator = self._discriminator_loss(
+            pair.discriminator, truth, drawn.detach(), inputs, labels, penalised=penalised
         )
-        generated = self._generator(players.discriminator, truth, drawn, known)
+        generator = self._generator_loss(pair.discriminator, truth, drawn, inputs)
         weights = self.weights
         raw = weights.deposit * percentage_error(before.sum(dim=1), deposit_sum(truth))
-        sums = weights.sums * self._sums(drawn, truth, incident, condition @ directions)
-        return judged + generated + raw + sums
+        sums = weights.sums * self._sum_distance(drawn, truth, incident, condition @ directions)
+        return discriminator + generator + raw + sums
 
-    def _discriminator(
+    def _discriminator_loss(
         self,
         net: Discriminator,
         truth: Tensor,
         drawn: Tensor,
-        known: tuple[Tensor, Tensor, Tensor],
+        inputs: tuple[Tensor, Tensor, Tensor],
         labels: Tensor,
         *,
         penalised: bool,
     ) -> Tensor:
-        condition, roots, incident = known
+        condition, roots, incident = inputs
         view = torch.cat(net.views(truth, incident), dim=1).requires_grad_(penalised)
-        with self._half():
+        with self._autocast():
             real, energy = net.judge(view, condition, roots)
             fake, fake_energy = net(drawn, condition, roots, incident)
         weights = self.weights
@@ -108,52 +108,54 @@ class Contest:
         steepness = slope.flatten(1).square().sum(dim=1).mean()
         return loss + weights.penalty * PENALTY_EVERY * steepness / 2
 
-    def _generator(
+    def _generator_loss(
         self,
         net: Discriminator,
         truth: Tensor,
         drawn: Tensor,
-        known: tuple[Tensor, Tensor, Tensor],
+        inputs: tuple[Tensor, Tensor, Tensor],
     ) -> Tensor:
         frozen = {name: p.detach() for name, p in net.named_parameters()}
-        with self._half():
-            logit, energy = functional_call(net, frozen, (drawn, *known))
+        with self._autocast():
+            logit, energy = functional_call(net, frozen, (drawn, *inputs))
         weights = self.weights
         angles = [axis_angles(image, self._middles, self._depth) for image in (drawn, truth)]
         return (
             weights.real * real_loss(logit, torch.ones_like(logit))
-            + weights.energy * percentage_error(energy, known[2])
+            + weights.energy * percentage_error(energy, inputs[2])
             + weights.angle * sorted_distance(angles[0], angles[1])
         )
 
-    def _half(self) -> torch.autocast:
-        """Networks, but no sums, in 16 bits: two thirds of the time."""
+    def _autocast(self) -> torch.autocast:
+        """Context in which networks, but no sums, are computed in bfloat16."""
         return torch.autocast(self._middles.device.type, torch.bfloat16)
 
-    def _sums(self, drawn: Tensor, truth: Tensor, incident: Tensor, turned: Tensor) -> Tensor:
-        """How far sums over parts of the image are from the simulated ones, given what is known.
+    def _sum_distance(
+        self, drawn: Tensor, truth: Tensor, incident: Tensor, mixtures: Tensor
+    ) -> Tensor:
+        """Distance of sums over parts of the images from the simulated ones.
 
         A random mixture of the conditions is added to each sum, so that not only its distribution
-        counts, but how it goes with the conditions.
+        counts, but also its correlation with the conditions.
         """
         distances = []
         for mine, theirs in zip(
             self._features(drawn, incident), self._features(truth, incident), strict=True
         ):
             spread = theirs.std(dim=0) + 1e-3
-            shift = turned[:, : mine.shape[1]]
+            shift = mixtures[:, : mine.shape[1]]
             distances.append(sorted_distance(mine / spread + shift, theirs / spread + shift))
         return torch.stack(distances).mean()
 
     def _features(self, image: Tensor, incident: Tensor) -> list[Tensor]:
-        """Energy and hits of rings, of whole layers and of whole images, and barycentres."""
+        """Energies and hits of rings, of whole layers and of whole images, and barycentres."""
         few, many = (1 - torch.exp(-image / (MIP_MEV * s)) for s in (0.1, 1.0))
         scale = incident[:, None]
         energy = ring_sums(image, self._rings) / scale
         counts = [ring_sums(view, self._rings) / scale**0.7 for view in (few, many)]
         views = [energy, *counts, ring_sums(image.square(), self._rings) / scale**2]
-        rings = [view.unflatten(1, (-1, self._n_rings)) for view in views]
-        weight = image.unflatten(1, (-1, GROUP)).sum(dim=2)
+        rings = [torch.unflatten(view, 1, (-1, self._n_rings)) for view in views]
+        weight = torch.unflatten(image, 1, (-1, GROUP)).sum(dim=2)
         total = weight.sum(dim=(2, 3)) + 1e-3 * incident[:, None]
         centre = [weight.sum(dim=d) @ self._middles for d in (2, 3)]
         whole = image.sum(dim=(1, 2, 3))[:, None]

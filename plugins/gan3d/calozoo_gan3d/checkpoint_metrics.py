@@ -1,27 +1,26 @@
-"""How far what a network draws is from held-out Geant4 showers: what checkpoints go by.
+"""Metrics that checkpoints are chosen by: divergences from held-out Geant4 showers.
 
-Every figure but `score_of_energies` is a Jensen-Shannon divergence in nats. Each score adds its
-figures up, each in units of what would be a good value, so that no figure drowns another.
+Every metric but `score_of_energies` is a Jensen-Shannon divergence in nats. A score is the sum of
+the metrics, each in units of a good value, so that none dominates.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from calozoo_core.metrics import js_divergence
+from calozoo_core.metrics import js_divergence, quantile_divergence
 from calozoo_core.random import stream
-from calozoo_core.typing import FloatArray
+from calozoo_core.typing import Float32Array, FloatArray
 from calozoo_gan3d.config import GridConfig
 from calozoo_gan3d.grid import edges
 from calozoo_gan3d.layer_energies import LayerEnergies, energy_score
 from calozoo_gan3d.networks import Generator, deposits
-from calozoo_gan3d.training_data import Sample, dense
+from calozoo_gan3d.training_data import ImageSample, dense_images
 
-__all__ = ["draw_images", "energy_physics", "image_physics"]
+__all__ = ["image_metrics", "layer_energy_metrics", "sample_images"]
 
-#: Figures that would be good, by observable.
+#: Good values, by observable.
 GOOD = {
     "layer_energy": 1e-4,
     "visible_energy": 5e-3,
@@ -42,32 +41,32 @@ REPEATS = 4
 SEED = 20_000
 
 
-def energy_physics(net: LayerEnergies, sample: Sample) -> dict[str, float]:
-    """Layer energies that a network draws for held-out primaries against what Geant4 gave."""
+def layer_energy_metrics(network: LayerEnergies, sample: ImageSample) -> dict[str, float]:
+    """Metrics of the layer energies that a network samples for held-out primaries."""
     condition = torch.from_numpy(sample.condition)
     incident = torch.from_numpy(sample.incident_gev)
     random = stream(SEED, 0, "energies")
-    noise = random.standard_normal((REPEATS, len(sample), net.latent), np.float32)
+    noise = random.standard_normal((REPEATS, len(sample), network.latent), np.float32)
     with torch.inference_mode():
         tiled = condition.expand(REPEATS, -1, -1)
-        drawn = net(tiled, torch.from_numpy(noise))
-        mine = net.energies(drawn.flatten(0, 1), incident.repeat(REPEATS)).numpy()
-        truth = net.standardised(torch.from_numpy(sample.energies), incident)
+        drawn = network(tiled, torch.from_numpy(noise))
+        mine = network.energies(drawn.flatten(0, 1), incident.repeat(REPEATS)).numpy()
+        truth = network.standardised(torch.from_numpy(sample.energies), incident)
         score = float(energy_score(drawn, truth))
-    figures = {"layer_energy": js_divergence(mine.sum(0), sample.energies.sum(0))}
+    metrics = {"layer_energy": js_divergence(mine.sum(0), sample.energies.sum(0))}
     many = np.tile(sample.incident_gev, REPEATS)
-    for name, observable in (("visible_energy", _visible), ("depth", _depth)):
-        figures[name] = _spectrum_distance(
+    for name, observable in (("visible_energy", _visible_fraction), ("depth", _depth)):
+        metrics[name] = quantile_divergence(
             observable(mine, many), observable(sample.energies, sample.incident_gev)
         )
-    figures["score_of_energies"] = score
-    return figures | {"score": _score(figures)}
+    metrics["score_of_energies"] = score
+    return metrics | {"score": _score(metrics)}
 
 
-def draw_images(
-    generator: Generator, net: LayerEnergies, sample: Sample, seed: int = SEED
-) -> NDArray[np.float32]:
-    """Images for the primaries and the layer energies of a sample, one for each shower."""
+def sample_images(
+    generator: Generator, network: LayerEnergies, sample: ImageSample, seed: int = SEED
+) -> Float32Array:
+    """Generated images for the primaries and layer energies of a sample, one for each shower."""
     grid, parts = generator.grid, []
     for first in range(0, len(sample), 50):
         rows = slice(first, first + 50)
@@ -77,33 +76,33 @@ def draw_images(
         latent = random.standard_normal((n, generator.config.latent), np.float32)
         noise = random.standard_normal((n, grid.layers, grid.cells, grid.cells), np.float32)
         with torch.inference_mode():
-            roots = net.standardised(energy, torch.from_numpy(sample.incident_gev[rows]))
+            roots = network.standardised(energy, torch.from_numpy(sample.incident_gev[rows]))
             condition = torch.from_numpy(sample.condition[rows])
             t = generator(condition, roots, torch.from_numpy(latent), torch.from_numpy(noise))
             parts.append(deposits(t, energy)[0].numpy())
     return np.concatenate(parts)
 
 
-def image_physics(generator: Generator, net: LayerEnergies, sample: Sample) -> dict[str, float]:
-    """Images for held-out showers, given their true layer energies, against Geant4's."""
-    ones = np.ones(len(sample), np.float32)
-    truth = dense(sample.voxels, np.arange(len(sample)), ones, generator.grid)
-    return compared(draw_images(generator, net, sample), truth, generator.grid)
-
-
-def compared(
-    mine: NDArray[np.float32], truth: NDArray[np.float32], grid: GridConfig
+def image_metrics(
+    generator: Generator, network: LayerEnergies, sample: ImageSample
 ) -> dict[str, float]:
-    """Figures of drawn images against simulated ones, both of shape (n, layers, cells, cells)."""
+    """Metrics of the images generated for held-out showers, given their true layer energies."""
+    ones = np.ones(len(sample), np.float32)
+    truth = dense_images(sample.voxels, np.arange(len(sample)), ones, generator.grid)
+    return compared(sample_images(generator, network, sample), truth, generator.grid)
+
+
+def compared(mine: Float32Array, truth: Float32Array, grid: GridConfig) -> dict[str, float]:
+    """Metrics of generated and simulated images, both of shape (n, layers, cells, cells)."""
     sums, theirs = _sums(mine, grid), _sums(truth, grid)
-    figures = {name: js_divergence(sums[name], theirs[name]) for name in sums}
+    metrics = {name: js_divergence(sums[name], theirs[name]) for name in sums}
     spectra, references = _per_shower(mine, grid), _per_shower(truth, grid)
     for name, values in spectra.items():
-        figures[name] = _spectrum_distance(values, references[name])
-    return figures | {"score": _score(figures)}
+        metrics[name] = quantile_divergence(values, references[name])
+    return metrics | {"score": _score(metrics)}
 
 
-def _sums(image: NDArray[np.float32], grid: GridConfig) -> dict[str, FloatArray]:
+def _sums(image: Float32Array, grid: GridConfig) -> dict[str, FloatArray]:
     radius = _radius(grid)
     fine = np.linspace(0, grid.half_mm, 61)
     hit = image > VOXEL_EDGES_MEV[0]
@@ -117,7 +116,7 @@ def _sums(image: NDArray[np.float32], grid: GridConfig) -> dict[str, FloatArray]
     }
 
 
-def _per_shower(image: NDArray[np.float32], grid: GridConfig) -> dict[str, FloatArray]:
+def _per_shower(image: Float32Array, grid: GridConfig) -> dict[str, FloatArray]:
     bounds = edges(grid)
     middle = (bounds[1:] + bounds[:-1]) / 2
     total = np.maximum(image.sum((1, 2, 3), dtype=np.float64), 1e-9)
@@ -137,20 +136,14 @@ def _radius(grid: GridConfig) -> FloatArray:
     return np.hypot(middle[:, None], middle[None, :])
 
 
-def _spectrum_distance(mine: FloatArray, truth: FloatArray) -> float:
-    bounds = np.quantile(truth, np.linspace(0, 1, 21))
-    bounds[0], bounds[-1] = -np.inf, np.inf
-    return js_divergence(np.histogram(mine, bounds)[0], np.histogram(truth, bounds)[0])
+def _score(metrics: dict[str, float]) -> float:
+    return sum(value / GOOD[name] for name, value in metrics.items())
 
 
-def _score(figures: dict[str, float]) -> float:
-    return sum(figure / GOOD[name] for name, figure in figures.items())
-
-
-def _visible(energies: NDArray[np.float32], incident_gev: NDArray[np.float32]) -> FloatArray:
+def _visible_fraction(energies: Float32Array, incident_gev: Float32Array) -> FloatArray:
     return np.asarray(energies.sum(axis=1) / incident_gev, np.float64)
 
 
-def _depth(energies: NDArray[np.float32], _: NDArray[np.float32]) -> FloatArray:
+def _depth(energies: Float32Array, _: Float32Array) -> FloatArray:
     total = np.maximum(energies.sum(axis=1), 1e-6)
     return np.asarray(energies @ np.arange(energies.shape[1]) / total, np.float64)

@@ -1,4 +1,4 @@
-"""What config.json says: the grid, the sizes of the networks, and the weights of the losses."""
+"""Configuration of a model: grid, sizes of the networks, weights of the losses."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Weight = Annotated[float, Field(ge=0)]
 
 
 class GridConfig(StrictModel):
-    """The voxels about the shower axis: fine in the core, coarse in the tail.
+    """Voxels around the shower axis: fine in the core, coarse in the tail.
 
     Along x' and along y' the edges are at `core_mm * sinh(u)`, u in equal steps, out to `half_mm`.
 
     Arguments:
-        layers: Layers.
-        cells: Voxels along x' and along y'.
-        core_mm: Where the linear core passes into the exponential tail.
+        layers: Number of layers.
+        cells: Number of voxels along x' and along y'.
+        core_mm: Distance at which the linear core passes into the exponential tail.
         half_mm: Half the width of the box.
     """
 
@@ -41,11 +41,11 @@ class GridConfig(StrictModel):
 
 
 class EnergyConfig(StrictModel):
-    """The network that draws the energy of each layer.
+    """Sizes of the network of the layer energies.
 
     Arguments:
         hidden: Width of its two hidden layers.
-        latent: Normal numbers it turns into the energies of a shower.
+        latent: Number of latent variables of a shower.
     """
 
     hidden: Width = 128
@@ -53,15 +53,15 @@ class EnergyConfig(StrictModel):
 
 
 class GeneratorConfig(StrictModel):
-    """The network that draws the image.
+    """Sizes of the generator network.
 
     Arguments:
-        latent: Normal numbers for the shower as a whole.
+        latent: Number of latent variables of a shower.
         hidden: Width of the layer before the first small image.
         width: Channels at a quarter and at half of the resolution.
         fine: Channels at the full resolution.
-        knots: Energies for which it has a mean image.
-        maps: Further images, mixed as the condition says.
+        knots: Number of energies with a mean image.
+        maps: Number of further images, mixed with weights from the condition.
     """
 
     latent: Width = 48
@@ -73,7 +73,7 @@ class GeneratorConfig(StrictModel):
 
 
 class DiscriminatorConfig(StrictModel):
-    """The network that tells drawn images from simulated ones.
+    """Sizes of the discriminator network.
 
     Arguments:
         widths: Channels after each halving of the resolution.
@@ -85,17 +85,17 @@ class DiscriminatorConfig(StrictModel):
 
 
 class LossConfig(StrictModel):
-    """Weights of the terms of the loss; the first four are 3DGAN's.
+    """Weights of the terms of the loss; the first four are those of 3DGAN.
 
     Arguments:
-        real: Binary cross entropy of real against drawn.
+        real: Binary cross entropy of real against generated.
         energy: Mean absolute percentage error of the primary's energy.
         angle: Mean absolute error of the angle, in radians.
         deposit: Mean absolute percentage error of the deposit sum.
-        sums: Distance of sums over rings, ours.
-        penalty: On the slope of the discriminator at real images, ours.
-        flip: Part of the labels that are turned over.
-        power: Images are deposits to this power.
+        sums: Distance of sums over rings, not in the paper.
+        penalty: Gradient penalty of the discriminator at real images, not in the paper.
+        flip: Share of the labels that are flipped.
+        power: Exponent of the deposits in the images.
     """
 
     real: Weight = 3.0
@@ -109,15 +109,15 @@ class LossConfig(StrictModel):
 
 
 class Gan3dConfig(StrictModel):
-    """A trained 3DGAN.
+    """Configuration of a trained 3DGAN.
 
     Arguments:
-        schema_version: Of this file.
+        schema_version: Version of this schema.
         architecture: Always "3dgan".
         grid: The voxels.
         energies: Network of the layer energies.
         generator: Network of the image.
-        discriminator: Its opponent in training.
+        discriminator: Discriminator of the training.
         loss: Weights of the losses.
     """
 
@@ -131,10 +131,7 @@ class Gan3dConfig(StrictModel):
 
 
 def preset(name: str) -> Gan3dConfig:
-    """A named set of sizes.
-
-    `ild-photon` is what calozoo trains; `tiny` is for tests. The network of the paper is in
-    `calozoo_gan3d.published`.
+    """A named set of sizes: `ild-photon` is what calozoo trains, `tiny` is for tests.
 
     Raises:
         ValueError: If there is no such preset.

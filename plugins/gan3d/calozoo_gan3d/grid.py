@@ -1,4 +1,4 @@
-"""The voxels about the shower axis, and what falls into them."""
+"""Voxels around the shower axis, and deposits binned into them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from calozoo_core.typing import FloatArray, IntArray
+from calozoo_core.typing import AnyFloatArray, FloatArray, IntArray
 from calozoo_gan3d.config import GridConfig
 
 __all__ = ["Voxels", "edges", "fill", "ring_index"]
 
 
 class Voxels(NamedTuple):
-    """The voxels with energy in them, sorted by shower, layer, row (y') and column (x').
+    """Voxels with energy, sorted by shower, layer, row (y') and column (x').
 
     Arguments:
-        offsets: Where each shower begins, shape (n + 1,).
-        index: (layer * cells + row) * cells + column, shape (N,), int32.
-        energy: In MeV, shape (N,), float32.
+        offsets: Index of the first voxel of each shower, shape (n + 1,).
+        voxel: Index of the voxel, (layer * cells + row) * cells + column, shape (N,), int32.
+        energy: Energies in MeV, shape (N,), float32.
     """
 
     offsets: IntArray
-    index: NDArray[np.int32]
+    voxel: NDArray[np.int32]
     energy: NDArray[np.float32]
 
 
@@ -39,41 +39,41 @@ def edges(grid: GridConfig) -> FloatArray:
 
 
 def fill(
-    x: NDArray[np.floating],
-    y: NDArray[np.floating],
+    x: AnyFloatArray,
+    y: AnyFloatArray,
     layer: NDArray[np.uint8],
     energy: NDArray[np.float32],
     shower: IntArray,
     n: int,
     grid: GridConfig,
 ) -> Voxels:
-    """Deposits of upright showers, summed voxel by voxel; what lies outside the box is left out.
+    """Voxels of deposits in the upright frame; deposits outside the box are left out.
 
     Arguments:
-        x: Positions about the shower axis, in mm, shape (N,).
-        y: The same, the other way.
-        layer: Layer of each deposit.
-        energy: In MeV.
-        shower: Which shower each deposit belongs to.
+        x: Positions along x', in mm, shape (N,).
+        y: Positions along y'.
+        layer: Index of the layer of each deposit.
+        energy: Energy of each deposit, in MeV.
+        shower: Index of the shower of each deposit.
         n: Number of showers.
         grid: The voxels.
     """
-    column, row = (_place(values, grid) for values in (x, y))
+    column, row = (_voxel_index(values, grid) for values in (x, y))
     size = grid.layers * grid.cells**2
     inside = (column >= 0) & (column < grid.cells) & (row >= 0) & (row < grid.cells)
     key = ((shower * grid.layers + layer) * grid.cells + row) * grid.cells + column
-    key, which = np.unique(key[inside], return_inverse=True)
-    total = np.bincount(which, energy[inside], minlength=len(key))
-    owner, index = np.divmod(key, size)
+    key, group = np.unique(key[inside], return_inverse=True)
+    total = np.bincount(group, energy[inside], minlength=len(key))
+    owner, voxel = np.divmod(key, size)
     return Voxels(
         np.searchsorted(owner, np.arange(n + 1)).astype(np.int64),
-        index.astype(np.int32),
+        voxel.astype(np.int32),
         total.astype(np.float32),
     )
 
 
 def ring_index(grid: GridConfig) -> IntArray:
-    """Which ring about the axis each voxel of a layer belongs to, shape (cells * cells,).
+    """Index of the ring around the axis of each voxel of a layer, shape (cells * cells,).
 
     Rings are as wide as the voxels they pass through: ring k reaches from edge k to edge k + 1 of
     the positive axis.
@@ -82,9 +82,10 @@ def ring_index(grid: GridConfig) -> IntArray:
     bounds = edges(grid)
     middle = (bounds[1:] + bounds[:-1]) / 2
     radius = np.hypot(middle[:, None], middle[None, :]).ravel()
-    found = np.searchsorted(positive, radius, side="right") - 1
-    return np.minimum(found, grid.cells // 2 - 1).astype(np.int64)
+    ring = np.searchsorted(positive, radius, side="right") - 1
+    return np.minimum(ring, grid.cells // 2 - 1).astype(np.int64)
 
 
-def _place(values: NDArray[np.floating], grid: GridConfig) -> IntArray:
+def _voxel_index(values: AnyFloatArray, grid: GridConfig) -> IntArray:
+    """Index of the voxel along one axis; -1 or `cells` outside the box."""
     return np.searchsorted(edges(grid), values, side="right").astype(np.int64) - 1

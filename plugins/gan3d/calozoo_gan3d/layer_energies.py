@@ -1,22 +1,55 @@
-"""How much energy each layer gets: a small network that is trained by a proper score."""
+"""Layer energies: condition of a primary, and a small network trained by the energy score."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from calozoo_gan3d.conditions import CONDITIONS
+from calozoo_core.incident import Incident
+from calozoo_core.typing import Float32Array
 from calozoo_gan3d.config import EnergyConfig
 
-__all__ = ["LayerEnergies", "energy_loss", "energy_score"]
+__all__ = [
+    "CONDITIONS",
+    "LayerEnergies",
+    "conditions",
+    "energy_loss",
+    "energy_score",
+    "mirrored",
+]
+
+CONDITIONS = 8
+"""Width of `conditions`."""
+
+_P_X = (2, 5)  # columns that change sign when x' is mirrored: p_x and p_x / p_z
+_MIDDLE = 2.42  # middle and half width of ln(E / GeV) for 1-127 GeV
+
+
+def conditions(incident: Incident) -> Float32Array:
+    """Condition of primaries for the networks, shape (n, 8).
+
+    Scaled logarithm of the energy and its square, direction, slopes and path length.
+    """
+    log_energy = np.log(incident.energy.astype(np.float64)) / _MIDDLE - 1
+    px, py, pz = incident.direction.astype(np.float64).T
+    columns = (log_energy, log_energy**2, px, py, pz, px / pz, py / pz, 1 / pz)
+    return np.column_stack(columns).astype(np.float32)
+
+
+def mirrored(condition: Float32Array, sign: Float32Array) -> Float32Array:
+    """Conditions after mirroring at x' = 0 of the showers with sign -1, shape (n, 8)."""
+    flipped = condition.copy()
+    flipped[:, _P_X] *= sign[:, None]
+    return flipped
 
 
 class LayerEnergies(nn.Module):
-    """Draws the energies of all layers of a shower.
+    """Network of the energies of all layers of a shower.
 
-    It works on square roots of energies over the square root of the primary's, whose spread hardly
-    depends on either, and knows their mean and spread over the training sample.
+    Its outputs are square roots of layer energies over the incident energy, whose spread hardly
+    depends on either, standardised by mean and spread of the training sample.
 
     Arguments:
         layers: Number of layers.
@@ -40,48 +73,48 @@ class LayerEnergies(nn.Module):
         """Standardised roots, shape (n, layers).
 
         Arguments:
-            condition: What is known of the primaries, shape (n, 8).
-            noise: Normal numbers, shape (n, latent).
+            condition: Condition of the primaries, shape (n, 8).
+            noise: Standard normal numbers, shape (n, latent).
         """
-        known = torch.cat([condition, noise], dim=-1)
-        out: Tensor = self.last(silu(self.second(silu(self.first(known))))) + self.plain(known)
+        inputs = torch.cat([condition, noise], dim=-1)
+        out: Tensor = self.last(silu(self.second(silu(self.first(inputs))))) + self.plain(inputs)
         return out
 
     def standardised(self, energies: Tensor, incident_gev: Tensor) -> Tensor:
-        """What the network should give for these energies, in MeV, shape (n, layers)."""
+        """Standardised roots of layer energies in MeV, shape (n, layers)."""
         return ((energies / incident_gev[:, None]).sqrt() - self.shift) / self.scale
 
     def energies(self, standardised: Tensor, incident_gev: Tensor) -> Tensor:
-        """The other way round; what would be a negative root is an empty layer."""
+        """Layer energies in MeV of standardised roots; negative roots are empty layers."""
         roots = (standardised * self.scale + self.shift).clamp_min(0)
         return roots.square() * incident_gev[:, None]
 
 
 def energy_score(drawn: Tensor, truth: Tensor) -> Tensor:
-    """The energy score of some draws for each truth, the mean over the batch.
+    """Energy score of several draws for each truth, the mean over the batch.
 
-    A proper score: no distribution has a lower expectation than the one that the truth comes from.
+    It is a proper score: no distribution has a lower expectation than that of the truth.
 
     References:
         | Gneiting and Raftery, Strictly proper scoring rules, prediction, and estimation,
         | section 4.2, https://doi.org/10.1198/016214506000001437
 
     Arguments:
-        drawn: Shape (draws, n, features), two draws at least.
-        truth: Shape (n, features).
+        drawn: Draws, shape (draws, n, features), two draws at least.
+        truth: True values, shape (n, features).
 
     Example:
         >>> energy_score(torch.tensor([[[1.0]], [[3.0]]]), torch.tensor([[2.0]]))
         tensor(0.)
     """
     draws = len(drawn)
-    near = (drawn - truth).norm(dim=-1).mean()
+    near: Tensor = (drawn - truth).norm(dim=-1).mean()
     pairs = [(drawn[i] - drawn[j]).norm(dim=-1).mean() for i in range(draws) for j in range(i)]
     return near - torch.stack(pairs).mean() / 2
 
 
 def energy_loss(network: nn.Module, _: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
-    """Scores of the layers together, of each alone, and of their sum and depth."""
+    """Energy scores of the layers together, of each alone, and of their sum and depth."""
     assert isinstance(network, LayerEnergies)
     energies, incident, condition, noise = batch
     truth = network.standardised(energies, incident)
@@ -96,6 +129,7 @@ def energy_loss(network: nn.Module, _: nn.Module, batch: tuple[Tensor, ...]) -> 
 
 
 def _moment(network: LayerEnergies, standardised: Tensor, weight: Tensor) -> Tensor:
-    """Weighted sum of the layer energies over the primary's, in tenths of its usual size."""
+    """Weighted sum of the layer energies over the incident energy."""
     root = standardised * network.scale + network.shift
-    return (root.clamp_min(0).square() @ weight).unsqueeze(-1)
+    moment: Tensor = (root.clamp_min(0).square() @ weight).unsqueeze(-1)
+    return moment

@@ -1,4 +1,4 @@
-"""The terms of 3DGAN's loss, and the parts of its discriminator that are not learned."""
+"""Terms of the loss of 3DGAN, and the observables of images in them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ __all__ = [
 ]
 
 EMPTY = 1e-12
+"""Smallest sum that is divided by."""
 
 
 def real_loss(logit: Tensor, label: Tensor) -> Tensor:
-    """Binary cross entropy of logits, which pass through a sigmoid here and nowhere else.
+    """Binary cross entropy of logits; the sigmoid is applied here only.
 
     Arguments:
-        logit: Of being real, shape (n,).
-        label: 1 for real, 0 for drawn, shape (n,).
+        logit: Logits of being real, shape (n,).
+        label: 1 for real, 0 for generated, shape (n,).
 
     Raises:
         ValueError: If the shapes differ.
@@ -33,7 +34,7 @@ def real_loss(logit: Tensor, label: Tensor) -> Tensor:
 
 
 def percentage_error(prediction: Tensor, truth: Tensor) -> Tensor:
-    """Mean absolute percentage error: the distance in percent of the truth.
+    """Mean absolute percentage error, in percent of the truth.
 
     Raises:
         ValueError: If the shapes differ; they would be broadcast to all pairs otherwise.
@@ -47,7 +48,7 @@ def percentage_error(prediction: Tensor, truth: Tensor) -> Tensor:
 
 
 def sorted_distance(drawn: Tensor, truth: Tensor) -> Tensor:
-    """Mean absolute difference of the sorted columns: the 1-Wasserstein distance of two batches.
+    """1-Wasserstein distance of two batches: mean absolute difference of the sorted columns.
 
     Raises:
         ValueError: If the shapes differ.
@@ -64,8 +65,8 @@ def deposit_sum(image: Tensor) -> Tensor:
 def axis_angles(image: Tensor, middles_mm: Tensor, depth_mm: Tensor) -> Tensor:
     """The two angles between the axis of each image and its depth, in radians, shape (n, 2).
 
-    The axis is the straight line that comes nearest to the barycentres of the layers, each with the
-    weight of its energy; an image in one layer or none has its axis along the depth.
+    The axis is the straight line fitted to the barycentres of the layers, weighted with their
+    energies; an image in one layer or none has its axis along the depth.
 
     Arguments:
         image: Deposits, shape (n, layers, rows along y', columns along x').
@@ -85,16 +86,16 @@ def axis_angles(image: Tensor, middles_mm: Tensor, depth_mm: Tensor) -> Tensor:
 
 
 def ring_sums(image: Tensor, rings: Tensor, group: int = 3) -> Tensor:
-    """Sums of an image over rings about the axis and groups of layers, shape (n, features).
+    """Sums of an image over rings around the axis and groups of layers, shape (n, features).
 
     Arguments:
         image: Shape (n, layers, cells, cells).
-        rings: The ring of each voxel of a layer, shape (cells * cells,).
-        group: Layers in a group.
+        rings: Index of the ring of each voxel of a layer, shape (cells * cells,).
+        group: Number of layers in a group.
     """
     members = one_hot(rings).to(image.dtype)
     sums = image.flatten(2) @ members
-    return sums.unflatten(1, (-1, group)).sum(dim=2).flatten(1)
+    return torch.unflatten(sums, 1, (-1, group)).sum(dim=2).flatten(1)
 
 
 def _check_shapes(one: Tensor, other: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Generator and discriminator; layers are channels of two-dimensional convolutions."""
+"""Generator and discriminator networks; layers are channels of two-dimensional convolutions."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pixel_shuffle, relu, silu
 
-from calozoo_gan3d.conditions import CONDITIONS
 from calozoo_gan3d.config import DiscriminatorConfig, GeneratorConfig, GridConfig
+from calozoo_gan3d.layer_energies import CONDITIONS
 
-__all__ = ["MIP_MEV", "Discriminator", "Generator", "deposits", "image_of", "positive"]
+__all__ = ["MIP_MEV", "Discriminator", "Generator", "deposits", "energy_of", "positive"]
 
 MIP_MEV = 0.2
 LEAK = 0.2
 
 
 class Generator(nn.Module):
-    r"""From noise, primary and layer energies to an image.
+    r"""Generator network: from latent variables, condition and layer energies to an image.
 
-    For each voxel the network gives a mean and a spread; with a normal number of its own they make
-    t, and `image_of` turns t into energy, nothing where t is negative. So that the picture need not
-    be drawn from nothing, a mean image for some energies comes first, learned like all the rest.
+    For each voxel the network gives a mean and a spread; with a normal number for the voxel they
+    make t, and `energy_of` turns t into energy, zero where t is negative. Learned mean images at
+    several incident energies are added to its output.
 
     Arguments:
         grid: The voxels.
@@ -31,56 +31,56 @@ class Generator(nn.Module):
         super().__init__()
         self.grid, self.config = grid, config
         quarter, channels = grid.cells // 4, 2 * grid.layers
-        known = CONDITIONS + grid.layers
-        self.hidden = nn.Linear(known + config.latent, config.hidden)
+        inputs = CONDITIONS + grid.layers + config.latent
+        self.hidden = nn.Linear(inputs, config.hidden)
         self.small = nn.Linear(config.hidden, config.width * quarter**2)
         self.medium = nn.Conv2d(config.width, config.width, 3, padding=1)
         self.large = nn.Conv2d(config.width, 4 * config.fine, 3, padding=1)
         self.last = nn.Conv2d(config.fine, channels, 3, padding=1)
-        self.mixed = nn.Sequential(
-            nn.Linear(known + config.latent, config.hidden),
-            nn.SiLU(),
-            nn.Linear(config.hidden, config.maps),
-        )
+        mixing = nn.Linear(config.hidden, config.maps)
+        self.mixed = nn.Sequential(nn.Linear(inputs, config.hidden), nn.SiLU(), mixing)
         size = channels * grid.cells**2
         self.means = nn.Parameter(torch.zeros(config.knots, size))
         self.maps = nn.Parameter(torch.randn(config.maps, size) * 0.02)
         self.share = nn.Parameter(torch.eye(grid.layers))
-        for layer in (self.last, self.mixed[-1]):
+        for layer in (self.last, mixing):
             nn.init.normal_(layer.weight, 0.0, 0.02)
+            assert layer.bias is not None
             nn.init.zeros_(layer.bias)
 
     def forward(self, condition: Tensor, roots: Tensor, latent: Tensor, noise: Tensor) -> Tensor:
-        """The value t of each voxel, shape (n, layers, cells, cells).
+        """Values t of the voxels, shape (n, layers, cells, cells).
 
         Arguments:
-            condition: What is known of the primaries, shape (n, 8).
+            condition: Condition of the primaries, shape (n, 8).
             roots: Standardised roots of the layer energies, shape (n, layers).
-            latent: Normal numbers, shape (n, latent).
-            noise: One for each voxel, shape (n, layers, cells, cells).
+            latent: Standard normal numbers, shape (n, latent).
+            noise: Standard normal numbers of the voxels, shape (n, layers, cells, cells).
         """
         grid, config = self.grid, self.config
-        known = torch.cat([condition, roots, latent], dim=1)
+        inputs = torch.cat([condition, roots, latent], dim=1)
         quarter = grid.cells // 4
-        image = self.small(silu(self.hidden(known))).unflatten(1, (config.width, quarter, quarter))
+        small = self.small(silu(self.hidden(inputs)))
+        image = torch.unflatten(small, 1, (config.width, quarter, quarter))
         image = relu(image.repeat_interleave(2, 2).repeat_interleave(2, 3))
         image = relu(self.medium(image))
         image = relu(pixel_shuffle(self.large(image), 2))
         own = self.last(image)
-        base = self.hats(condition) @ self.means + self.mixed(known) @ self.maps
+        base = self.knot_weights(condition) @ self.means + self.mixed(inputs) @ self.maps
         mean, spread = (own + base.view(own.shape)).chunk(2, dim=1)
         mixed = (self.share @ noise.flatten(2)).view(noise.shape)
-        return mean + positive(spread) * mixed
+        t: Tensor = mean + positive(spread) * mixed
+        return t
 
-    def hats(self, condition: Tensor) -> Tensor:
-        """How near the primary's energy is to each knot; knots are spread over -1 to 1."""
+    def knot_weights(self, condition: Tensor) -> Tensor:
+        """Weights of the mean images by linear interpolation of the energy, shape (n, knots)."""
         knots = torch.linspace(-1, 1, self.config.knots, device=condition.device)
         distance = (condition[:, :1].clamp(-1, 1) - knots) * ((self.config.knots - 1) / 2)
         return relu(1 - distance.abs())
 
 
 def positive(values: Tensor) -> Tensor:
-    """A number above 0 for any: as softplus, in a tenth of its time; r comes from r - 1/r.
+    """Positive number r of r - 1/r: like softplus, at a tenth of its cost.
 
     Example:
         >>> positive(torch.tensor([2 - 1 / 2])).item()
@@ -89,14 +89,14 @@ def positive(values: Tensor) -> Tensor:
     return (values + (values.square() + 4).sqrt()) / 2
 
 
-def image_of(t: Tensor) -> Tensor:
-    """Energy for t, in MeV: none below zero, a minimum-ionising particle's soon above, then t^2.
+def energy_of(t: Tensor) -> Tensor:
+    """Energies in MeV of t: zero below 0, a minimum-ionising particle's soon above, then t^2.
 
-    Hits stay rare or frequent by the sign of t, their spectrum has a peak, and the spread of a
-    large deposit is that of a square root.
+    The sign of t decides on hits, their spectrum has a peak, and the spread of a large deposit is
+    that of a square root.
 
     Example:
-        >>> image_of(torch.tensor([-1.0, 0.0, 10.0])).tolist()
+        >>> energy_of(torch.tensor([-1.0, 0.0, 10.0])).tolist()
         [0.0, 0.0, 20.19801902770996]
     """
     positive = relu(t)
@@ -104,40 +104,40 @@ def image_of(t: Tensor) -> Tensor:
 
 
 def deposits(t: Tensor, layer_energy: Tensor) -> tuple[Tensor, Tensor]:
-    """Voxels whose layers have the energies they should have, and the energies they had before.
+    """Deposits scaled to the layer energies, and the layer sums before scaling.
 
-    A layer with energy and no positive t has it all where t is largest.
+    A layer with energy and no positive t has all of it where t is largest.
 
     Arguments:
-        t: From the generator, shape (n, layers, cells, cells).
-        layer_energy: In MeV, shape (n, layers).
+        t: Output of the generator, shape (n, layers, cells, cells).
+        layer_energy: Layer energies in MeV, shape (n, layers).
 
     Returns:
-        Deposits, in MeV, shaped as t, and layer sums before, shape (n, layers).
+        Deposits in MeV, in the shape of t, and layer sums in MeV, shape (n, layers).
     """
-    raw = image_of(t)
+    raw = energy_of(t)
     if t.requires_grad:
-        # What is empty gets a slope, or it would stay empty for ever.
+        # Empty voxels get a gradient, or they would stay empty.
         slope = MIP_MEV * torch.sigmoid(3 * t) * (t < 0)
         raw = raw + slope - slope.detach()
     total = raw.sum(dim=(2, 3))
     empty = total <= 0
     if bool(empty.any()):
         flat = t.detach()[empty].flatten(1)
-        lone = torch.zeros_like(flat).scatter_(1, flat.argmax(1, keepdim=True), MIP_MEV)
+        single = torch.zeros_like(flat).scatter_(1, flat.argmax(1, keepdim=True), MIP_MEV)
         raw = raw.clone()
-        raw[empty] = raw[empty] + lone.view(-1, *t.shape[2:])
+        raw[empty] = raw[empty] + single.view(-1, *t.shape[2:])
         total = raw.sum(dim=(2, 3))
     return raw * (layer_energy / total)[:, :, None, None], total
 
 
 class Discriminator(nn.Module):
-    """Real or drawn, and of which energy, given an image and its primary.
+    """Discriminator network: real or generated, and the incident energy, of an image.
 
     Arguments:
         grid: The voxels.
         config: Sizes.
-        power: Images are deposits to this power.
+        power: Exponent of the deposits.
     """
 
     def __init__(self, grid: GridConfig, config: DiscriminatorConfig, power: float) -> None:
@@ -150,7 +150,7 @@ class Discriminator(nn.Module):
         self.second = nn.Conv2d(first, second, 4, stride=2, padding=1)
         self.third = nn.Conv2d(second, third, 4, stride=2, padding=1)
         self.hidden = nn.Linear(third * (grid.cells // 8) ** 2, config.hidden)
-        self.known = nn.Sequential(
+        self.condition = nn.Sequential(
             nn.Linear(CONDITIONS + grid.layers, config.hidden),
             nn.LeakyReLU(LEAK),
             nn.Linear(config.hidden, config.hidden),
@@ -161,30 +161,30 @@ class Discriminator(nn.Module):
     def forward(
         self, image: Tensor, condition: Tensor, roots: Tensor, incident_gev: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Logit of being real, and the primary's energy in GeV, both of shape (n,).
+        """Logits of being real, and incident energies in GeV, both of shape (n,).
 
         Arguments:
             image: Deposits in MeV, shape (n, layers, cells, cells).
-            condition: What is known of the primaries, shape (n, 8).
+            condition: Condition of the primaries, shape (n, 8).
             roots: Standardised roots of the layer energies, shape (n, layers).
-            incident_gev: Energies of the primaries, shape (n,).
+            incident_gev: Incident energies, shape (n,).
         """
         view = torch.cat(self.views(image, incident_gev), dim=1)
         return self.judge(view, condition, roots)
 
     def views(self, image: Tensor, incident_gev: Tensor) -> tuple[Tensor, Tensor]:
-        """The image to the power, over the primary's, and the logarithm of it in particles."""
+        """Input images: deposits to a power, scaled, and logarithms of them in units of a MIP."""
         scaled = (image + 1e-6) ** self.power / incident_gev[:, None, None, None] ** self.power
         return scaled * 4, torch.log1p(image / (MIP_MEV / 2))
 
     def judge(self, view: Tensor, condition: Tensor, roots: Tensor) -> tuple[Tensor, Tensor]:
-        """As `forward`, from both views at once, shape (n, 2 layers, cells, cells)."""
+        """Output of `forward` from both views, shape (n, 2 layers, cells, cells)."""
         x = leaky_relu(self.first(view) + self.place, LEAK)
         x = leaky_relu(self.third(leaky_relu(self.second(x), LEAK)), LEAK)
         x = leaky_relu(self.hidden(x.flatten(1)), LEAK)
-        known = self.known(torch.cat([condition, roots], dim=1))
-        logit = self.real(x).squeeze(1) + (known * x).sum(dim=1) / x.shape[1] ** 0.5
-        # The energy is read off the image alone: known would give it away.
-        # Thirty-two bits from here on: percentages and logits need them.
+        projection = (self.condition(torch.cat([condition, roots], dim=1)) * x).sum(dim=1)
+        logit = self.real(x).squeeze(1) + projection / x.shape[1] ** 0.5
+        # The energy comes from the image alone, since the condition contains it. Float32 from here
+        # on: percentages and logits need it.
         energy = self.energy(x).squeeze(1).float()
         return logit.float(), torch.exp(energy.clamp(-10, 8) + 3.0)

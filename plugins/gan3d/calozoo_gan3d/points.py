@@ -1,15 +1,16 @@
-"""From voxels to points: how many a voxel holds, and where in it they lie."""
+"""Points in voxels: their number and positions, from tables measured on Geant4 showers."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from calozoo_core.random import stream
-from calozoo_core.typing import Float32Array as FloatArray
-from calozoo_core.typing import IntArray
+from calozoo_core.typing import Float32Array, IntArray
 from calozoo_gan3d.config import GridConfig
 from calozoo_gan3d.grid import Voxels, edges, ring_index
 
@@ -18,82 +19,83 @@ __all__ = [
     "GROUP",
     "QUANTILES",
     "SPLIT",
-    "Cloud",
     "PointTables",
+    "ScatteredPoints",
     "energy_bin",
     "scatter",
-    "shapes",
 ]
 
 SPLIT = 4
-"""Parts of a voxel along each axis, for which it is known how much of the energy lies there."""
+"""Parts of a voxel along each axis in the table of positions."""
 
 GROUP = 3
-"""Layers that share a table."""
+"""Number of layers that share a table of positions."""
 
 QUANTILES = 64
-"""Entries of a table: its value at the middles of as many equal parts of the probability."""
+"""Number of quantiles in a table, at the middles of equal parts of the probability."""
 
 ENERGY_BINS = 30
 _LOWEST, _DECADES = -3.0, 5.0
 
 
 class PointTables(NamedTuple):
-    """What was measured of the points in the voxels of Geant4 showers, all uint8.
+    """Tables of the points in voxels, tensors of uint8.
 
     Arguments:
-        inside: Where in a voxel the energy lies, as quantiles of the number of one of its 4 x 4
-            parts, for each group of layers and each voxel of a layer, shape
-            (groups, cells * cells, 64).
-        counts: Quantiles of the number of sub-cells hit in a voxel, for each ring about the axis
+        inside: Quantiles of the index of one of the 4 x 4 parts of a voxel, weighted with energy,
+            for each group of layers and each voxel of a layer, shape (groups, cells * cells, 64).
+        counts: Quantiles of the number of sub-cells hit in a voxel, for each ring around the axis
             and each bin of the voxel's energy, shape (rings, 30, 64).
     """
 
-    inside: NDArray[np.uint8]
-    counts: NDArray[np.uint8]
+    inside: Tensor
+    counts: Tensor
+
+    @classmethod
+    def empty(cls, grid: GridConfig) -> PointTables:
+        """Tables of zeros for a grid."""
+        groups = -(-grid.layers // GROUP)
+        return cls(
+            torch.zeros(groups, grid.cells**2, QUANTILES, dtype=torch.uint8),
+            torch.zeros(grid.cells // 2, ENERGY_BINS, QUANTILES, dtype=torch.uint8),
+        )
 
 
-class Cloud(NamedTuple):
-    """Points about the axis of their showers.
+class ScatteredPoints(NamedTuple):
+    """Points in the upright frame.
 
     Arguments:
-        offsets: Where each shower begins, shape (n + 1,).
-        x: In mm, shape (N,).
-        y: In mm.
-        layer: Their layers, uint8.
-        energy: In MeV.
+        offsets: Index of the first point of each shower, shape (n + 1,).
+        x: Positions along x', in mm, shape (N,).
+        y: Positions along y', in mm.
+        layer: Indices of the layers, uint8.
+        energy: Energies in MeV.
     """
 
     offsets: IntArray
-    x: FloatArray
-    y: FloatArray
+    x: Float32Array
+    y: Float32Array
     layer: NDArray[np.uint8]
-    energy: FloatArray
+    energy: Float32Array
 
 
-def shapes(grid: GridConfig) -> dict[str, tuple[int, ...]]:
-    """Shapes of the tables, by name."""
-    return {
-        "inside": (-(-grid.layers // GROUP), grid.cells**2, QUANTILES),
-        "counts": (grid.cells // 2, ENERGY_BINS, QUANTILES),
-    }
+def scatter(
+    voxels: Voxels, tables: PointTables, grid: GridConfig, seed: int, first: int
+) -> ScatteredPoints:
+    """Points of voxels, numbers and positions drawn from the tables.
 
-
-def scatter(voxels: Voxels, tables: PointTables, grid: GridConfig, seed: int, first: int) -> Cloud:
-    """Points for voxels: each gets as many as were measured in such voxels.
-
-    They share its energy as exponential numbers do, and lie where the energy in such a voxel does.
+    The points of a voxel share its energy in proportion to exponential random numbers.
 
     Arguments:
-        voxels: With energy in them.
-        tables: What was measured.
+        voxels: Voxels with energy.
+        tables: Tables of numbers and positions.
         grid: The voxels.
-        seed: The user's seed.
+        seed: Seed of the sample.
         first: Number of the first of these showers in the whole sample.
     """
-    layer, place = np.divmod(voxels.index, np.int32(grid.cells**2))
-    kind = ring_index(grid)[place] * ENERGY_BINS + energy_bin(voxels.energy)
-    table = tables.counts.reshape(-1, QUANTILES)
+    layer, cell = np.divmod(voxels.voxel, np.int32(grid.cells**2))
+    kind = ring_index(grid)[cell] * ENERGY_BINS + energy_bin(voxels.energy)
+    table = tables.counts.numpy().reshape(-1, QUANTILES)
     n = len(voxels.offsets) - 1
     counts, offsets = np.empty(len(kind), np.int64), np.zeros(n + 1, np.int64)
     numbers, shares = [np.zeros((3, 0), np.float32)], [np.zeros(0, np.float32)]
@@ -110,20 +112,20 @@ def scatter(voxels: Voxels, tables: PointTables, grid: GridConfig, seed: int, fi
     share = np.concatenate(shares) + np.float32(1e-6)
     if len(owner):
         share *= (voxels.energy / np.add.reduceat(share, np.cumsum(counts) - counts))[owner]
-    layer, place = layer[owner], place[owner]
-    which, along, across = np.concatenate(numbers, axis=1)
-    quantile = (which * QUANTILES).astype(np.int64)
-    part = tables.inside[layer // GROUP, place, quantile].astype(np.float32)
+    layer, cell = layer[owner], cell[owner]
+    uniform, along, across = np.concatenate(numbers, axis=1)
+    quantile = (uniform * QUANTILES).astype(np.int64)
+    part = tables.inside.numpy()[layer // GROUP, cell, quantile].astype(np.float32)
     part_row = np.floor(part / SPLIT)
-    row, column = np.divmod(place, np.int32(grid.cells))
+    row, column = np.divmod(cell, np.int32(grid.cells))
     bounds = edges(grid).astype(np.float32)
     widths = np.diff(bounds) / np.float32(SPLIT)
     x = bounds[column] + widths[column] * (part - part_row * SPLIT + along)
     y = bounds[row] + widths[row] * (part_row + across)
-    return Cloud(offsets, x, y, layer.astype(np.uint8), share)
+    return ScatteredPoints(offsets, x, y, layer.astype(np.uint8), share)
 
 
-def energy_bin(energy: FloatArray) -> IntArray:
-    """Bin of each energy, in MeV, on a logarithmic axis; what lies outside is in the end bins."""
-    place = (np.log10(np.maximum(energy, 1e-9)) - _LOWEST) * (ENERGY_BINS / _DECADES)
-    return np.clip(place, 0, ENERGY_BINS - 1).astype(np.int64)
+def energy_bin(energy: Float32Array) -> IntArray:
+    """Bins of energies in MeV on a logarithmic axis; those outside are in the end bins."""
+    position = (np.log10(np.maximum(energy, 1e-9)) - _LOWEST) * (ENERGY_BINS / _DECADES)
+    return np.clip(position, 0, ENERGY_BINS - 1).astype(np.int64)

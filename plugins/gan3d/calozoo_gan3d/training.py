@@ -1,52 +1,62 @@
-"""Training of 3DGAN: layer energies, the contest, and the two files they end up in."""
+"""Training of 3DGAN: layer energies, adversarial training of the images, point tables."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from pydantic import Field
+from torch import nn
 
-from calozoo_core.showers import Showers
 from calozoo_core.training import (
+    ModelTraining,
     StageConfig,
     StagedTraining,
     TrainingOptions,
-    TrainingRun,
     read_sample,
     seeded,
 )
-from calozoo_gan3d.adversarial_step import Contest, Players
-from calozoo_gan3d.checkpoint_metrics import energy_physics, image_physics
+from calozoo_core.typing import Float32Array, FloatArray
+from calozoo_gan3d.adversarial_step import AdversarialLoss, AdversarialPair
+from calozoo_gan3d.checkpoint_metrics import image_metrics, layer_energy_metrics
 from calozoo_gan3d.config import preset
 from calozoo_gan3d.layer_energies import LayerEnergies, energy_loss
-from calozoo_gan3d.mean_images import start_from_means
+from calozoo_gan3d.model import TrainedGan3d
+from calozoo_gan3d.networks import Generator, energy_of
 from calozoo_gan3d.point_tables import fitted_tables
-from calozoo_gan3d.training_data import Sample, Upright, energy_batch, image_batch, roots, upright
-from calozoo_gan3d.weights_files import Trained, write
+from calozoo_gan3d.training_data import (
+    ImageSample,
+    dense_images,
+    energy_batch,
+    energy_roots,
+    image_batch,
+    upright_points,
+)
 
-__all__ = ["Options", "train"]
+__all__ = ["Gan3dTraining", "Options", "set_mean_images", "train"]
 
-STAGES = ("energies", "images")
-
-#: Showers whose points are looked at in the end.
+#: Number of showers that the point tables are measured on.
 SHOWERS_IN_TABLES = 5000
+
+#: Voxels that are filled more often than this have a spectrum around their mean.
+OFTEN = 0.9
+#: Least probability that a voxel is filled, since showers outside the sample may fill it.
+RARE = 1e-4
 
 
 class Options(TrainingOptions):
-    """What can be set from the command line, as `-o name=value`, beyond what all trainings have.
+    """Options of the training, beyond those that all trainings have.
 
     Arguments:
-        stage: Train one stage only; "finish" puts the files together; "all" does everything in
-            order.
-        preset: Sizes: "ild-photon" or "tiny".
+        preset: Sizes, a name of `config.preset`.
         energies_epochs: Epochs of the network of the layer energies.
-        images_epochs: Epochs of the contest.
-        batch: Showers in a batch of images.
+        images_epochs: Epochs of the adversarial training.
+        batch: Number of showers in a batch of images.
     """
 
-    stage: Literal["all", "energies", "images", "finish"] = "all"
     preset: Literal["ild-photon", "tiny"] = "ild-photon"
     energies_epochs: int = Field(default=150, ge=1)
     images_epochs: int = Field(default=100, ge=1)
@@ -57,27 +67,27 @@ class Options(TrainingOptions):
 
 
 class AdversarialTraining(StagedTraining):
-    """The contest as a stage: Adam with a short memory, and a slower discriminator.
+    """Stage of adversarial training: Adam with a short memory, and a slower discriminator.
 
     Arguments:
-        network: Both players.
-        loss: The contest.
-        physics: Looks at the average.
-        schedule: How long, and how fast the generator.
+        network: Both networks.
+        loss: Adversarial loss.
+        physics: Metrics of the averaged network.
+        schedule: Number of epochs, and learning rate of the generator.
     """
 
-    #: Learning rate of the discriminator over that of the generator.
+    #: Ratio of the learning rates of discriminator and generator.
     SLOWER = 0.25
     BETAS = (0.5, 0.99)
 
     def configure_optimizers(self) -> Any:
-        """Adam for both players, and a cosine."""
-        rate, players = self._schedule.learning_rate, self.network
-        assert isinstance(players, Players)
+        """Adam for both networks, and a cosine."""
+        rate, pair = self._schedule.learning_rate, self.network
+        assert isinstance(pair, AdversarialPair)
         optimizer = torch.optim.Adam(
             [
-                {"params": players.generator.parameters(), "lr": rate},
-                {"params": players.discriminator.parameters(), "lr": rate * self.SLOWER},
+                {"params": pair.generator.parameters(), "lr": rate},
+                {"params": pair.discriminator.parameters(), "lr": rate * self.SLOWER},
             ],
             betas=self.BETAS,
         )
@@ -90,66 +100,67 @@ class AdversarialTraining(StagedTraining):
         }
 
 
-def train(data: Path, out: Path, **options: Any) -> Path:
-    """Train a 3DGAN, or go on with a training that was stopped.
+class Gan3dTraining(ModelTraining):
+    """Training of a 3DGAN on native shower files of x25 points."""
 
-    Arguments:
-        data: Folder with `train/*.h5` and `val/*.h5`, native shower files of x25 points.
-        out: Folder for checkpoints and logs, and in the end for `config.json`,
-            `model.safetensors` and `training.json`.
-        options: See `Options`.
-
-    Returns:
-        The folder with the weights.
-
-    Raises:
-        InputError: If an option is not one of ours, or there are no showers.
-    """
-    return _Training(data, out, Options.of(options)).all_asked_for()
-
-
-class _Training(TrainingRun):
-    """One training in one folder."""
-
+    options_type = Options
     options: Options
+    stages = ("energies", "images")
 
     def __init__(self, data: Path, out: Path, options: Options) -> None:
         super().__init__(data, out, options)
-        self.options = options
         self.config = preset(options.preset)
-        self.showers: Showers = read_sample(data, "train")
-        self.sample = self._sample(self.showers, upright(self.showers, options.seed))
-        held_out = read_sample(data, "val")
-        self.detector = self.showers.detector
-        self.validation = self._sample(held_out, upright(held_out, options.seed))
+        self.showers, held_out = (read_sample(data, part) for part in ("train", "val"))
+        self.sample, self.validation = (
+            ImageSample.from_showers(
+                showers, self.config.grid, upright_points(showers, options.seed)
+            )
+            for showers in (self.showers, held_out)
+        )
 
-    def all_asked_for(self) -> Path:
-        """The stages asked for, in order."""
-        stages = (*STAGES, "finish")
-        for stage in stages if self.options.stage == "all" else (self.options.stage,):
-            getattr(self, stage)()
-        return self.out
+    def network(self, stage: str) -> nn.Module:
+        config, seed = self.config, self.options.seed
+        if stage == "images":
+            return seeded(lambda: AdversarialPair(config), seed)
+        network = seeded(lambda: LayerEnergies(config.grid.layers, config.energies), seed)
+        roots = energy_roots(self.sample)
+        network.shift.copy_(torch.from_numpy(roots.mean(axis=0)))
+        network.scale.copy_(torch.from_numpy(roots.std(axis=0)))
+        return network
 
-    def energies(self) -> None:
-        """The layer energies, by the energy score."""
-        net, seed = self._energies(), self.options.seed
-        goal = StageConfig(
+    def stage_config(self, stage: str, network: Any) -> StageConfig:
+        return self._energy_stage(network) if stage == "energies" else self._image_stage(network)
+
+    def trained_model(self, best: Mapping[str, Any]) -> TrainedGan3d:
+        some = self.showers[:SHOWERS_IN_TABLES]
+        points = upright_points(some, self.options.seed)
+        tables = fitted_tables(points, len(some), self.config.grid)
+        return TrainedGan3d(self.config, best["energies"], best["images"].generator, tables)
+
+    def n_showers(self) -> dict[str, int]:
+        return {"train": len(self.sample), "val": len(self.validation)}
+
+    def _energy_stage(self, network: LayerEnergies) -> StageConfig:
+        """Layer energies, trained by the energy score."""
+        seed = self.options.seed
+        return StageConfig(
             loss=energy_loss,
-            physics=lambda network: energy_physics(network, self.validation),
-            batch=lambda step: energy_batch(self.sample, net.latent, 512, seed, step),
+            physics=lambda network: layer_energy_metrics(network, self.validation),
+            batch=lambda step: energy_batch(self.sample, network.latent, 512, seed, step),
             epochs=self.options.energies_epochs,
             share=0.1,
             average=0.995,
         )
-        self.train_stage("energies", net, goal)
 
-    def images(self) -> None:
-        """The images, by the contest."""
-        net, players, options = self._energies(), self._players(), self.options
-        start_from_means(players.generator, self.sample)
-        goal = StageConfig(
-            loss=Contest(self.config, net.to(options.device), self.detector),
-            physics=lambda network: image_physics(network.generator, net, self.validation),
+    def _image_stage(self, pair: AdversarialPair) -> StageConfig:
+        """Images, trained by the adversarial loss."""
+        options, energies = self.options, self.network("energies")
+        assert isinstance(energies, LayerEnergies)
+        set_mean_images(pair.generator, self.sample)
+        pair.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return StageConfig(
+            loss=AdversarialLoss(self.config, energies.to(options.device), self.showers.detector),
+            physics=lambda pair: image_metrics(pair.generator, energies, self.validation),
             batch=lambda step: image_batch(
                 self.sample, self.config, options.batch, options.seed, step
             ),
@@ -159,28 +170,50 @@ class _Training(TrainingRun):
             average=0.995,
             training=AdversarialTraining,
         )
-        self.train_stage("images", players.to(memory_format=torch.channels_last), goal)
 
-    def finish(self) -> None:
-        """Calibrate, and write the weights and the record of how they came about."""
-        net = self.best_model("energies", self._energies())
-        generator = self.best_model("images", self._players()).generator
-        some = self.showers[:SHOWERS_IN_TABLES]
-        tables = fitted_tables(upright(some, self.options.seed), len(some), self.config.grid)
-        write(self.out, Trained(self.config, net, generator, tables))
-        self.write_record(STAGES, {"train": len(self.sample), "val": len(self.validation)})
 
-    def _sample(self, showers: Showers, points: Upright) -> Sample:
-        return Sample.of(showers, self.config.grid, points)
+train = Gan3dTraining.train
 
-    def _energies(self) -> LayerEnergies:
-        """An untrained network of the layer energies, with mean and spread of the sample."""
-        config = self.config
-        net = seeded(lambda: LayerEnergies(config.grid.layers, config.energies), self.options.seed)
-        values = roots(self.sample)
-        net.shift.copy_(torch.from_numpy(values.mean(axis=0)))
-        net.scale.copy_(torch.from_numpy(values.std(axis=0)))
-        return net
 
-    def _players(self) -> Players:
-        return seeded(lambda: Players(self.config), self.options.seed)
+@torch.no_grad()
+def set_mean_images(generator: Generator, sample: ImageSample, showers: int = 4000) -> None:
+    """Set the mean images to the occupancy and mean energy of the voxels of a sample.
+
+    Arguments:
+        generator: Generator whose mean images are set.
+        sample: Geant4 showers.
+        showers: Number of them to use.
+    """
+    grid, knots = generator.grid, generator.config.knots
+    condition = torch.from_numpy(sample.condition[:showers])
+    knot_weights = generator.knot_weights(condition).numpy()
+    size = grid.layers * grid.cells**2
+    weight = np.zeros((knots, 1))
+    sums = np.zeros((3, knots, size))
+    for first in range(0, len(knot_weights), 200):
+        part = knot_weights[first : first + 200]
+        rows = np.arange(first, first + len(part))
+        image = dense_images(sample.voxels, rows, np.ones(len(rows), np.float32), grid)
+        image = image.reshape(len(rows), size)
+        mirrored = image.reshape(-1, grid.cells)[:, ::-1].reshape(len(rows), size)
+        for either in (image, mirrored):
+            t = _t_of(either)
+            for moment, values in zip(sums, (either > 0, t, t**2), strict=True):
+                moment += part.T @ values
+            weight += part.sum(axis=0)[:, None]
+    filled, mean, square = sums / np.maximum(weight, 1e-9)
+    spread = np.sqrt(np.maximum(square - mean**2, 0))
+    is_often = filled > OFTEN
+    quantile = torch.special.ndtri(torch.from_numpy(np.clip(filled, RARE, OFTEN))).numpy()
+    mean = np.where(is_often, mean, quantile)
+    spread = np.where(is_often, np.clip(spread, 0.2, 3.0), 1.0)
+    images = np.concatenate([mean, spread - 1 / spread], axis=1)
+    generator.means.copy_(torch.from_numpy(images).float())
+
+
+def _t_of(image: Float32Array) -> FloatArray:
+    """Inverse of `networks.energy_of`; 0 for empty voxels."""
+    t = np.concatenate([[0.0], np.logspace(-3, 2, 2000)])
+    energy = energy_of(torch.from_numpy(t)).numpy()
+    inverse: FloatArray = np.interp(image, energy, t)
+    return inverse

@@ -1,4 +1,4 @@
-"""Training batches: layer energies and images of Geant4 showers."""
+"""Geant4 showers as images, and the training batches made of them."""
 
 from __future__ import annotations
 
@@ -13,68 +13,76 @@ from calozoo_core.detector import load_detector
 from calozoo_core.frames import axis_offsets
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
-from calozoo_core.typing import Float32Array as FloatArray
-from calozoo_gan3d.conditions import conditions, mirrored
+from calozoo_core.typing import Float32Array
 from calozoo_gan3d.config import Gan3dConfig, GridConfig
 from calozoo_gan3d.grid import Voxels, fill
+from calozoo_gan3d.layer_energies import conditions, mirrored
 
-__all__ = ["Sample", "Upright", "dense", "energy_batch", "image_batch", "roots", "upright"]
+__all__ = [
+    "ImageSample",
+    "UprightPoints",
+    "dense_images",
+    "energy_batch",
+    "energy_roots",
+    "image_batch",
+    "upright_points",
+]
 
-#: Positions in training files are rounded to this; spread again, or they gather in voxels.
+#: Rounding of positions in training files, which has to be undone before binning.
 POSITION_ROUNDING_MM = 0.25
 
 
 @dataclass(frozen=True, eq=False)
-class Upright:
-    """Points of showers about the axis.
+class UprightPoints:
+    """Points of showers in the upright frame.
 
     Arguments:
-        x: In mm, shape (N,).
-        y: In mm.
-        layer: Their layers.
-        energy: In MeV.
-        shower: Which shower each belongs to.
+        x: Positions along x', in mm, shape (N,).
+        y: Positions along y', in mm.
+        layer: Indices of the layers.
+        energy: Energies in MeV.
+        shower: Index of the shower of each point.
     """
 
-    x: FloatArray
-    y: FloatArray
+    x: Float32Array
+    y: Float32Array
     layer: NDArray[np.uint8]
-    energy: FloatArray
+    energy: Float32Array
     shower: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class ImageSample:
     """Geant4 showers as images.
 
     Arguments:
-        voxels: Their voxels.
-        condition: What networks see of their primaries, shape (n, 8).
-        incident_gev: Energies of the primaries, shape (n,).
+        voxels: Voxels with energy.
+        condition: Condition of the primaries, shape (n, 8).
+        incident_gev: Incident energies, shape (n,).
         energies: Energies of the layers inside the box, in MeV, shape (n, layers).
     """
 
     voxels: Voxels
-    condition: FloatArray
-    incident_gev: FloatArray
-    energies: FloatArray
+    condition: Float32Array
+    incident_gev: Float32Array
+    energies: Float32Array
 
     def __len__(self) -> int:
         return len(self.incident_gev)
 
     @classmethod
-    def of(cls, showers: Showers, grid: GridConfig, points: Upright) -> Sample:
-        """The images of some showers.
+    def from_showers(cls, showers: Showers, grid: GridConfig, points: UprightPoints) -> ImageSample:
+        """Images of showers.
 
         Arguments:
-            showers: As they were read.
+            showers: The showers.
             grid: The voxels.
-            points: The showers' points about the axis.
+            points: The points of the showers, from `upright_points`.
         """
         n = len(showers)
         voxels = fill(points.x, points.y, points.layer, points.energy, points.shower, n, grid)
         shower = np.repeat(np.arange(n), np.diff(voxels.offsets))
-        layer = voxels.index // grid.cells**2
+        layer = voxels.voxel // grid.cells**2
         sums = np.bincount(shower * grid.layers + layer, voxels.energy, minlength=n * grid.layers)
         return cls(
             voxels,
@@ -84,13 +92,13 @@ class Sample:
         )
 
 
-def upright(showers: Showers, seed: int) -> Upright:
-    """Points about the axis of their shower, with the rounding of their positions undone."""
+def upright_points(showers: Showers, seed: int) -> UprightPoints:
+    """Points in the upright frame, spread over the rounding of their positions."""
     dx, dy = axis_offsets(showers, load_detector(showers.detector))
     jitter = stream(seed, 0, "rounding").random((2, len(showers.x)), np.float32) - np.float32(0.5)
     x = showers.x - dx + jitter[0] * POSITION_ROUNDING_MM
     y = showers.y - dy + jitter[1] * POSITION_ROUNDING_MM
-    return Upright(
+    return UprightPoints(
         x.astype(np.float32),
         y.astype(np.float32),
         showers.layer,
@@ -99,10 +107,16 @@ def upright(showers: Showers, seed: int) -> Upright:
     )
 
 
-def dense(
-    voxels: Voxels, rows: NDArray[np.int64], mirror: FloatArray, grid: GridConfig
-) -> FloatArray:
-    """Images of some showers, those with mirror -1 with their columns the other way round.
+def dense_images(
+    voxels: Voxels, rows: NDArray[np.int64], mirror: Float32Array, grid: GridConfig
+) -> Float32Array:
+    """Images of showers of a sample.
+
+    Arguments:
+        voxels: Voxels of the sample.
+        rows: Indices of the showers, shape (n,).
+        mirror: -1 for images mirrored at x' = 0, otherwise 1, shape (n,).
+        grid: The voxels.
 
     Returns:
         Deposits in MeV, shape (n, layers, cells, cells).
@@ -110,49 +124,49 @@ def dense(
     cells, size = grid.cells, grid.layers * grid.cells**2
     images = np.zeros((len(rows), size), np.float32)
     for image, row, sign in zip(images, rows, mirror, strict=True):
-        found = slice(voxels.offsets[row], voxels.offsets[row + 1])
-        index = voxels.index[found]
+        own = slice(voxels.offsets[row], voxels.offsets[row + 1])
+        index = voxels.voxel[own]
         if sign < 0:
             column = index % cells
             index = index + (cells - 1 - 2 * column)
-        image[index] = voxels.energy[found]
+        image[index] = voxels.energy[own]
     return images.reshape(len(rows), grid.layers, cells, cells)
 
 
 def energy_batch(
-    sample: Sample, latent: int, size: int, seed: int, step: int
+    sample: ImageSample, latent: int, size: int, seed: int, step: int
 ) -> tuple[Tensor, ...]:
-    """Layer energies of some showers, the batch of one optimiser step.
+    """Layer energies of random showers, the batch of one optimiser step.
 
-    Every other shower is mirrored at x' = 0, which is exact: the field lies along x' and is an
-    axial vector.
+    Half of them, at random, are mirrored at x' = 0, which is exact: the field lies along x' and is
+    an axial vector.
 
     Returns:
-        Energies in MeV, energies of the primaries in GeV, conditions, and noise for four draws.
+        Layer energies in MeV, incident energies in GeV, conditions, and noise for four draws.
     """
     random = stream(seed, step, "energy batch")
     rows = random.integers(len(sample), size=size)
-    condition = mirrored(sample.condition[rows], _mirror(random, size))
+    condition = mirrored(sample.condition[rows], _random_signs(random, size))
     noise = random.standard_normal((4, size, latent), np.float32)
     arrays = sample.energies[rows], sample.incident_gev[rows], condition, noise
     return tuple(map(torch.from_numpy, arrays))
 
 
 def image_batch(
-    sample: Sample, config: Gan3dConfig, size: int, seed: int, step: int
+    sample: ImageSample, config: Gan3dConfig, size: int, seed: int, step: int
 ) -> tuple[Tensor, ...]:
-    """Images of some showers and the noise to draw as many, the batch of one optimiser step.
+    """Images of random showers and noise for as many, the batch of one optimiser step.
 
     Returns:
-        Images, conditions, energies of the primaries in GeV, energies of the layers in MeV, latent
-        numbers, noise of the voxels, labels of the real and the drawn images, directions in which
-        sums are compared, and the number of the step.
+        Images, conditions, incident energies in GeV, layer energies in MeV, latent variables, noise
+        of the voxels, labels of the real and the generated images, mixtures of the conditions for
+        the comparison of sums, and the number of the step.
     """
     random = stream(seed, step, "image batch")
     grid = config.grid
     rows = random.integers(len(sample), size=size)
-    mirror = _mirror(random, size)
-    images = dense(sample.voxels, rows, mirror, grid)
+    mirror = _random_signs(random, size)
+    images = dense_images(sample.voxels, rows, mirror, grid)
     condition = mirrored(sample.condition[rows], mirror)
     latent = random.standard_normal((size, config.generator.latent), np.float32)
     noise = random.standard_normal(images.shape, np.float32)
@@ -171,10 +185,11 @@ def image_batch(
     return (*map(torch.from_numpy, arrays), torch.tensor(step))
 
 
-def roots(sample: Sample) -> FloatArray:
-    """Square roots of the layer energies over the primary's, shape (n, layers)."""
-    return np.sqrt(sample.energies / sample.incident_gev[:, None])
+def energy_roots(sample: ImageSample) -> Float32Array:
+    """Square roots of the layer energies over the incident energy, shape (n, layers)."""
+    roots: Float32Array = np.sqrt(sample.energies / sample.incident_gev[:, None])
+    return roots
 
 
-def _mirror(random: np.random.Generator, size: int) -> FloatArray:
+def _random_signs(random: np.random.Generator, size: int) -> Float32Array:
     return random.choice(np.array([-1, 1], np.float32), size)

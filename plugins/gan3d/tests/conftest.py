@@ -12,11 +12,10 @@ from calozoo_core.testing.trainers import made_up_showers
 from calozoo_gan3d import SPEC
 from calozoo_gan3d.config import Gan3dConfig, preset
 from calozoo_gan3d.layer_energies import LayerEnergies
-from calozoo_gan3d.model import Gan3d
+from calozoo_gan3d.model import Gan3d, TrainedGan3d
 from calozoo_gan3d.networks import Generator
 from calozoo_gan3d.point_tables import fitted_tables
-from calozoo_gan3d.training_data import Sample, upright
-from calozoo_gan3d.weights_files import Trained, write
+from calozoo_gan3d.training_data import ImageSample, upright_points
 
 
 @pytest.fixture(scope="session")
@@ -30,12 +29,12 @@ def showers() -> Showers:
 
 
 @pytest.fixture(scope="session")
-def sample(showers: Showers, tiny_config: Gan3dConfig) -> Sample:
-    return Sample.of(showers, tiny_config.grid, upright(showers, 1))
+def sample(showers: Showers, tiny_config: Gan3dConfig) -> ImageSample:
+    return ImageSample.from_showers(showers, tiny_config.grid, upright_points(showers, 1))
 
 
 @pytest.fixture
-def trained(tiny_config: Gan3dConfig, showers: Showers) -> Trained:
+def trained(tiny_config: Gan3dConfig, showers: Showers) -> TrainedGan3d:
     """Untrained, but of the right make: every layer has some energy, many voxels have some."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(20)
@@ -43,14 +42,14 @@ def trained(tiny_config: Gan3dConfig, showers: Showers) -> Trained:
         generator = Generator(tiny_config.grid, tiny_config.generator)
     energies.shift.fill_(1.0)
     energies.scale.fill_(0.2)
-    tables = fitted_tables(upright(showers, 1), len(showers), tiny_config.grid)
-    return Trained(tiny_config, energies, generator, tables)
+    tables = fitted_tables(upright_points(showers, 1), len(showers), tiny_config.grid)
+    return TrainedGan3d(tiny_config, energies, generator, tables)
 
 
 @pytest.fixture
-def tiny_folder(tmp_path: Path, trained: Trained) -> Path:
+def tiny_folder(tmp_path: Path, trained: TrainedGan3d) -> Path:
     folder = tmp_path / "weights"
-    write(folder, trained)
+    trained.write(folder)
     return folder
 
 

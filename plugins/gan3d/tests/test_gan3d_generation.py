@@ -11,8 +11,7 @@ from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
 from calozoo_gan3d import SPEC
 from calozoo_gan3d.config import preset
-from calozoo_gan3d.model import Gan3d
-from calozoo_gan3d.weights_files import Trained, read
+from calozoo_gan3d.model import Gan3d, TrainedGan3d
 
 
 def test_it_can_be_asked_for_by_its_other_name() -> None:
@@ -40,13 +39,13 @@ def test_the_shear_follows_p_x_over_p_z(tiny: Gan3d) -> None:
         assert np.abs(position - depth * np.sqrt(1.5)).max() <= half * (1 + 1e-5)
 
 
-def test_what_is_written_is_read_again(tiny_folder: Path, trained: Trained) -> None:
-    again = read(tiny_folder)
+def test_what_is_written_is_read_again(tiny_folder: Path, trained: TrainedGan3d) -> None:
+    again = TrainedGan3d.read(tiny_folder)
     assert again.config == trained.config
     for name, tensor in trained.generator.state_dict().items():
         assert again.generator.state_dict()[name].equal(tensor)
-    np.testing.assert_array_equal(again.tables.inside, trained.tables.inside)
-    np.testing.assert_array_equal(again.tables.counts, trained.tables.counts)
+    assert again.points.inside.equal(trained.points.inside)
+    assert again.points.counts.equal(trained.points.counts)
 
 
 def test_weights_of_another_size_are_refused(tiny_folder: Path) -> None:

@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from torch import nn
 
 from calozoo_core.incident import Incident
-from calozoo_gan3d.adversarial_step import Contest, Players
-from calozoo_gan3d.conditions import conditions, mirrored
+from calozoo_gan3d.adversarial_step import AdversarialLoss, AdversarialPair
 from calozoo_gan3d.config import Gan3dConfig, GridConfig, preset
 from calozoo_gan3d.grid import edges, fill, ring_index
-from calozoo_gan3d.layer_energies import LayerEnergies
-from calozoo_gan3d.mean_images import start_from_means
-from calozoo_gan3d.networks import deposits, image_of, positive
-from calozoo_gan3d.training_data import Sample, dense, energy_batch, image_batch
+from calozoo_gan3d.layer_energies import LayerEnergies, conditions, mirrored
+from calozoo_gan3d.networks import deposits, energy_of, positive
+from calozoo_gan3d.training import set_mean_images
+from calozoo_gan3d.training_data import ImageSample, dense_images, energy_batch, image_batch
+
+Adversaries = tuple[AdversarialPair, AdversarialLoss]
 
 GRID = GridConfig(layers=2, cells=8)
 
@@ -38,15 +39,16 @@ def test_filling_keeps_the_energy_inside_the_box_and_nothing_of_the_rest() -> No
     voxels = fill(x, y, layer, energy, shower, 3, GRID)
     assert voxels.offsets.tolist() == [0, 1, 2, 2]
     assert voxels.energy.tolist() == [3, 4]
-    assert voxels.index.tolist() == [3 * 8 + 4, 64 + 4 * 8 + 2]
+    assert voxels.voxel.tolist() == [3 * 8 + 4, 64 + 4 * 8 + 2]
 
 
 def test_a_mirrored_image_has_its_columns_the_other_way_round(
-    sample: Sample, tiny_config: Gan3dConfig
+    sample: ImageSample, tiny_config: Gan3dConfig
 ) -> None:
     rows = np.array([3, 3])
-    plain, turned = dense(sample.voxels, rows, np.array([1, -1], np.float32), tiny_config.grid)
-    np.testing.assert_array_equal(plain[:, :, ::-1], turned)
+    signs = np.array([1, -1], np.float32)
+    plain, flipped = dense_images(sample.voxels, rows, signs, tiny_config.grid)
+    np.testing.assert_array_equal(plain[:, :, ::-1], flipped)
     assert plain.sum() == pytest.approx(float(sample.energies[3].sum()), rel=1e-5)
 
 
@@ -71,7 +73,7 @@ def test_a_spread_is_positive(value: float) -> None:
 
 def test_no_energy_below_zero_and_more_for_more_above() -> None:
     t = torch.linspace(-3, 20, 500)
-    energy = image_of(t)
+    energy = energy_of(t)
     assert (energy[t <= 0] == 0).all()
     assert (energy[t > 0].diff() > 0).all()
 
@@ -105,13 +107,13 @@ def test_the_energies_network_undoes_its_standardisation() -> None:
 
 
 @pytest.fixture
-def contest(sample: Sample, tiny_config: Gan3dConfig) -> tuple[Players, Contest]:
+def adversaries(sample: ImageSample, tiny_config: Gan3dConfig) -> Adversaries:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
-        players = Players(tiny_config)
+        pair = AdversarialPair(tiny_config)
         energies = LayerEnergies(tiny_config.grid.layers, tiny_config.energies)
-    start_from_means(players.generator, sample)
-    return players, Contest(tiny_config, energies, "ild_siecal_regular")
+    set_mean_images(pair.generator, sample)
+    return pair, AdversarialLoss(tiny_config, energies, "ild_siecal_regular")
 
 
 def slopes(network: nn.Module) -> float:
@@ -119,42 +121,49 @@ def slopes(network: nn.Module) -> float:
 
 
 @pytest.mark.parametrize("step", [0, 1])
-def test_a_lesson_has_something_for_both_players(
-    contest: tuple[Players, Contest], sample: Sample, tiny_config: Gan3dConfig, step: int
+def test_a_step_has_gradients_for_both_networks(
+    adversaries: Adversaries,
+    sample: ImageSample,
+    tiny_config: Gan3dConfig,
+    step: int,
 ) -> None:
     """Step 0 looks at the slope of the discriminator, step 1 does not."""
-    players, loss = contest
-    loss(players, players, image_batch(sample, tiny_config, 6, 1, step)).backward()
-    assert slopes(players.generator) > 0
-    assert slopes(players.discriminator) > 0
+    pair, loss = adversaries
+    loss(pair, pair, image_batch(sample, tiny_config, 6, 1, step)).backward()
+    assert slopes(pair.generator) > 0
+    assert slopes(pair.discriminator) > 0
 
 
 def test_the_generator_does_not_pay_for_what_the_discriminator_learns(
-    contest: tuple[Players, Contest], sample: Sample, tiny_config: Gan3dConfig
+    adversaries: Adversaries,
+    sample: ImageSample,
+    tiny_config: Gan3dConfig,
 ) -> None:
-    players, loss = contest
+    pair, loss = adversaries
     batch = image_batch(sample, tiny_config, 6, 1, 1)
     silent = {"real": 0.0, "energy": 0.0, "angle": 0.0, "deposit": 0.0, "sums": 0.0}
     loss.weights = tiny_config.loss.model_copy(update=silent | {"real": 1.0})
     parts = {}
     for turned in (False, True):
-        players.zero_grad()
+        pair.zero_grad()
         labels = batch[6].clone()
         if turned:
             labels = 1 - labels
-        loss(players, players, (*batch[:6], labels, *batch[7:])).backward()
-        weight = players.generator.last.weight.grad
+        loss(pair, pair, (*batch[:6], labels, *batch[7:])).backward()
+        weight = pair.generator.last.weight.grad
         assert weight is not None
         parts[turned] = weight.clone()
     # Other labels are another lesson for the discriminator and the same one for the generator.
     torch.testing.assert_close(parts[False], parts[True])
 
 
-def test_a_start_from_means_fills_voxels_as_often_as_the_sample(
-    contest: tuple[Players, Contest], sample: Sample, tiny_config: Gan3dConfig
+def test_mean_images_fill_voxels_as_often_as_the_sample(
+    adversaries: Adversaries,
+    sample: ImageSample,
+    tiny_config: Gan3dConfig,
 ) -> None:
-    generator = contest[0].generator
-    images = dense(sample.voxels, np.arange(40), np.ones(40, np.float32), tiny_config.grid)
+    generator = adversaries[0].generator
+    images = dense_images(sample.voxels, np.arange(40), np.ones(40, np.float32), tiny_config.grid)
     random = torch.Generator().manual_seed(6)
     grid, config = tiny_config.grid, tiny_config.generator
     with torch.inference_mode():
@@ -167,7 +176,7 @@ def test_a_start_from_means_fills_voxels_as_often_as_the_sample(
     assert float((t > 0).float().mean()) == pytest.approx((images > 0).mean(), abs=0.05)
 
 
-def test_batches_depend_on_the_step_alone(sample: Sample, tiny_config: Gan3dConfig) -> None:
+def test_batches_depend_on_the_step_alone(sample: ImageSample, tiny_config: Gan3dConfig) -> None:
     for make in (
         lambda step: energy_batch(sample, 4, 5, 1, step),
         lambda step: image_batch(sample, tiny_config, 5, 1, step),

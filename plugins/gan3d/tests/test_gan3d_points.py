@@ -10,26 +10,26 @@ from calozoo_gan3d.config import Gan3dConfig
 from calozoo_gan3d.grid import Voxels, edges, fill
 from calozoo_gan3d.point_tables import fitted_tables
 from calozoo_gan3d.points import PointTables, scatter
-from calozoo_gan3d.training_data import Sample, Upright, upright
+from calozoo_gan3d.training_data import ImageSample, UprightPoints, upright_points
 
 
 @pytest.fixture(scope="module")
 def tables(showers: Showers, tiny_config: Gan3dConfig) -> PointTables:
-    return fitted_tables(upright(showers, 1), len(showers), tiny_config.grid)
+    return fitted_tables(upright_points(showers, 1), len(showers), tiny_config.grid)
 
 
 def test_points_give_their_voxels_again(
-    sample: Sample, tables: PointTables, tiny_config: Gan3dConfig
+    sample: ImageSample, tables: PointTables, tiny_config: Gan3dConfig
 ) -> None:
     cloud = scatter(sample.voxels, tables, tiny_config.grid, seed=1, first=0)
     shower = np.repeat(np.arange(len(sample)), np.diff(cloud.offsets))
     again = fill(cloud.x, cloud.y, cloud.layer, cloud.energy, shower, len(sample), tiny_config.grid)
-    np.testing.assert_array_equal(again.index, sample.voxels.index)
+    np.testing.assert_array_equal(again.voxel, sample.voxels.voxel)
     np.testing.assert_allclose(again.energy, sample.voxels.energy, rtol=1e-4)
 
 
 def test_a_shower_alone_has_the_points_it_has_among_others(
-    sample: Sample, tables: PointTables, tiny_config: Gan3dConfig
+    sample: ImageSample, tables: PointTables, tiny_config: Gan3dConfig
 ) -> None:
     offsets, index, energy = sample.voxels
     whole = scatter(sample.voxels, tables, tiny_config.grid, seed=1, first=10)
@@ -56,7 +56,7 @@ def test_points_lie_where_in_a_voxel_the_energy_was(tiny_config: Gan3dConfig) ->
     x = np.full(n, bounds[5] + 0.1, np.float32)
     y = np.full(n, bounds[3] - 0.1, np.float32)
     shower = np.arange(n) // 4
-    points = Upright(x, y, np.full(n, 7, np.uint8), np.ones(n, np.float32), shower)
+    points = UprightPoints(x, y, np.full(n, 7, np.uint8), np.ones(n, np.float32), shower)
     tables = fitted_tables(points, 1000, grid)
     voxels = fill(x, y, points.layer, points.energy, shower, 1000, grid)
     cloud = scatter(voxels, tables, grid, seed=1, first=0)
@@ -68,9 +68,9 @@ def test_points_lie_where_in_a_voxel_the_energy_was(tiny_config: Gan3dConfig) ->
 
 
 def test_as_many_points_as_sub_cells_were_hit(
-    showers: Showers, sample: Sample, tables: PointTables, tiny_config: Gan3dConfig
+    showers: Showers, sample: ImageSample, tables: PointTables, tiny_config: Gan3dConfig
 ) -> None:
-    points = upright(showers, 1)
+    points = upright_points(showers, 1)
     cells = np.stack([np.floor(v / (5.0883331 / 3)) for v in (points.x, points.y)])
     inside = np.all([np.abs(v) < tiny_config.grid.half_mm for v in (points.x, points.y)], axis=0)
     keys = np.stack([points.shower, points.layer, *cells])[:, inside]

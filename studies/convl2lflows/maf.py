@@ -1,4 +1,4 @@
-"""The published flow of the layer energies: masked autoregressive, with splines."""
+"""Masked autoregressive flow of the layer energies, as published."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, relu
 
-from calozoo_convl2lflows.config import MafConfig
-from calozoo_convl2lflows.spline import n_parameters, spline
+from calozoo_core.nn.flow import standard_normal_log_prob
+from calozoo_core.nn.spline import n_parameters, rational_quadratic
+from studies.convl2lflows.published_config import MafConfig
 
 __all__ = ["Maf"]
 
 TAILS = 13.815511
-"""Minus ln 1e-6: where the logit of the energies ends."""
+"""Largest logit of the energies, -ln 1e-6."""
 
 LEAST = 1e-6
-LOG_2_PI = 1.8378770664093453
 
 
 class Maf(nn.Module):
-    """Blocks of a permutation and a masked network whose splines go from data to noise.
+    """Masked autoregressive flow: blocks of a permutation and a masked network with splines.
 
     References:
         | L2LFlows, https://arxiv.org/abs/2302.11594
 
     Arguments:
-        layers: Width of the data.
-        context: Numbers that condition it.
+        layers: Number of layers.
+        context: Width of the condition.
         config: Sizes.
     """
 
@@ -38,30 +38,30 @@ class Maf(nn.Module):
         )
 
     def to_noise(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """From data to noise, with the log-determinant of that, shapes (n, layers) and (n,)."""
+        """Noise, shape (n, layers), and log-determinants, shape (n,), of data."""
         total = x.new_zeros(len(x))
-        for block in self._each():
+        for block in self._masked_networks():
             x, log_slope = block.to_noise(x, context)
             total = total + log_slope
         return x, total
 
     def to_value(self, noise: Tensor, context: Tensor) -> Tensor:
-        """From noise to data: as many passes through each block as there are layers."""
-        for block in reversed(self._each()):
+        """Data of noise, shape (n, layers), in as many passes through each block as layers."""
+        for block in reversed(self._masked_networks()):
             noise = block.to_value(noise, context)
         return noise
 
     def log_prob(self, x: Tensor, context: Tensor) -> Tensor:
         """Log-density, shape (n,)."""
         noise, log_det = self.to_noise(x, context)
-        return log_det - 0.5 * (noise.square().sum(dim=1) + self.layers * LOG_2_PI)
+        return log_det + standard_normal_log_prob(noise)
 
-    def _each(self) -> list[_Made]:
+    def _masked_networks(self) -> list[_Made]:
         return [block for block in self.blocks if isinstance(block, _Made)]
 
 
 class _Made(nn.Module):
-    """One masked network: output i sees the inputs before i."""
+    """Masked network (MADE): output i depends on the inputs before i."""
 
     order: Tensor
     first_mask: Tensor
@@ -90,14 +90,14 @@ class _Made(nn.Module):
 
     def to_noise(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         x = x[:, self.order]
-        y, log_slope = spline(x, self._raw(x, context), TAILS, least=LEAST)
+        y, log_slope = rational_quadratic(x, self._raw(x, context), TAILS, least=LEAST)
         return y, log_slope.sum(dim=1)
 
     def to_value(self, noise: Tensor, context: Tensor) -> Tensor:
         x = torch.zeros_like(noise)
         for i in range(noise.shape[1]):
             raw = self._raw(x, context)[:, i]
-            value, _ = spline(noise[:, i], raw, TAILS, inverse=True, least=LEAST)
+            value, _ = rational_quadratic(noise[:, i], raw, TAILS, inverse=True, least=LEAST)
             x = torch.cat([x[:, :i], value[:, None], x[:, i + 1 :]], dim=1)
         return x[:, self.order.argsort()]
 
