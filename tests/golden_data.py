@@ -32,7 +32,6 @@ from click.testing import CliRunner
 
 from calozoo import Generator, Incident, ModelSpec, Showers, list_models, load
 from calozoo.cli import cli
-from calozoo_core.comparison import compare, compare_features
 from calozoo_core.io import (
     ShowerFile,
     ShowerWriter,
@@ -43,6 +42,7 @@ from calozoo_core.io import (
     root,
     write_showers,
 )
+from calozoo_core.metrics.comparison import compare, compare_features
 from calozoo_core.observables import ObservableAccumulator
 from calozoo_core.placement import Hits, load_placement
 from calozoo_core.voxels import CylinderVoxels

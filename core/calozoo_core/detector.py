@@ -13,8 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from calozoo_core._detector_text import Description, Material
-from calozoo_core.detector_shape import Barrel, Cylinder, Endcap, Wafers
+from calozoo_core.detector_description import (
+    Barrel,
+    Cylinder,
+    Description,
+    Endcap,
+    Material,
+    Wafers,
+)
 from calozoo_core.errors import DetectorError
 
 if TYPE_CHECKING:

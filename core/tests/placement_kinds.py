@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from calozoo_core.detector import load_detector
-from calozoo_core.detector_shape import Barrel
+from calozoo_core.detector_description import Barrel
 from calozoo_core.incident import Incident
 from calozoo_core.placement import load_placement
 from calozoo_core.placement.barrel import BarrelPlacement

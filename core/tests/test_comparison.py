@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calozoo_core.comparison import compare, compare_features
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import DetectorError, InputError
 from calozoo_core.incident import Incident
+from calozoo_core.metrics.comparison import compare, compare_features
 from calozoo_core.metrics.result import MetricResult
 from calozoo_core.observables import ObservableAccumulator, observables
 from calozoo_core.placement import load_placement

@@ -16,8 +16,8 @@ from calozoo_core.metrics import (
     kernel_distance,
     separation_power,
 )
-from calozoo_core.metrics.classifier import classifier_auc
 from calozoo_core.metrics.correlation import layer_correlations, voxel_correlations
+from calozoo_core.metrics.features import classifier_auc
 
 contents = npst.arrays(np.float64, (2, 9), elements=st.integers(0, 50).map(float)).filter(
     lambda pair: np.all(pair.sum(axis=1) > 0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from placement_kinds import BARREL, ENDCAP, ILD, KINDS
 
 from calozoo_core.detector import load_detector
-from calozoo_core.detector_shape import Endcap
+from calozoo_core.detector_description import Endcap
 from calozoo_core.errors import DetectorError, InputError
 from calozoo_core.placement import Trigger
 

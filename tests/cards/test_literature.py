@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from calozoo.cards.literature import published_figures
-from calozoo_core.comparison import compare
-from calozoo_core.comparison.features import FEATURE_METRICS
+from calozoo_core.metrics.comparison import compare
+from calozoo_core.metrics.sample_distances import FEATURE_METRICS
 from calozoo_core.observables import ObservableAccumulator
 
 MODELS = (

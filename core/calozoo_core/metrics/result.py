@@ -6,7 +6,7 @@ import math
 
 from pydantic import Field, model_validator
 
-from calozoo_core.observables.binning import Binning
+from calozoo_core.observables.definitions import Binning
 from calozoo_core.strict_model import StrictModel
 
 __all__ = ["MetricResult", "format_with_error"]

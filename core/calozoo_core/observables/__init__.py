@@ -7,8 +7,7 @@ the incident direction crosses the middle of its layer, at depth d times p_x/p_z
 from __future__ import annotations
 
 from calozoo_core.observables.accumulator import BLOCKS, ObservableAccumulator
-from calozoo_core.observables.binning import Binning
-from calozoo_core.observables.definitions import LEVELS, Observable, observables
+from calozoo_core.observables.definitions import LEVELS, Binning, Observable, observables
 from calozoo_core.observables.deposits import (
     HALF_MIP_MEV,
     Deposits,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector
-from calozoo_core.detector_shape import Barrel, Endcap
+from calozoo_core.detector_description import Barrel, Endcap
 from calozoo_core.typing import FloatArray, IntArray
 
 __all__ = ["DEAD", "CellAxis", "cells_in_slab", "slab_axis", "slab_ends_mm", "tower_axis"]

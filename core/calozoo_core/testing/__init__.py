@@ -6,12 +6,14 @@ It needs pytest, which only those who test models have.
 
 from __future__ import annotations
 
-from calozoo_core.testing._dependence import DependenceChecks
-from calozoo_core.testing._request_checks import RequestChecks
+from calozoo_core.testing._checks import (
+    DependenceChecks,
+    RequestChecks,
+    ShowerChecks,
+    SpecChecks,
+    WeightsChecks,
+)
 from calozoo_core.testing._requests import load_bundled, primaries_inside
-from calozoo_core.testing._showers import ShowerChecks
-from calozoo_core.testing._spec import SpecChecks
-from calozoo_core.testing._weights import WeightsChecks
 
 __all__ = ["ModelContract", "load_bundled", "primaries_inside"]
 

@@ -6,7 +6,7 @@ import math
 from itertools import pairwise, takewhile
 
 from calozoo_core.detector import Detector
-from calozoo_core.detector_shape import Endcap
+from calozoo_core.detector_description import Endcap
 from calozoo_geant4.slab_geometry import Layers, Plate, alveolus
 from calozoo_geant4.solids import AIR, Axes, Part, Prism, Volume
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from calozoo_core.detector import Detector, Slab
-from calozoo_core.detector_shape import Wafers
+from calozoo_core.detector_description import Wafers
 from calozoo_core.errors import DetectorError
 from calozoo_geant4.solids import AIR, Box, Part, Volume
 

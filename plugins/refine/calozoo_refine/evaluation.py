@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from calozoo_core.comparison import compare
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.generator import Generator
 from calozoo_core.incident import Incident
+from calozoo_core.metrics.comparison import compare
 from calozoo_core.metrics.result import MetricResult
 from calozoo_core.observables import ObservableAccumulator
 from calozoo_core.observables.tails import TAIL_OBSERVABLES, AxisPoints, TailSample, TailScore

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from calozoo.benchmark.measurements import EnergyRatios, Fidelity
 from calozoo.benchmark.simulation_cache import SimulationCache, without_points
-from calozoo_core.comparison import compare
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import ConditionsError, InputError
 from calozoo_core.generator import Generator, ModelSpec
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile
+from calozoo_core.metrics.comparison import compare
 from calozoo_core.observables import HALF_MIP_MEV, ObservableAccumulator, Window, energy_windows
 from calozoo_core.placement import Hits, Placement
 from calozoo_core.representation import Representation

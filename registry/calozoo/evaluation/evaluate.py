@@ -17,9 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 from calozoo.cards.literature import PublishedFigure, published_figures
 from calozoo.evaluation.accumulate import accumulate_files, peak_mb
 from calozoo.evaluation.plan import SampleRecord, plan_evaluation
-from calozoo_core.comparison import compare, compare_features
 from calozoo_core.errors import CalozooError, InputError, OutputExistsError
 from calozoo_core.io.atomic import write_atomic
+from calozoo_core.metrics.comparison import compare, compare_features
 from calozoo_core.metrics.result import MetricResult
 from calozoo_core.observables import HALF_MIP_MEV, ObservableAccumulator
 from calozoo_core.strict_model import StrictModel

@@ -11,10 +11,10 @@ import numpy as np
 
 from calozoo.plotting.comparison import Panel, draw_curve, draw_histogram
 from calozoo.plotting.style import COLOURS, STYLE, Curve, curves
-from calozoo_core.comparison import points_differ
-from calozoo_core.comparison.correlations import FEWEST_FOR_CORRELATIONS, correlations
 from calozoo_core.errors import CalozooError, ShowerFileError
 from calozoo_core.io.atomic import atomic_path
+from calozoo_core.metrics.comparison import points_differ
+from calozoo_core.metrics.sample_distances import FEWEST_FOR_CORRELATIONS, correlations
 from calozoo_core.observables import ObservableAccumulator
 
 if TYPE_CHECKING:

@@ -1,15 +1,21 @@
-"""A generated sample against a reference: figures, each with its error and its noise floor."""
+"""Comparison of a generated sample with a reference: metrics with errors and noise floors."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from calozoo_core.comparison.correlations import CORRELATIONS, correlation_figure
-from calozoo_core.comparison.features import FEATURE_METRICS, feature_figure
-from calozoo_core.comparison.histograms import HISTOGRAM_METRICS, histogram_figure
-from calozoo_core.comparison.responses import CURVES, response_figure
 from calozoo_core.errors import DetectorError, InputError
 from calozoo_core.metrics.result import MetricResult
+from calozoo_core.metrics.sample_distances import (
+    CORRELATIONS,
+    CURVES,
+    FEATURE_METRICS,
+    HISTOGRAM_METRICS,
+    correlation_distance,
+    feature_distance,
+    histogram_distance,
+    response_distance,
+)
 from calozoo_core.observables.accumulator import ObservableAccumulator
 
 __all__ = ["compare", "compare_features", "points_differ"]
@@ -38,11 +44,11 @@ def compare(
     for name, observable in reference.observables.items():
         reason = None if observable.level == "cells" else points_differ(generated, reference)
         pair = generated.histogram(name), reference.histogram(name)
-        figures += [histogram_figure(*pair, metric, reason) for metric in HISTOGRAM_METRICS]
+        figures += [histogram_distance(*pair, metric, reason) for metric in HISTOGRAM_METRICS]
     pair_of_responses = generated.responses, reference.responses
-    figures += [response_figure(*pair_of_responses, curve) for curve in CURVES]
+    figures += [response_distance(*pair_of_responses, curve) for curve in CURVES]
     pair_of_sums = generated.correlations, reference.correlations
-    figures += [correlation_figure(*pair_of_sums, kind) for kind in CORRELATIONS]
+    figures += [correlation_distance(*pair_of_sums, kind) for kind in CORRELATIONS]
     return tuple(figures)
 
 
@@ -72,7 +78,7 @@ def compare_features(
         msg = f"No metric is called {unknown[0]!r}; there are {', '.join(FEATURE_METRICS)}."
         raise InputError(msg)
     pair = generated.features, reference.features
-    return tuple(feature_figure(*pair, metric, seed) for metric in metrics)
+    return tuple(feature_distance(*pair, metric, seed) for metric in metrics)
 
 
 def points_differ(generated: ObservableAccumulator, reference: ObservableAccumulator) -> str | None:
