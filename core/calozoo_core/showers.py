@@ -189,6 +189,14 @@ class Showers:
         return axes
 
     @classmethod
+    def without_points(cls, incident: Incident, representation: str, detector: str) -> Showers:
+        """Showers of these incident particles that have no points, as where only hits are known."""
+        none = np.zeros(0, np.float32)
+        offsets = np.zeros(len(incident) + 1, np.int64)
+        layer = np.zeros(0, np.uint8)
+        return cls(offsets, none, none, layer, none, incident, representation, detector)
+
+    @classmethod
     def concatenate(cls, parts: Iterable[Showers | Shower]) -> Showers:
         """One batch out of batches and single showers of the same representation and detector.
 

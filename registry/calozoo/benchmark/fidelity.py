@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo.benchmark.measurements import EnergyRatios, Fidelity
-from calozoo.benchmark.simulation_cache import SimulationCache, without_points
+from calozoo.benchmark.simulation_cache import SimulationCache
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import ConditionsError, InputError
 from calozoo_core.generator import Generator, ModelSpec
@@ -54,7 +53,9 @@ class CellObservables:
         """Add showers; they are placed if no hits are given."""
         if hits is None:
             hits = self.placement.place(showers)
-        placed = replace(without_points(showers), detector=self.placement.detector.name)
+        placed = Showers.without_points(
+            showers.incident, showers.representation, self.placement.detector.name
+        )
         self.accumulator.add(placed, hits)
         owner = np.repeat(np.arange(len(hits)), np.diff(hits.offsets))
         counted = owner[hits.energy >= HALF_MIP_MEV]

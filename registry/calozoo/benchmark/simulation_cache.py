@@ -18,7 +18,11 @@ from calozoo_core.io import ShowerFile, ShowerWriter
 from calozoo_core.placement import Hits, Placement
 from calozoo_core.showers import Showers
 
-__all__ = ["SHARD", "ReplayGenerator", "SimulationCache", "without_points"]
+__all__ = [
+    "SHARD",
+    "ReplayGenerator",
+    "SimulationCache",
+]
 
 SHARD: Final = 50
 """Showers of a file: a minute's work of one core, which is what an interruption loses at most."""
@@ -127,7 +131,9 @@ class SimulationCache:
             showers = replace(showers, time=None)
         else:
             hits = self.placement.place(showers)
-            showers = without_points(showers)
+            showers = Showers.without_points(
+                showers.incident, showers.representation, showers.detector
+            )
         with ShowerWriter(
             self._path(shard),
             generator=self.spec.name,
@@ -206,17 +212,3 @@ class ReplayGenerator(Generator):
     def precision(self) -> str:
         """Precision of simulations: "float64"."""
         return "float64"
-
-
-def without_points(showers: Showers) -> Showers:
-    """Showers with the same incident particles and no points."""
-    nothing = np.zeros(0, np.float32)
-    return replace(
-        showers,
-        offsets=np.zeros(len(showers) + 1, np.int64),
-        x=nothing,
-        y=nothing,
-        layer=np.zeros(0, np.uint8),
-        energy=nothing,
-        time=None,
-    )

@@ -16,8 +16,6 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from calozoo_core.detector import Detector
 from calozoo_core.errors import CalozooError
 from calozoo_core.io import ShowerFile
@@ -80,7 +78,11 @@ class FileReadout:
 
     def add(self, accumulator: ObservableAccumulator, file: ShowerFile, rows: slice) -> None:
         """Add some showers of the file to an accumulator."""
-        showers = file[rows] if self.needs_points else _without_points(file, rows)
+        if self.needs_points:
+            showers = file[rows]
+        else:
+            incident = file.incident(rows)
+            showers = Showers.without_points(incident, file.representation, file.detector)
         accumulator.add(showers, file.hits(rows) if self.use_hits else None)
 
 
@@ -135,21 +137,6 @@ def _accumulated(readout: FileReadout, on_batch: Callable[[int], None]) -> Obser
             readout.add(accumulator, file, rows)
             on_batch(rows.stop - rows.start)
     return accumulator
-
-
-def _without_points(file: ShowerFile, rows: slice) -> Showers:
-    incident = file.incident(rows)
-    none = np.zeros(0, np.float32)
-    return Showers(
-        np.zeros(len(incident) + 1, np.int64),
-        none,
-        none,
-        np.zeros(0, np.uint8),
-        none,
-        incident,
-        file.representation,
-        file.detector,
-    )
 
 
 class _WorkerResult(NamedTuple):
