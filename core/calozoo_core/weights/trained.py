@@ -50,7 +50,7 @@ class TrainedModel(ABC):
         ...     @classmethod
         ...     def untrained(cls, config):
         ...         return cls(config, nn.Linear(config.slopes, 1))
-        >>> list(Line.untrained(LineConfig()).tensors())
+        >>> list(Line.untrained(LineConfig()).named_tensors())
         ['line.weight', 'line.bias']
     """
 
@@ -80,10 +80,10 @@ class TrainedModel(ABC):
         # On the meta device nothing is allocated before the file is known to fit.
         with torch.device("meta"):
             model = cls.untrained(config)
-        found = read_networks(folder, model.networks(), model._named_tables())
+        found = read_networks(folder, model.named_networks(), model._named_tables())
         read = {
             field: tables._replace(**{name: found[f"{field}.{name}"] for name in tables._fields})
-            for field, tables in model.tables().items()
+            for field, tables in model._tables().items()
         }
         return replace(model, **read)
 
@@ -93,29 +93,28 @@ class TrainedModel(ABC):
         Raises:
             WeightsError: If the folder cannot be written to.
         """
-        write_weights(folder, self.config, self.tensors())
+        write_weights(folder, self.config, self.named_tensors())
 
-    def networks(self) -> dict[str, nn.Module]:
+    def named_networks(self) -> dict[str, nn.Module]:
         """The networks by field."""
         from torch import nn
 
         return {name: value for name, value in self._fields() if isinstance(value, nn.Module)}
 
-    def tables(self) -> dict[str, Any]:
-        """The sets of tables by field."""
-        return {name: value for name, value in self._fields() if isinstance(value, tuple)}
-
-    def tensors(self) -> dict[str, Tensor]:
+    def named_tensors(self) -> dict[str, Tensor]:
         """All tensors, by their names in `model.safetensors`."""
-        return named_tensors(self.networks()) | self._named_tables()
+        return named_tensors(self.named_networks()) | self._named_tables()
 
     def _fields(self) -> list[tuple[str, Any]]:
         return [(field.name, getattr(self, field.name)) for field in fields(self)]
 
+    def _tables(self) -> dict[str, Any]:
+        return {name: value for name, value in self._fields() if isinstance(value, tuple)}
+
     def _named_tables(self) -> dict[str, Tensor]:
         return {
             f"{field}.{name}": table
-            for field, tables in self.tables().items()
+            for field, tables in self._tables().items()
             for name, table in tables._asdict().items()
         }
 

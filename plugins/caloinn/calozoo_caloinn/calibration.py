@@ -1,4 +1,4 @@
-"""The last correction: a factor for each ring of each layer, fitted on training showers."""
+"""Calibration: a threshold and a factor for each ring of each layer, fitted after the training."""
 
 from __future__ import annotations
 
@@ -8,64 +8,65 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from calozoo_caloinn.networks import Drawer
-from calozoo_caloinn.ring_energies import RingEnergies
-from calozoo_caloinn.training_data import Sample
-from calozoo_caloinn.weights_files import Trained
+from calozoo_caloinn.model import TrainedCaloInn
+from calozoo_caloinn.ring_energies import RingEnergySampler, VectorSampler
+from calozoo_caloinn.training_data import TrainingRings
 from calozoo_core.random import stream
 
-__all__ = ["calibrated", "corrections"]
+__all__ = ["calibrated", "ring_corrections"]
 
 REPEATS = 2
-MOST = 1.5
-"""No factor is larger than this, or smaller than its inverse."""
+LARGEST_FACTOR = 1.5
+"""Largest factor; the smallest is its inverse."""
 
-HIGHEST = 20
-"""No threshold is higher than so many widths of the noise: a minimum-ionising deposit."""
+HIGHEST_THRESHOLD = 20
+"""Highest threshold in widths of the noise: a minimum-ionising deposit."""
 
 
-def calibrated(trained: Trained, sample: Sample, seed: int) -> Trained:
-    """The model with thresholds and factors that bring its rings closer to Geant4's.
+def calibrated(trained: TrainedCaloInn, sample: TrainingRings, seed: int) -> TrainedCaloInn:
+    """Model with thresholds and factors that bring its rings closer to Geant4's.
 
     A threshold makes each ring empty as often as Geant4's; noise that a network draws a little too
     high would be a point otherwise. A factor then makes the mean energies agree.
 
     Arguments:
-        trained: The model; its own calibration is put aside first.
+        trained: Trained model; its own calibration is put aside first.
         sample: Geant4 showers.
-        seed: Of what is drawn.
+        seed: Seed of the sampled showers.
     """
-    drawer = Drawer(trained.config, trained.networks)
+    vectors = VectorSampler(trained.config, trained.networks)
     cells, noise_mev = len(trained.template.calibration), trained.config.codec.noise_mev
-    plain = RingEnergies(drawer, np.zeros(cells, np.float32), np.ones(cells, np.float32))
+    uncalibrated = RingEnergySampler(
+        vectors, np.zeros(cells, np.float32), np.ones(cells, np.float32)
+    )
     parts = []
     for repeat in range(REPEATS):
         random = stream(seed, repeat, "calibration")
-        noise = random.standard_normal((len(sample), drawer.noise), np.float32)
-        parts.append(plain(sample.energy_gev, sample.condition[:, 1:], noise))
-    drawn = np.concatenate(parts)
+        noise = random.standard_normal((len(sample), vectors.noise), np.float32)
+        parts.append(uncalibrated(sample.energy_gev, sample.condition[:, 1:], noise))
+    sampled = np.concatenate(parts)
     truth = sample.rings.energies.reshape(len(sample), -1)
-    threshold, factor = corrections(drawn, truth, noise_mev)
+    threshold, factor = ring_corrections(sampled, truth, noise_mev)
     tables = {"threshold": threshold, "calibration": factor}
     found = {name: torch.from_numpy(table.astype(np.float32)) for name, table in tables.items()}
-    return trained._replace(template=replace(trained.template, **found))
+    return replace(trained, template=trained.template._replace(**found))
 
 
-def corrections(
-    drawn: NDArray[np.float32], truth: NDArray[np.float32], noise_mev: float
+def ring_corrections(
+    sampled: NDArray[np.float32], truth: NDArray[np.float32], noise_mev: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The threshold of each cell, in MeV, and the factor on its energy, both of shape (cells,).
+    """Threshold of each cell, in MeV, and factor on its energy, both of shape (cells,).
 
     Arguments:
-        drawn: Energies, with noise where they are empty, in MeV, shape (m, cells).
-        truth: Those of Geant4, shape (n, cells).
+        sampled: Energies of generated showers, with noise where empty, in MeV, shape (m, cells).
+        truth: Energies of Geant4's showers, in MeV, shape (n, cells).
         noise_mev: Width of the noise.
     """
     filled = (truth > noise_mev).mean(axis=0)
-    quantiles = [np.quantile(column, 1 - f) for column, f in zip(drawn.T, filled, strict=True)]
-    threshold = np.clip(quantiles, noise_mev, HIGHEST * noise_mev)
-    mean = np.where(drawn < threshold, 0, drawn).mean(axis=0, dtype=np.float64)
-    wanted = truth.mean(axis=0, dtype=np.float64)
-    factor = np.clip(wanted / np.maximum(mean, 1e-12), 1 / MOST, MOST)
+    quantiles = [np.quantile(column, 1 - f) for column, f in zip(sampled.T, filled, strict=True)]
+    threshold = np.clip(quantiles, noise_mev, HIGHEST_THRESHOLD * noise_mev)
+    mean = np.where(sampled < threshold, 0, sampled).mean(axis=0, dtype=np.float64)
+    mean_truth = truth.mean(axis=0, dtype=np.float64)
+    factor = np.clip(mean_truth / np.maximum(mean, 1e-12), 1 / LARGEST_FACTOR, LARGEST_FACTOR)
     # What no shower fills cannot be calibrated.
-    return threshold, np.where((wanted > 0) & (mean > 0), factor, 1)
+    return threshold, np.where((mean_truth > 0) & (mean > 0), factor, 1)

@@ -1,4 +1,4 @@
-"""How far drawn ring energies are from those of held-out showers: what checkpoints go by."""
+"""Metrics that checkpoints are chosen by: divergences of ring energies from held-out showers."""
 
 from __future__ import annotations
 
@@ -10,47 +10,51 @@ from numpy.typing import NDArray
 from calozoo_core.metrics import js_divergence, quantile_divergence
 from calozoo_core.typing import Float32Array
 
-__all__ = ["figures", "score"]
+__all__ = ["ring_metrics", "score"]
 
 Observable = Callable[[Float32Array, Float32Array], NDArray[np.floating]]
 
 GOOD = 3e-3
-"""A good Jensen-Shannon divergence of a distribution over 20 bins, in nats, with 800 showers."""
+"""Good Jensen-Shannon divergence of a distribution in 20 bins, in nats, for 800 showers."""
 
 GOOD_PROFILE = 1e-4
-"""A good one of a mean profile."""
+"""Good Jensen-Shannon divergence of a mean profile, in nats."""
 
 
-def figures(
-    drawn: Float32Array, truth: Float32Array, drawn_gev: Float32Array, truth_gev: Float32Array
+def ring_metrics(
+    sampled: Float32Array, truth: Float32Array, sampled_gev: Float32Array, truth_gev: Float32Array
 ) -> dict[str, float]:
     """Divergences, in nats, of mean profiles and of distributions over showers.
 
     Arguments:
-        drawn: Ring energies, in MeV, shape (m, layers, rings).
-        truth: Those of Geant4, shape (n, layers, rings).
-        drawn_gev: Incident energies, shape (m,).
-        truth_gev: The same, shape (n,).
+        sampled: Ring energies of generated showers, in MeV, shape (m, layers, rings).
+        truth: Ring energies of Geant4's showers, in MeV, shape (n, layers, rings).
+        sampled_gev: Incident energies of the generated showers, shape (m,).
+        truth_gev: Incident energies of Geant4's showers, shape (n,).
     """
-    found = {
-        "profile_layers": js_divergence(drawn.sum(axis=(0, 2)), truth.sum(axis=(0, 2))),
-        "profile_rings": js_divergence(drawn.sum(axis=(0, 1)), truth.sum(axis=(0, 1))),
+    metrics = {
+        "profile_layers": js_divergence(sampled.sum(axis=(0, 2)), truth.sum(axis=(0, 2))),
+        "profile_rings": js_divergence(sampled.sum(axis=(0, 1)), truth.sum(axis=(0, 1))),
     }
     for name, observable in OBSERVABLES.items():
-        found[name] = quantile_divergence(
-            observable(drawn, drawn_gev), observable(truth, truth_gev)
+        metrics[name] = quantile_divergence(
+            observable(sampled, sampled_gev), observable(truth, truth_gev)
         )
-    return found
+    return metrics
 
 
-def score(found: dict[str, float], nll: float) -> float:
-    """Each figure in units of what would be good, and the negative log-likelihood in nats.
+def score(metrics: dict[str, float], nll: float) -> float:
+    """Sum of the metrics, each in units of a good value, and of the negative log-likelihood.
 
-    The likelihood says soonest that a network learns its showers by heart.
+    The likelihood is the first to show that a network overfits.
+
+    Arguments:
+        metrics: By name.
+        nll: Negative log-likelihood, in nats.
     """
     return nll + sum(
-        figure / (GOOD_PROFILE if name.startswith("profile") else GOOD)
-        for name, figure in found.items()
+        value / (GOOD_PROFILE if name.startswith("profile") else GOOD)
+        for name, value in metrics.items()
     )
 
 

@@ -1,4 +1,4 @@
-"""What config.json says: the sizes of the networks, the rings, and how energies become vectors."""
+"""Configuration (config.json): sizes of the networks, rings, encoding of energies, and presets."""
 
 from __future__ import annotations
 
@@ -11,37 +11,39 @@ from calozoo_core.strict_model import StrictModel
 
 __all__ = [
     "CONDITIONS",
+    "PRESETS",
     "CaloInnConfig",
     "CodecConfig",
     "InnConfig",
     "RingsConfig",
     "VaeConfig",
+    "preset",
 ]
 
 CONDITIONS = 4
-"""ln E and the unit direction."""
+"""Width of the condition: ln E and the unit direction."""
 
 Width = Annotated[int, Field(ge=1, le=8192)]
 
 
 class InnConfig(StrictModel):
-    """One invertible network. The defaults are those of the photons of CaloChallenge's first set.
+    """Sizes of an invertible network, by default those of CaloChallenge's photons (data set 1).
 
     Arguments:
-        dim: Width of what it models.
-        conditions: Width of what it is told.
+        dim: Width of the data.
+        conditions: Width of the condition.
         blocks: Blocks of ActNorm, spline coupling and permutation; the first has no ActNorm.
         spline: Kind of the splines.
         bins: Bins of each spline.
         bound: A spline acts inside [-bound, bound], for every element on its own.
         hidden: Width of the hidden layers of a coupling's network.
         hidden_layers: Their number.
-        batch_norm: Whether each of them is normalised over the batch.
-        act_norm: Whether blocks begin with an ActNorm.
-        dropout: Share of hidden units left out in training.
-        baseline_hidden: Width of a network that takes out mean and spread before the couplings;
+        batch_norm: Normalise each of them over the batch.
+        act_norm: Begin blocks with an ActNorm.
+        dropout: Share of hidden units dropped in training.
+        baseline_hidden: Width of a network that removes mean and spread before the couplings;
             None as published.
-        baseline_head: The first so many elements are among what the baseline of the others sees.
+        baseline_head: Number of first elements that condition the baseline of the others.
     """
 
     dim: Width
@@ -67,11 +69,11 @@ class InnConfig(StrictModel):
 
 
 class VaeConfig(StrictModel):
-    """The autoencoder in front: voxels to a few latent numbers and back.
+    """Sizes of the autoencoder, from voxels to a few latent numbers and back.
 
     Arguments:
         dim: Number of voxels.
-        conditions: Width of what both halves are told: layer ratios and condition.
+        conditions: Width of the condition of both halves: layer ratios and condition.
         hidden: Widths of the encoder's hidden layers; the decoder has them in reverse.
         latent: Number of latent numbers.
         reconstruction: Weight of the cross entropy of the normalised voxels.
@@ -87,12 +89,12 @@ class VaeConfig(StrictModel):
 
 
 class RingsConfig(StrictModel):
-    """Rings about the shower axis, in the plane at right angles to it, and how they are filled.
+    """Rings about the shower axis, in the plane at right angles to it, and sizes of their template.
 
     Arguments:
-        edges_mm: Where one ring ends and the next begins; the last goes on for ever.
-        levels: Energies at which the template of a ring is kept.
-        members: Points kept for each ring and energy.
+        edges_mm: Radii between neighbouring rings; the last ring has no outer edge.
+        levels: Number of energies of a ring at which its template is tabulated.
+        members: Number of points tabulated for each ring and energy.
     """
 
     edges_mm: tuple[Annotated[float, Field(gt=0)], ...] = Field(
@@ -115,18 +117,18 @@ class RingsConfig(StrictModel):
 
 
 class CodecConfig(StrictModel):
-    """From energies of voxels to the vector that the networks see.
+    """Encoding of voxel energies as the vector that the networks model.
 
     Arguments:
-        layers: Layers of the detector.
-        voxels: Voxels of a layer.
+        layers: Number of layers of the detector.
+        voxels: Number of voxels of a layer.
         kind: "ratios": each voxel over what it and those behind it hold, a bijection.
             "normalised": the logarithm of each voxel over its layer, as published, one number a
             layer more than there is to know.
         power: Ratios are taken of energies to this power, so that empty and filled lie closer.
         noise_mev: Uniform noise of this width fills empty voxels, fresh in every batch; what is
             generated below it is empty.
-        visible: A typical visible over incident energy, to begin from.
+        visible: Typical visible over incident energy, the unit of the first number.
     """
 
     layers: int = Field(default=30, ge=1, le=255)
@@ -143,20 +145,20 @@ class CodecConfig(StrictModel):
 
 
 class CaloInnConfig(StrictModel):
-    """A trained CaloINN.
+    """Configuration of a CaloINN.
 
     Arguments:
-        schema_version: Of this file.
+        schema_version: Version of this schema.
         architecture: Always "caloinn".
         arrangement: "joint": one network for layer ratios and voxels, as published. "factorised":
-            one for the layer ratios, and one for the voxels that is told them. "latent": one for
+            one for the layer ratios, and one for the voxels, given those. "latent": one for
             layer ratios and latent numbers, which an autoencoder turns into voxels.
-        codec: From energies to vectors.
-        rings: From energies to points.
+        codec: Encoding of energies.
+        rings: Rings and their template.
         layers: The network of the layer ratios; only if factorised.
         inn: The network of the voxels, or of everything.
         vae: The autoencoder; only if latent.
-        fitted_on: What the template and the calibration were fitted on.
+        fitted_on: Name of the showers that template and calibration were fitted on.
     """
 
     schema_version: Literal[1] = 1
@@ -197,3 +199,134 @@ class CaloInnConfig(StrictModel):
             msg = "an autoencoder needs normalised voxels"
             raise ValueError(msg)
         return self
+
+
+LAYERS, RINGS = 30, 6
+
+_CODEC = CodecConfig(layers=LAYERS, voxels=RINGS)
+_NORMALISED = _CODEC.model_copy(update={"kind": "normalised"})
+_EDGES = RingsConfig()
+_OWN = InnConfig(dim=LAYERS, conditions=CONDITIONS, bins=8, bound=8.0, hidden_layers=2, dropout=0.1)
+_SMALL = {"hidden": 8, "hidden_layers": 1, "baseline_hidden": 8, "dropout": 0.0}
+
+
+def _factorised(layers: InnConfig, inn: InnConfig) -> CaloInnConfig:
+    """Two networks of these sizes; what follows from the rings is filled in."""
+    conditions = {"conditions": CONDITIONS + LAYERS}
+    return CaloInnConfig(
+        codec=_CODEC,
+        rings=_EDGES,
+        layers=layers.model_copy(update={"baseline_head": LAYERS}),
+        inn=inn.model_copy(update=conditions | {"baseline_head": inn.dim}),
+    )
+
+
+def _latent(hidden: tuple[int, ...], latent: int, blocks: int, width: int) -> CaloInnConfig:
+    return CaloInnConfig(
+        arrangement="latent",
+        codec=_NORMALISED,
+        rings=_EDGES,
+        inn=InnConfig(
+            dim=LAYERS + 2 * latent,
+            conditions=CONDITIONS,
+            blocks=blocks,
+            bins=8,
+            bound=8.0,
+            hidden=width,
+            hidden_layers=2,
+            dropout=0.05,
+            baseline_hidden=width,
+            baseline_head=LAYERS,
+        ),
+        vae=VaeConfig(
+            dim=_NORMALISED.width,
+            conditions=CONDITIONS + LAYERS,
+            hidden=hidden,
+            latent=latent,
+            reconstruction=1e3,
+            divergence=1e-3,
+        ),
+    )
+
+
+def _tiny(config: CaloInnConfig) -> CaloInnConfig:
+    rings = config.rings.model_copy(update={"levels": 3, "members": 32})
+    return config.model_copy(update={"rings": rings})
+
+
+PRESETS = {
+    "ild-photon": _factorised(
+        _OWN.model_copy(update={"blocks": 6, "hidden": 48, "baseline_hidden": 32}),
+        _OWN.model_copy(
+            update={
+                "dim": _CODEC.width,
+                "blocks": 3,
+                "hidden": 64,
+                "hidden_layers": 1,
+                "baseline_hidden": 96,
+                "dropout": 0.05,
+            }
+        ),
+    ),
+    "ild-photon-joint": CaloInnConfig(
+        arrangement="joint",
+        codec=_CODEC,
+        rings=_EDGES,
+        inn=InnConfig(
+            dim=LAYERS * RINGS,
+            conditions=CONDITIONS,
+            blocks=6,
+            bins=8,
+            bound=8.0,
+            hidden=64,
+            hidden_layers=2,
+            dropout=0.05,
+            baseline_hidden=64,
+            baseline_head=LAYERS,
+        ),
+    ),
+    "ild-photon-vae": _latent((192, 96), latent=24, blocks=6, width=48),
+    "tiny": _tiny(
+        _factorised(
+            _OWN.model_copy(update=_SMALL | {"blocks": 2}),
+            _OWN.model_copy(update=_SMALL | {"dim": _CODEC.width, "blocks": 1}),
+        )
+    ),
+    "tiny-joint": _tiny(
+        CaloInnConfig(
+            arrangement="joint",
+            codec=_NORMALISED,
+            rings=_EDGES,
+            inn=InnConfig(
+                dim=LAYERS + LAYERS * RINGS,
+                conditions=CONDITIONS,
+                blocks=2,
+                spline="cubic",
+                bins=4,
+                hidden=8,
+                hidden_layers=1,
+                batch_norm=True,
+            ),
+        )
+    ),
+    "tiny-vae": _tiny(_latent((8,), latent=2, blocks=2, width=8)),
+}
+
+
+def preset(name: str) -> CaloInnConfig:
+    """Named configuration.
+
+    `ild-photon` is what calozoo trains; `ild-photon-joint` has one network as the paper has,
+    `ild-photon-vae` an autoencoder in front; `tiny`, `tiny-joint` and `tiny-vae` are for tests.
+
+    Raises:
+        ValueError: If there is no such preset.
+
+    Example:
+        >>> preset("ild-photon").arrangement
+        'factorised'
+    """
+    if name not in PRESETS:
+        msg = f"no preset is called {name!r}; there are {', '.join(PRESETS)}"
+        raise ValueError(msg)
+    return PRESETS[name]

@@ -1,4 +1,4 @@
-"""Training batches: the vectors of showers, with fresh noise in empty rings."""
+"""Training showers and batches: vectors of ring energies, with fresh noise in empty rings."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from calozoo_caloinn.config import CaloInnConfig
-from calozoo_caloinn.networks import conditions
-from calozoo_caloinn.rings import RingPoints, ring_points
+from calozoo_caloinn.ring_energies import conditions
+from calozoo_caloinn.template_fit import RingPoints, ring_points
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.training.tail_sampler import TailEnhancedSampler
 from calozoo_core.typing import Float32Array
 
-__all__ = ["Batch", "Sample", "batch", "vectors"]
+__all__ = ["Batch", "TrainingRings", "batch", "vectors"]
 
-KEPT = 4000
+TEMPLATE_SHOWERS = 4000
 """Showers whose points the template is fitted on; its rings are filled by all."""
 
 Batch = tuple[Tensor, ...]
-"""Layers' part, voxels' part, condition, what the voxels' network is told, and a seed a row."""
+"""Layers' part, voxels' part, condition, condition of the voxels, and a seed for each row."""
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class TrainingRings:
     """Geant4 showers as rings.
 
     Arguments:
         rings: Energies and counts of all showers, points of some.
         energy_gev: Incident energies, shape (n,).
-        condition: What the networks are told, shape (n, 4).
-        sampler: Draws showers of the tails more often; None draws all alike.
+        condition: (ln E, p_x, p_y, p_z), shape (n, 4).
+        sampler: Sampler that draws showers of the tails more often; None draws all alike.
     """
 
     rings: RingPoints
@@ -44,10 +44,14 @@ class Sample:
     sampler: TailEnhancedSampler | None = None
 
     @classmethod
-    def of(
-        cls, showers: Showers, config: CaloInnConfig, keep: int = KEPT, tails: float = 1.0
-    ) -> Sample:
-        """The showers, sorted into rings; those of the tails are drawn `tails` times as often."""
+    def from_showers(
+        cls,
+        showers: Showers,
+        config: CaloInnConfig,
+        keep: int = TEMPLATE_SHOWERS,
+        tails: float = 1.0,
+    ) -> TrainingRings:
+        """Showers sorted into rings; those of the tails are drawn `tails` times as often."""
         incident = showers.incident
         return cls(
             ring_points(showers, config.rings, keep),
@@ -59,36 +63,36 @@ class Sample:
     def __len__(self) -> int:
         return len(self.energy_gev)
 
-    def drawn(self, random: np.random.Generator, n: int) -> NDArray[np.int64]:
+    def random_rows(self, random: np.random.Generator, n: int) -> NDArray[np.int64]:
         """Rows of a batch, shape (n,)."""
         if self.sampler is not None:
             return self.sampler.draw(random, n)
         return random.integers(len(self), size=n)
 
 
-def batch(sample: Sample, codec: Codec, size: int, seed: int, step: int) -> Batch:
+def batch(sample: TrainingRings, codec: Codec, size: int, seed: int, step: int) -> Batch:
     """Vectors and conditions of some showers, the batch of one optimiser step.
 
     Every other shower is mirrored at x' = 0. That is exact: the field lies along x' and is an axial
     vector. Rings do not change, so it is the direction alone that is mirrored.
     """
     random = stream(seed, step, "batch")
-    rows = sample.drawn(random, size)
+    rows = sample.random_rows(random, size)
     condition = sample.condition[rows]
     condition[:, 1] *= random.choice(np.array([-1, 1], np.float32), size)
     return vectors(sample, codec, rows, condition, random)
 
 
 def vectors(
-    sample: Sample,
+    sample: TrainingRings,
     codec: Codec,
     rows: NDArray[np.int64] | slice,
     condition: Float32Array,
     random: np.random.Generator,
 ) -> Batch:
     """Vectors of some showers, under conditions that may be mirrored."""
-    filled = codec.filled(sample.rings.energies[rows], random)
+    filled = codec.add_noise(sample.rings.energies[rows], random)
     layers, voxels = codec.encode(filled, sample.energy_gev[rows])
     own = random.integers(2**62, size=len(layers))
-    arrays = (layers, voxels, condition, codec.told(layers, condition), own)
+    arrays = (layers, voxels, condition, codec.voxel_condition(layers, condition), own)
     return tuple(torch.from_numpy(array) for array in arrays)

@@ -1,4 +1,4 @@
-"""The autoencoder that may stand in front: voxels to a few latent numbers and back."""
+"""Variational autoencoder of voxels, in front of an invertible network."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
 from calozoo_caloinn.config import VaeConfig
-from calozoo_caloinn.inn import mlp
 from calozoo_caloinn.voxel_encoding import SHARE_FLOOR
+from calozoo_core.nn.mlp import mlp
 
 __all__ = ["Vae"]
 
 HEADROOM = 0.9
-"""Shares are learned times this, so that a logit can reach the share 1."""
+"""Factor on the shares that are learned, so that a logit can reach the share 1."""
 
 
 class Vae(nn.Module):
-    """A conditional variational autoencoder of normalised voxels.
+    """Conditional variational autoencoder of normalised voxels.
 
     References:
         | CaloINN, section 4 (VAE+INN): https://arxiv.org/abs/2312.09290
@@ -26,11 +26,9 @@ class Vae(nn.Module):
         config: Sizes.
 
     Example:
-        >>> from calozoo_caloinn.presets import PUBLISHED
-        >>> inn, vae = PUBLISHED["dataset-1-photons-vae"]
-        >>> with torch.device("meta"):
-        ...     sum(p.numel() for p in Vae(vae).decoder.parameters())
-        7374868
+        >>> vae = Vae(VaeConfig(dim=180, conditions=34, hidden=(64,), latent=10))
+        >>> vae.encode(torch.zeros(3, 180), torch.zeros(3, 34)).shape
+        torch.Size([3, 20])
     """
 
     shift: Tensor
@@ -50,7 +48,7 @@ class Vae(nn.Module):
 
     @torch.no_grad()
     def initialise(self, voxels: Tensor, condition: Tensor) -> None:
-        """Take the standardisation from a batch."""
+        """Set the standardisation from a batch."""
         self.shift.copy_(voxels.mean(dim=0))
         self.scale.copy_(voxels.std(dim=0).clamp_min(1e-3))
         self.condition_shift.copy_(condition.mean(dim=0))
@@ -64,7 +62,7 @@ class Vae(nn.Module):
             condition: Condition and layer ratios, shape (n, conditions).
         """
         x = (voxels - self.shift) / self.scale
-        latent: Tensor = self.encoder(torch.cat([x, self._seen(condition)], dim=1))
+        latent: Tensor = self.encoder(torch.cat([x, self._normalise_condition(condition)], dim=1))
         return latent
 
     def decode(self, latent: Tensor, condition: Tensor) -> Tensor:
@@ -73,7 +71,7 @@ class Vae(nn.Module):
         return (shares + SHARE_FLOOR).log()
 
     def loss(self, voxels: Tensor, condition: Tensor, noise: Tensor) -> Tensor:
-        """Cross entropy and distance in logit space of what comes back, and the divergence.
+        """Cross entropy and distance in logit space of the reconstruction, and the divergence.
 
         Arguments:
             voxels: Logarithms of shares, shape (n, dim).
@@ -91,8 +89,10 @@ class Vae(nn.Module):
         return (config.reconstruction * shape + distance) / 2 + config.divergence * divergence
 
     def _logits(self, latent: Tensor, condition: Tensor) -> Tensor:
-        logits: Tensor = self.decoder(torch.cat([latent, self._seen(condition)], dim=1))
+        logits: Tensor = self.decoder(
+            torch.cat([latent, self._normalise_condition(condition)], dim=1)
+        )
         return logits
 
-    def _seen(self, condition: Tensor) -> Tensor:
+    def _normalise_condition(self, condition: Tensor) -> Tensor:
         return (condition - self.condition_shift) / self.condition_scale

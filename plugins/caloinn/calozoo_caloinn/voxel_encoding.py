@@ -1,7 +1,7 @@
-"""From energies of voxels to the vector the networks see, and back.
+"""Encoding of voxel energies as the vector that the networks model, and decoding.
 
 The layers' part: u_0 is the visible over the incident energy, u_i the energy of layer i - 1 over
-that of itself and all behind it. The voxels' part: what share of its layer each voxel has.
+that of itself and all behind it. The voxels' part: the shares of the voxels of each layer.
 
 References:
     | CaloINN, section 2: https://arxiv.org/abs/2312.09290
@@ -29,7 +29,7 @@ SHARE_FLOOR = 1e-6
 
 
 class Encoded(NamedTuple):
-    """Both parts of the vector.
+    """Vector of showers, in two parts.
 
     Arguments:
         layers: ln of u_0 over its typical value, then the logits of u_1, u_2, ..., shape
@@ -42,10 +42,10 @@ class Encoded(NamedTuple):
 
 
 class Codec:
-    """Encodes and decodes.
+    """Encoder and decoder of voxel energies.
 
     Arguments:
-        config: Of the codec.
+        config: Configuration of the encoding.
 
     Example:
         >>> codec = Codec(CodecConfig(layers=2, voxels=2))
@@ -58,25 +58,25 @@ class Codec:
     def __init__(self, config: CodecConfig) -> None:
         self.config = config
 
-    def filled(self, energies: Float32Array, random: np.random.Generator) -> Float32Array:
-        """The energies with noise on every voxel, so that empty ones have a density, in MeV."""
+    def add_noise(self, energies: Float32Array, random: np.random.Generator) -> Float32Array:
+        """Energies with noise on every voxel, so that empty ones have a density, in MeV."""
         width = np.float32(self.config.noise_mev)
         return energies + width * random.random(energies.shape, np.float32)
 
-    def emptied(self, energies: Float32Array) -> Float32Array:
-        """The energies without the noise: what lies below its width is empty, in MeV."""
+    def threshold(self, energies: Float32Array) -> Float32Array:
+        """Energies without the noise, in MeV: those below its width become 0."""
         width = np.float32(self.config.noise_mev)
         return np.where(energies < width, np.float32(0), energies - width / 2)
 
     def encode(self, energies: Float32Array, energy_gev: Float32Array) -> Encoded:
-        """The vector of energies that are all positive.
+        """Vector of energies.
 
         Arguments:
-            energies: In MeV, shape (n, layers, voxels).
+            energies: Positive energies, in MeV, shape (n, layers, voxels).
             energy_gev: Incident energies, shape (n,).
         """
         layers = energies.sum(axis=2)
-        u = layers[:, :-1] / _from_behind(layers)[:, :-1]
+        u = layers[:, :-1] / _reverse_cumsum(layers)[:, :-1]
         typical = 1000 * self.config.visible * energy_gev
         first = np.log(layers.sum(axis=1) / typical)
         encoded = np.concatenate([first[:, None], _logit(u)], axis=1)
@@ -89,17 +89,17 @@ class Codec:
         )
 
     def layer_energies(self, layers: Float32Array, energy_gev: Float32Array) -> Float32Array:
-        """The energies of layers, in MeV, shape (n, layers).
+        """Energies of layers, in MeV, shape (n, layers).
 
         Arguments:
             layers: The layers' part of the vector, shape (n, layers).
             energy_gev: Incident energies, shape (n,).
         """
         visible = self.visible_energy(layers[:, 0], energy_gev)
-        return visible[:, None] * _broken(layers[:, 1:])
+        return visible[:, None] * _break_stick(layers[:, 1:])
 
     def visible_energy(self, first: Float32Array, energy_gev: Float32Array) -> Float32Array:
-        """The visible energies that the first number of a vector stands for, in MeV, shape (n,).
+        """Visible energies, in MeV, shape (n,), from the first number of a vector.
 
         Arguments:
             first: ln of u_0 over its typical value, shape (n,).
@@ -110,8 +110,8 @@ class Codec:
         share = typical * np.exp(np.clip(first, -12, -np.log(typical)))
         return (1000 * energy_gev * share).astype(np.float32)
 
-    def told(self, layers: Float32Array, condition: Float32Array) -> Float32Array:
-        """What a network of the voxels is told: the condition, and ln of the layer energies.
+    def voxel_condition(self, layers: Float32Array, condition: Float32Array) -> Float32Array:
+        """Condition of a network of the voxels: that of the shower and ln of the layer energies.
 
         Arguments:
             layers: The layers' part of the vector, shape (n, layers).
@@ -123,7 +123,7 @@ class Codec:
     def decode(
         self, layers: Float32Array, voxels: Float32Array, energy_gev: Float32Array
     ) -> Float32Array:
-        """The energies of a vector, in MeV, shape (n, layers, voxels).
+        """Energies of a vector, in MeV, shape (n, layers, voxels).
 
         Arguments:
             layers: The layers' part, shape (n, layers).
@@ -142,17 +142,17 @@ class Codec:
         return shares.astype(np.float32, copy=False)
 
     def ratios(self, energies: Float32Array) -> Float32Array:
-        """Logits of what each voxel has of itself and those behind it, one fewer than voxels.
+        """Logits of the ratio of each voxel to the sum of itself and those behind it, one fewer.
 
         Arguments:
-            energies: All positive, shape (..., voxels).
+            energies: Positive energies, shape (..., voxels).
         """
         powers = energies ** np.float32(self.config.power)
-        return _logit(powers[..., :-1] / _from_behind(powers)[..., :-1])
+        return _logit(powers[..., :-1] / _reverse_cumsum(powers)[..., :-1])
 
     def shares(self, ratios: Float32Array) -> Float32Array:
-        """Energies in proportion, from these logits, shape (..., voxels)."""
-        shares = _broken(ratios)
+        """Relative energies of voxels, shape (..., voxels), from these logits."""
+        shares = _break_stick(ratios)
         if self.config.power == 0.5:
             shares *= shares
         elif self.config.power != 1:
@@ -160,7 +160,7 @@ class Codec:
         return shares
 
 
-def _from_behind(values: Float32Array) -> Float32Array:
+def _reverse_cumsum(values: Float32Array) -> Float32Array:
     """Sums of each element and those behind it, along the last axis."""
     return np.cumsum(values[..., ::-1], axis=-1)[..., ::-1]
 
@@ -171,8 +171,8 @@ def _logit(ratio: Float32Array) -> Float32Array:
     return result
 
 
-def _broken(logits: Float32Array) -> Float32Array:
-    """Shares of 1 from the logits of ratios: a stick broken again and again, one piece more."""
+def _break_stick(logits: Float32Array) -> Float32Array:
+    """Shares of 1 from the logits of ratios (stick breaking), one more than logits."""
     ratio = 1 / (1 + np.exp(-np.clip(logits, -14, 14)))
     shares = np.ones((*logits.shape[:-1], logits.shape[-1] + 1), np.float32)
     np.cumprod(1 - ratio, axis=-1, out=shares[..., 1:])

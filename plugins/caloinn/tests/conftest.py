@@ -12,13 +12,11 @@ import torch
 from torch import nn
 
 from calozoo_caloinn import SPEC
-from calozoo_caloinn.config import CaloInnConfig
-from calozoo_caloinn.model import CaloInn
-from calozoo_caloinn.networks import built
-from calozoo_caloinn.presets import preset
-from calozoo_caloinn.template import fitted
-from calozoo_caloinn.training_data import Sample
-from calozoo_caloinn.weights_files import Trained, write
+from calozoo_caloinn.config import CaloInnConfig, preset
+from calozoo_caloinn.model import CaloInn, TrainedCaloInn
+from calozoo_caloinn.ring_energies import build_networks
+from calozoo_caloinn.template_fit import fit_template
+from calozoo_caloinn.training_data import TrainingRings
 from calozoo_core.detector import load_detector
 from calozoo_core.incident import Incident
 from calozoo_core.showers import Showers
@@ -64,25 +62,25 @@ def showers() -> Showers:
 
 
 @pytest.fixture(scope="session")
-def sample(showers: Showers) -> Sample:
-    return Sample.of(showers, preset("tiny"))
+def sample(showers: Showers) -> TrainingRings:
+    return TrainingRings.from_showers(showers, preset("tiny"))
 
 
-def made(name: str, sample: Sample) -> Trained:
+def made(name: str, sample: TrainingRings) -> TrainedCaloInn:
     """An untrained model of the right make, its template fitted."""
     config: CaloInnConfig = preset(name)
     random = torch.Generator().manual_seed(3)
-    networks = built(config, random)
+    networks = build_networks(config, random)
     for parameter in networks.parameters():
         nn.init.normal_(parameter, 0.0, 0.05, generator=random)
-    template = fitted(sample.rings, sample.energy_gev, config.codec, config.rings, seed=1)
-    return Trained(config, networks.eval().requires_grad_(False), template)
+    template = fit_template(sample.rings, sample.energy_gev, config.codec, config.rings, seed=1)
+    return TrainedCaloInn(config, networks.eval().requires_grad_(False), template)
 
 
 @pytest.fixture(scope="session")
-def tiny_folder(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_folder(sample: TrainingRings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
-    write(folder, made("tiny", sample))
+    made("tiny", sample).write(folder)
     return folder
 
 
@@ -92,10 +90,10 @@ def tiny(tiny_folder: Path) -> CaloInn:
 
 
 @pytest.fixture(name="made")
-def _made(sample: Sample) -> Callable[[str], Trained]:
+def _made(sample: TrainingRings) -> Callable[[str], TrainedCaloInn]:
     return lambda name: made(name, sample)
 
 
 @pytest.fixture
-def made_tiny(sample: Sample) -> Trained:
+def made_tiny(sample: TrainingRings) -> TrainedCaloInn:
     return made("tiny", sample)

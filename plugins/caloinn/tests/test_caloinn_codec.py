@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pydantic import ValidationError
 
-from calozoo_caloinn.config import CaloInnConfig, CodecConfig, RingsConfig
-from calozoo_caloinn.presets import PRESETS, preset
+from calozoo_caloinn.config import PRESETS, CaloInnConfig, CodecConfig, RingsConfig, preset
 from calozoo_caloinn.voxel_encoding import Codec
 
 KINDS = ("ratios", "normalised")
@@ -82,22 +81,22 @@ def test_stray_vectors_decode_to_finite_energies(layers: np.ndarray) -> None:
 def test_noise_fills_what_is_empty_and_is_taken_out_again() -> None:
     there = codec("ratios", noise_mev=0.01)
     empty = np.zeros((50, 4, 5), np.float32)
-    filled = there.filled(empty, np.random.default_rng(2))
+    filled = there.add_noise(empty, np.random.default_rng(2))
     assert (filled > 0).mean() > 0.99
-    assert (there.emptied(filled) == 0).all()
+    assert (there.threshold(filled) == 0).all()
     full = empty + 2
-    back = there.emptied(there.filled(full, np.random.default_rng(2)))
+    back = there.threshold(there.add_noise(full, np.random.default_rng(2)))
     np.testing.assert_allclose(back.mean(), 2, atol=2e-4)
 
 
-def test_what_a_voxel_network_is_told_is_what_the_layers_hold() -> None:
+def test_the_condition_of_a_voxel_network_has_the_layer_energies() -> None:
     there = codec("ratios")
     filled = np.random.default_rng(3).uniform(1, 5, (2, 4, 5)).astype(np.float32)
     energy_gev = np.array([5, 9], np.float32)
     condition = np.column_stack([np.log(energy_gev), np.zeros((2, 2)), np.ones(2)])
     layers, _ = there.encode(filled, energy_gev)
-    told = there.told(layers, condition.astype(np.float32))
-    np.testing.assert_allclose(np.exp(told[:, 4:]) - 0.05, filled.sum(axis=2), rtol=1e-4)
+    known = there.voxel_condition(layers, condition.astype(np.float32))
+    np.testing.assert_allclose(np.exp(known[:, 4:]) - 0.05, filled.sum(axis=2), rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -16,20 +16,20 @@ import pytest
 from numpy.typing import NDArray
 
 from calozoo_caloinn import ELECTRON_SPEC
-from calozoo_caloinn.cylinder.challenge import RANGES_GEV, observables, ratios
 from calozoo_caloinn.cylinder.model import CaloInnCylinder
 from calozoo_core.incident import Incident
 from calozoo_core.io import calochallenge
 from calozoo_core.metrics import js_divergence
 from calozoo_core.testing import ModelContract
 from calozoo_core.voxels import DATASETS
+from studies.caloinn.voxel_comparison import RANGES_GEV, observables, ratios
 
 WEIGHTS = Path(str(files("calozoo_caloinn"))) / "weights" / "calochallenge2-electron"
 HELD_OUT = Path(__file__).with_name("electrons_held_out.h5")
 SHAPE = (-1, 45, 16, 9)
 REPEATS = 3
 
-Sample = tuple[NDArray[np.float64], NDArray[np.float64]]
+VoxelFile = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 class TestCaloInnElectrons(ModelContract):
@@ -44,13 +44,13 @@ def model() -> CaloInnCylinder:
 
 
 @pytest.fixture(scope="module")
-def reference() -> Sample:
+def reference() -> VoxelFile:
     return calochallenge.read(HELD_OUT)
 
 
 @pytest.fixture(scope="module")
 def exported(
-    model: CaloInnCylinder, reference: Sample, tmp_path_factory: pytest.TempPathFactory
+    model: CaloInnCylinder, reference: VoxelFile, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Showers for the primaries of the reference, three times over, as the challenge has them."""
     energy = np.tile(reference[0][:, 0] / 1000, REPEATS)
@@ -67,7 +67,7 @@ def exported(
 
 
 @pytest.fixture(scope="module")
-def generated(exported: Path) -> Sample:
+def generated(exported: Path) -> VoxelFile:
     return calochallenge.read(exported)
 
 
@@ -93,13 +93,13 @@ def test_the_file_is_one_that_the_challenges_evaluation_reads(exported: Path) ->
     assert 8 < depth.argmax() < 16
 
 
-def per_gev(sample: Sample) -> NDArray[np.float64]:
+def per_gev(sample: VoxelFile) -> NDArray[np.float64]:
     energy, voxels = sample
     mean: NDArray[np.float64] = (voxels / energy).mean(axis=0).reshape(SHAPE[1:])
     return mean
 
 
-def test_mean_profiles_are_those_of_geant4(generated: Sample, reference: Sample) -> None:
+def test_mean_profiles_are_those_of_geant4(generated: VoxelFile, reference: VoxelFile) -> None:
     mine, truth = per_gev(generated), per_gev(reference)
     assert js_divergence(mine.sum(axis=(1, 2)), truth.sum(axis=(1, 2))) < 1e-3
     assert js_divergence(mine.sum(axis=(0, 1)), truth.sum(axis=(0, 1))) < 1e-3
@@ -118,7 +118,7 @@ def test_mean_profiles_are_those_of_geant4(generated: Sample, reference: Sample)
     ],
 )
 def test_means_are_those_of_geant4(
-    generated: Sample, reference: Sample, name: str, within: float
+    generated: VoxelFile, reference: VoxelFile, name: str, within: float
 ) -> None:
     """To so many percent, and three times the error of the few Geant4 showers of a range."""
     for low, high in RANGES_GEV:
@@ -130,13 +130,13 @@ def test_means_are_those_of_geant4(
         assert abs(ratio - 1) < within + 3 * error, f"{low:g}-{high:g} GeV: {ratio:.3f}"
 
 
-def test_voxels_have_the_spectrum_of_geant4s(generated: Sample, reference: Sample) -> None:
+def test_voxels_have_the_spectrum_of_geant4s(generated: VoxelFile, reference: VoxelFile) -> None:
     edges = np.geomspace(calochallenge.THRESHOLD_MEV, 1e4, 40)
     counts = [np.histogram(voxels, edges)[0] for _, voxels in (generated, reference)]
     assert js_divergence(*counts) < 3e-3
 
 
-def test_the_energy_of_high_showers_spreads_less(generated: Sample) -> None:
+def test_the_energy_of_high_showers_spreads_less(generated: VoxelFile) -> None:
     energy, voxels = generated
     share = voxels.sum(axis=1) / energy[:, 0]
     low, high = share[energy[:, 0] < 3000], share[energy[:, 0] > 15000]

@@ -10,8 +10,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from calozoo_caloinn import SPEC
-from calozoo_caloinn.model import CaloInn
-from calozoo_caloinn.weights_files import Trained, read, write
+from calozoo_caloinn.model import CaloInn, TrainedCaloInn
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
 
@@ -20,9 +19,9 @@ ARRANGEMENTS = ("tiny", "tiny-joint", "tiny-vae")
 
 @pytest.mark.parametrize("name", ARRANGEMENTS)
 def test_every_arrangement_makes_showers(
-    name: str, made: Callable[[str], Trained], tmp_path: Path
+    name: str, made: Callable[[str], TrainedCaloInn], tmp_path: Path
 ) -> None:
-    write(tmp_path, made(name))
+    made(name).write(tmp_path)
     showers = CaloInn.load(SPEC, tmp_path).generate(energy=[20, 60], seed=1)
     assert (showers.n_points > 0).all()
     assert (showers.energy > 0).all()
@@ -30,11 +29,11 @@ def test_every_arrangement_makes_showers(
 
 @pytest.mark.parametrize("name", ARRANGEMENTS)
 def test_a_model_is_the_same_after_it_was_a_file(
-    name: str, made: Callable[[str], Trained], tmp_path: Path
+    name: str, made: Callable[[str], TrainedCaloInn], tmp_path: Path
 ) -> None:
     trained = made(name)
-    write(tmp_path, trained)
-    back = read(tmp_path)
+    trained.write(tmp_path)
+    back = TrainedCaloInn.read(tmp_path)
     assert back.config == trained.config
     direct = CaloInn(SPEC, trained).generate(energy=30, n=3, seed=2)
     loaded = CaloInn(SPEC, back).generate(energy=30, n=3, seed=2)
@@ -50,7 +49,7 @@ def test_a_later_shower_does_not_depend_on_the_ones_before_it(tiny: CaloInn) -> 
 
 
 def test_a_shower_whose_rings_are_all_empty_is_drawn_again_and_gets_a_point_at_last(
-    made: Callable[[str], Trained],
+    made: Callable[[str], TrainedCaloInn],
 ) -> None:
     trained = made("tiny")
     trained.template.calibration.zero_()
@@ -59,7 +58,7 @@ def test_a_shower_whose_rings_are_all_empty_is_drawn_again_and_gets_a_point_at_l
     assert (showers.energy > 0).all()
 
 
-def test_calibration_multiplies_the_energy_of_a_ring(made: Callable[[str], Trained]) -> None:
+def test_calibration_multiplies_the_energy_of_a_ring(made: Callable[[str], TrainedCaloInn]) -> None:
     trained = made("tiny")
     plain = CaloInn(SPEC, trained).generate(energy=50, n=5, seed=1)
     trained.template.calibration.mul_(2)

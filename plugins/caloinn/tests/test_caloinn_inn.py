@@ -1,4 +1,4 @@
-"""The invertible network: sizes, inverses, densities, and its twin in numpy."""
+"""The invertible network: inverses, densities, and the same in numpy."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from calozoo_caloinn.config import InnConfig
-from calozoo_caloinn.inn import ActNorm, Baseline, Inn, Permutation, SplineCoupling
-from calozoo_caloinn.numpy_inn import PlainInn
-from calozoo_caloinn.presets import PUBLISHED, preset
-from calozoo_caloinn.vae import Vae
+from calozoo_caloinn.config import InnConfig, preset
+from calozoo_caloinn.inn import Baseline, Inn, NumpyInn, inn_sampler
 
 SMALL = InnConfig(dim=5, conditions=3, blocks=3, bins=4, bound=3.0, hidden=8, hidden_layers=1)
 CUBIC = SMALL.model_copy(update={"spline": "cubic"})
@@ -19,10 +16,6 @@ HEADED = SMALL.model_copy(update={"baseline_hidden": 6, "baseline_head": 2})
 WHOLE = HEADED.model_copy(update={"baseline_head": 5})
 
 TRANSFORMS = {
-    "act norm": lambda: ActNorm(5),
-    "permutation": lambda: Permutation(torch.tensor([2, 0, 1, 4, 3])),
-    "rational-quadratic coupling": lambda: SplineCoupling(SMALL),
-    "cubic coupling": lambda: SplineCoupling(CUBIC),
     "baseline": lambda: Baseline(HEADED),
     "baseline without a rest": lambda: Baseline(WHOLE),
     "network": lambda: Inn(HEADED, torch.Generator().manual_seed(1)),
@@ -44,36 +37,11 @@ def shaken(module: nn.Module, random: torch.Generator, spread: float = 0.25) -> 
     return module.double().eval().requires_grad_(False)
 
 
-def parameters(*modules: nn.Module) -> int:
-    return sum(p.numel() for module in modules for p in module.parameters())
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("dataset-1-photons", 18_821_350),
-        ("dataset-1-pions", 26_592_624),
-        ("dataset-2", 270_999_370),
-        ("dataset-1-photons-vae", 15_747_908),
-    ],
-)
-def test_the_published_sizes_give_the_published_parameter_counts(name: str, expected: int) -> None:
-    inn, vae = PUBLISHED[name]
-    with torch.device("meta"):
-        modules = [Inn(inn), *([Vae(vae)] if vae else [])]
-    assert parameters(*modules) == expected
-
-
-def test_what_generates_behind_the_autoencoder_has_the_published_size() -> None:
-    inn, vae = PUBLISHED["dataset-1-photons-vae"]
-    with torch.device("meta"):
-        assert parameters(Inn(inn), Vae(vae).decoder) == 8_321_308
-
-
 def test_a_transform_and_its_inverse_cancel(transform: nn.Module, random: torch.Generator) -> None:
     x = 2 * torch.randn(200, 5, generator=random, dtype=torch.double)
     condition = torch.rand(200, 3, generator=random, dtype=torch.double)
     back = transform.inverse(transform(x, condition)[0], condition)
+    back = back[0] if isinstance(transform, Baseline) else back
     torch.testing.assert_close(back, x, rtol=1e-6, atol=1e-6)
 
 
@@ -98,25 +66,6 @@ def test_the_density_integrates_to_one(random: torch.Generator) -> None:
     assert float(density.sum()) * 0.05**2 == pytest.approx(1, abs=0.01)
 
 
-def test_a_row_with_one_element_beyond_the_bound_is_still_bent(random: torch.Generator) -> None:
-    """The whole row used to pass as it was in the public code."""
-    coupling = shaken(SplineCoupling(SMALL), random)
-    x = torch.zeros(2, 5, dtype=torch.double)
-    x[:, 3:] = 0.7
-    x[1, 4] = 30.0
-    z, _ = coupling(x, torch.ones(2, 3, dtype=torch.double))
-    assert z[1, 4] == 30
-    assert z[1, 3] == z[0, 3] != x[0, 3]
-
-
-def test_act_norm_standardises_the_batch_it_starts_from(random: torch.Generator) -> None:
-    norm, x = ActNorm(5), 3 + 2 * torch.randn(500, 5, generator=random)
-    norm.initialise(x)
-    z, _ = norm(x, x)
-    torch.testing.assert_close(z.mean(dim=0), torch.zeros(5), atol=1e-5, rtol=0)
-    torch.testing.assert_close(z.std(dim=0), torch.ones(5), atol=1e-5, rtol=0)
-
-
 def test_a_new_network_standardises_and_reorders(random: torch.Generator) -> None:
     inn = Inn(HEADED, random)
     x = 5 + 3 * torch.randn(400, 5, generator=random)
@@ -136,17 +85,8 @@ def test_permutations_travel_with_the_weights() -> None:
     torch.testing.assert_close(second.inverse(noise, condition), first.inverse(noise, condition))
 
 
-def test_a_permutation_costs_its_length_and_not_its_square() -> None:
-    with torch.device("meta"):
-        inn = Inn(PUBLISHED["dataset-2"][0])
-    buffers = sum(buffer.numel() for buffer in inn.buffers())
-    assert buffers < 40 * 6525
-
-
 @pytest.mark.parametrize("part", ["layers", "inn"])
-def test_the_plain_network_computes_what_the_network_does(
-    part: str, random: torch.Generator
-) -> None:
+def test_the_network_in_numpy_is_the_one_in_torch(part: str, random: torch.Generator) -> None:
     config = getattr(preset("ild-photon"), part)
     inn = Inn(config, random)
     for parameter in inn.parameters():
@@ -158,14 +98,20 @@ def test_the_plain_network_computes_what_the_network_does(
     condition = torch.rand(40, config.conditions, generator=random)
     with torch.inference_mode():
         exact = inn.inverse(noise, condition).numpy()
-    plain = PlainInn(inn)(noise.numpy(), condition.numpy())
+    plain = NumpyInn(inn)(noise.numpy(), condition.numpy())
     # A slope of the splines multiplies rounding.
     np.testing.assert_allclose(plain, exact, rtol=2e-3, atol=2e-2)
     assert np.median(np.abs(plain - exact)) < 1e-4
     assert plain.dtype == np.float32
 
 
-def test_a_network_that_numpy_has_no_counterpart_of_says_so() -> None:
-    assert PlainInn.can_be(Inn(SMALL))
-    assert not PlainInn.can_be(Inn(CUBIC))
-    assert not PlainInn.can_be(Inn(SMALL.model_copy(update={"batch_norm": True})))
+def test_a_network_without_a_counterpart_in_numpy_is_sampled_in_torch(
+    random: torch.Generator,
+) -> None:
+    assert isinstance(inn_sampler(Inn(SMALL)), NumpyInn)
+    for config in (CUBIC, SMALL.model_copy(update={"batch_norm": True})):
+        inn = Inn(config, random).eval()
+        noise, condition = np.ones((2, 5), np.float32), np.ones((2, 3), np.float32)
+        with torch.inference_mode():
+            exact = inn.inverse(torch.from_numpy(noise), torch.from_numpy(condition))
+        np.testing.assert_array_equal(inn_sampler(inn)(noise, condition), exact)

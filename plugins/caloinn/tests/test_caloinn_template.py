@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from calozoo_caloinn.point_sampling import Placer, _scaled
-from calozoo_caloinn.presets import preset
-from calozoo_caloinn.rings import ring_points, stretch
-from calozoo_caloinn.template import Template, fitted, template_shapes
-from calozoo_caloinn.training_data import Sample
+from calozoo_caloinn.config import preset
+from calozoo_caloinn.point_template import PointSampler, Template, _scale_to_rings, stretch
+from calozoo_caloinn.template_fit import fit_template, ring_points
+from calozoo_caloinn.training_data import TrainingRings
 from calozoo_core.detector import load_detector
 from calozoo_core.frames import axis_offsets
 from calozoo_core.incident import Incident
@@ -24,20 +23,22 @@ CELLS = DETECTOR.n_layers * CONFIG.rings.number
 
 
 @pytest.fixture(scope="module")
-def template(sample: Sample) -> Template:
-    return fitted(sample.rings, sample.energy_gev, CONFIG.codec, CONFIG.rings, seed=1)
+def template(sample: TrainingRings) -> Template:
+    return fit_template(sample.rings, sample.energy_gev, CONFIG.codec, CONFIG.rings, seed=1)
 
 
 @pytest.fixture(scope="module")
-def placer(template: Template) -> Placer:
-    return Placer(template, DETECTOR.layer_depth_mm)
+def sampler(template: Template) -> PointSampler:
+    return PointSampler(template, DETECTOR.layer_depth_mm)
 
 
-def counted(placer: Placer, sample: Sample, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def counted(
+    sampler: PointSampler, sample: TrainingRings, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
     n = len(sample)
     energies = sample.rings.energies.reshape(n, -1)
-    counts, level = placer.counts(
+    counts, level = sampler.counts(
         energies,
         sample.energy_gev,
         sample.rings.direction,
@@ -47,7 +48,9 @@ def counted(placer: Placer, sample: Sample, seed: int) -> tuple[np.ndarray, np.n
     return energies, counts, level
 
 
-def test_rings_hold_all_the_energy_and_all_the_points(showers: Showers, sample: Sample) -> None:
+def test_rings_hold_all_the_energy_and_all_the_points(
+    showers: Showers, sample: TrainingRings
+) -> None:
     np.testing.assert_allclose(
         sample.rings.energies.sum(axis=(1, 2)), showers.visible_energy, rtol=1e-5
     )
@@ -58,7 +61,7 @@ def test_rings_are_the_same_however_many_showers_are_sorted_at_once(
     showers: Showers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = ring_points(showers, CONFIG.rings, keep=40)
-    monkeypatch.setattr("calozoo_caloinn.rings.CHUNK", 7)
+    monkeypatch.setattr("calozoo_caloinn.template_fit.CHUNK", 7)
     parts = ring_points(showers, CONFIG.rings, keep=40)
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -87,7 +90,7 @@ def test_rings_are_round_at_right_angles_to_the_axis(showers: Showers) -> None:
     np.testing.assert_allclose(y, showers.y - dy, atol=2e-3)
 
 
-def test_mirroring_a_shower_leaves_its_rings(showers: Showers, sample: Sample) -> None:
+def test_mirroring_a_shower_leaves_its_rings(showers: Showers, sample: TrainingRings) -> None:
     incident = showers.incident
     mirrored = Showers(
         offsets=showers.offsets,
@@ -105,19 +108,19 @@ def test_mirroring_a_shower_leaves_its_rings(showers: Showers, sample: Sample) -
 
 
 def test_tables_have_the_shapes_the_file_is_checked_against(template: Template) -> None:
-    shapes = template_shapes(CONFIG.codec, CONFIG.rings)
-    assert {name: tuple(t.shape) for name, t in template.tensors().items()} == shapes
-    assert all(bool(t.isfinite().all()) for t in template.tensors().values())
+    empty = Template.zeros(CONFIG.codec, CONFIG.rings)
+    assert [table.shape for table in template] == [table.shape for table in empty]
+    assert all(bool(table.isfinite().all()) for table in template)
 
 
 def test_every_ring_gets_its_energy_and_empty_ones_get_no_points(
-    placer: Placer, sample: Sample
+    sampler: PointSampler, sample: TrainingRings
 ) -> None:
-    energies, counts, level = counted(placer, sample, seed=4)
+    energies, counts, level = counted(sampler, sample, seed=4)
     assert ((counts > 0) == (energies > 0)).all()
     for i in range(5):
         direction = sample.rings.direction[i]
-        points = placer.points(
+        points = sampler.points(
             energies[i], direction, counts[i], level[i], np.random.default_rng(i)
         )
         assert len(points.x) == counts[i].sum()
@@ -128,8 +131,8 @@ def test_every_ring_gets_its_energy_and_empty_ones_get_no_points(
         np.testing.assert_allclose(per_layer, truth, rtol=1e-4, atol=1e-5)
 
 
-def test_points_are_as_many_as_they_were(placer: Placer, sample: Sample) -> None:
-    counts = sum(counted(placer, sample, seed)[1] for seed in range(5)) / 5
+def test_points_are_as_many_as_they_were(sampler: PointSampler, sample: TrainingRings) -> None:
+    counts = sum(counted(sampler, sample, seed)[1] for seed in range(5)) / 5
     truth = sample.rings.counts.reshape(counts.shape)
     assert counts.sum() == pytest.approx(truth.sum(), rel=0.03)
     rings = CONFIG.rings.number
@@ -138,12 +141,14 @@ def test_points_are_as_many_as_they_were(placer: Placer, sample: Sample) -> None
     np.testing.assert_allclose(by_ring, expected, rtol=0.1)
 
 
-def test_points_lie_where_they_lay(placer: Placer, sample: Sample, showers: Showers) -> None:
-    energies, counts, level = counted(placer, sample, seed=6)
+def test_points_lie_where_they_lay(
+    sampler: PointSampler, sample: TrainingRings, showers: Showers
+) -> None:
+    energies, counts, level = counted(sampler, sample, seed=6)
     radii, weights = [], []
     for i in range(len(sample)):
         direction = sample.rings.direction[i]
-        points = placer.points(
+        points = sampler.points(
             energies[i], direction, counts[i], level[i], np.random.default_rng(i)
         )
         depth = DETECTOR.layer_depth_mm[points.layer]
@@ -168,19 +173,19 @@ def test_scaled_energies_are_positive_and_add_up(drawn: np.ndarray, wanted: np.n
     number = np.array([1, 2, 3])
     drawn[1:3].sort()
     drawn[3:].sort()
-    scaled = _scaled(drawn, wanted, number)
+    scaled = _scale_to_rings(drawn, wanted, number)
     assert (scaled > 0).all()
     np.testing.assert_allclose(np.add.reduceat(scaled, [0, 1, 3]), wanted, rtol=1e-3)
 
 
 def test_a_template_of_nothing_still_places_points() -> None:
     """A ring that no training shower filled may be filled by a generated one."""
-    sparse = Sample.of(_one_point(), CONFIG)
-    template = fitted(sparse.rings, sparse.energy_gev, CONFIG.codec, CONFIG.rings, seed=1)
-    placer = Placer(template, DETECTOR.layer_depth_mm)
+    sparse = TrainingRings.from_showers(_one_point(), CONFIG)
+    template = fit_template(sparse.rings, sparse.energy_gev, CONFIG.codec, CONFIG.rings, seed=1)
+    sampler = PointSampler(template, DETECTOR.layer_depth_mm)
     energies = np.full((1, CELLS), 2.0, np.float32)
     direction = np.array([[0, 0, 1]], np.float32)
-    counts, level = placer.counts(
+    counts, level = sampler.counts(
         energies,
         np.array([10.0], np.float32),
         direction,
@@ -188,7 +193,9 @@ def test_a_template_of_nothing_still_places_points() -> None:
         np.zeros((1, CELLS), np.float32),
     )
     assert (counts > 0).all()
-    points = placer.points(energies[0], direction[0], counts[0], level[0], np.random.default_rng(1))
+    points = sampler.points(
+        energies[0], direction[0], counts[0], level[0], np.random.default_rng(1)
+    )
     assert np.isfinite(points.x).all()
     assert points.energy.sum() == pytest.approx(energies.sum(), rel=1e-3)
 

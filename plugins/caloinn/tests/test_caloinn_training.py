@@ -12,16 +12,13 @@ from safetensors.torch import load_file
 
 from calozoo_caloinn import SPEC
 from calozoo_caloinn.calibration import calibrated
-from calozoo_caloinn.checkpoint_metrics import figures, score
-from calozoo_caloinn.model import CaloInn
-from calozoo_caloinn.networks import Drawer
-from calozoo_caloinn.presets import preset
-from calozoo_caloinn.ring_energies import RingEnergies
-from calozoo_caloinn.stages import Layers
-from calozoo_caloinn.training import train
-from calozoo_caloinn.training_data import Sample, batch
+from calozoo_caloinn.checkpoint_metrics import ring_metrics, score
+from calozoo_caloinn.config import preset
+from calozoo_caloinn.model import CaloInn, TrainedCaloInn
+from calozoo_caloinn.ring_energies import RingEnergySampler, VectorSampler
+from calozoo_caloinn.training import LayersStage, train
+from calozoo_caloinn.training_data import TrainingRings, batch
 from calozoo_caloinn.voxel_encoding import Codec
-from calozoo_caloinn.weights_files import Trained
 from calozoo_core.io import write_showers
 from calozoo_core.showers import Showers
 from calozoo_core.testing.trainers import TrainerContract
@@ -79,17 +76,19 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
     monkeypatch.setattr("calozoo_caloinn.training.preset", lambda _: dropping)
     whole = train(data, tmp_path / "whole", **QUICK)
     looks = 0
-    physics = Layers.physics
+    metrics = LayersStage.metrics
 
-    def stopped_at_the_second_look(stage: Layers, network: torch.nn.Module) -> dict[str, float]:
+    def stopped_at_the_second_look(
+        stage: LayersStage, network: torch.nn.Module
+    ) -> dict[str, float]:
         nonlocal looks
         looks += 1
         if looks == 2:
             raise RuntimeError
-        return physics(stage, network)
+        return metrics(stage, network)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Layers, "physics", stopped_at_the_second_look)
+        patch.setattr(LayersStage, "metrics", stopped_at_the_second_look)
         with pytest.raises(RuntimeError):
             train(data, tmp_path / "stopped", **QUICK)
     assert not (tmp_path / "stopped" / "layers" / BEST_WEIGHTS).exists()
@@ -102,7 +101,7 @@ class TestTraining(TrainerContract):
     options = QUICK
 
 
-def test_every_other_shower_is_mirrored_with_its_direction(sample: Sample) -> None:
+def test_every_other_shower_is_mirrored_with_its_direction(sample: TrainingRings) -> None:
     codec = Codec(preset("tiny").codec)
     condition = batch(sample, codec, 200, seed=1, step=0)[2].numpy()
     known = {tuple(row) for row in sample.condition.tolist()}
@@ -113,35 +112,37 @@ def test_every_other_shower_is_mirrored_with_its_direction(sample: Sample) -> No
     assert any(row in mirrored for row in seen)
 
 
-def test_batches_depend_on_the_step_alone(sample: Sample) -> None:
+def test_batches_depend_on_the_step_alone(sample: TrainingRings) -> None:
     codec = Codec(preset("tiny").codec)
     first, again, other = (batch(sample, codec, 8, seed=1, step=step) for step in (7, 7, 8))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first[0], other[0])
 
 
-def test_calibration_makes_the_mean_energies_agree(sample: Sample, made_tiny: Trained) -> None:
+def test_calibration_makes_the_mean_energies_agree(
+    sample: TrainingRings, made_tiny: TrainedCaloInn
+) -> None:
     trained = calibrated(made_tiny, sample, seed=1)
-    drawer = Drawer(trained.config, trained.networks)
-    noise = np.random.default_rng(3).standard_normal((len(sample), drawer.noise), np.float32)
-    energies = RingEnergies(
-        drawer, trained.template.threshold.numpy(), trained.template.calibration.numpy()
+    vectors = VectorSampler(trained.config, trained.networks)
+    noise = np.random.default_rng(3).standard_normal((len(sample), vectors.noise), np.float32)
+    energies = RingEnergySampler(
+        vectors, trained.template.threshold.numpy(), trained.template.calibration.numpy()
     )
     direction = sample.condition[:, 1:]
-    drawn = energies(sample.energy_gev, direction, noise).sum(axis=0)
-    plain = RingEnergies(
-        drawer, np.zeros(len(drawn.T), np.float32), np.ones(len(drawn.T), np.float32)
+    sampled = energies(sample.energy_gev, direction, noise).sum(axis=0)
+    plain = RingEnergySampler(
+        vectors, np.zeros(len(sampled.T), np.float32), np.ones(len(sampled.T), np.float32)
     )
     before = plain(sample.energy_gev, direction, noise).sum(axis=0)
     truth = sample.rings.energies.reshape(len(sample), -1).sum(axis=0)
-    assert np.abs(drawn - truth).sum() < np.abs(before - truth).sum()
+    assert np.abs(sampled - truth).sum() < np.abs(before - truth).sum()
 
 
-def test_showers_are_no_distance_from_themselves(sample: Sample) -> None:
+def test_showers_are_no_distance_from_themselves(sample: TrainingRings) -> None:
     rings, energy = sample.rings.energies, sample.energy_gev
-    same = figures(rings, rings, energy, energy)
+    same = ring_metrics(rings, rings, energy, energy)
     assert max(same.values()) < 1e-9
-    other = figures(rings[:, ::-1] * 1.2, rings, energy, energy)
+    other = ring_metrics(rings[:, ::-1] * 1.2, rings, energy, energy)
     for name in ("profile_layers", "visible", "depth", "late"):
         assert other[name] > 1e-3, name
     assert score(other, nll=1.0) > score(same, nll=1.0) > 0.99

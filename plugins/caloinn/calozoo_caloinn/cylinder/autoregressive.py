@@ -1,41 +1,41 @@
-"""Layer by layer: what the networks are told of a layer, and how they draw those of a shower.
+"""Ring energies on cylinders, sampled layer by layer from autoregressive networks.
 
-One network serves all layers, so every shower has as many examples for it as it has layers. What
-sets layers apart comes in through what it is told: where the layer is, the energies of those about
-it, and how the layers before it divided.
+One network serves all layers, so every shower has as many examples for it as it has layers. Layers
+differ by its condition: position of the layer, energies of its neighbours, and rings of the layers
+before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import numpy as np
+from torch import nn
 
+from calozoo_caloinn.inn import Sampler, inn_sampler
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.typing import Float32Array
 
-__all__ = ["drawn_layers", "drawn_rings", "told_of_layer", "told_of_rings"]
+__all__ = ["CylinderRingSampler", "layer_condition", "ring_condition"]
 
-Draw = Callable[[Float32Array, Float32Array], Float32Array]
 
 FLOOR_MEV = np.float32(0.02)
 """Added to an energy before its logarithm is taken."""
 
 LEAST_MEV = np.float32(1e-9)
-"""What a network draws as nothing at all still has ratios."""
+"""Least energy of a ring, so that rings without energy have ratios."""
 
 
-def told_of_layer(
+def layer_condition(
     at: int, energy_gev: Float32Array, visible: Float32Array, layers: Float32Array
 ) -> Float32Array:
-    """What the network of the layers is told, shape (n, 10).
+    """Condition of the network of the layers, shape (n, 10).
 
     Arguments:
         at: Index of the layer.
         energy_gev: Incident energies, shape (n,).
         visible: Visible energies, in MeV, shape (n,).
-        layers: Energies of layers, in MeV, shape (n, layers); only those before this one are looked
-            at.
+        layers: Energies of layers, in MeV, shape (n, layers); only those before this one are used.
     """
     number = layers.shape[1]
     before = layers[:, :at].sum(axis=1)
@@ -57,18 +57,18 @@ def told_of_layer(
     return np.column_stack(columns).astype(np.float32)
 
 
-def told_of_rings(
+def ring_condition(
     at: int, codec: Codec, energy_gev: Float32Array, layers: Float32Array, rings: Float32Array
 ) -> Float32Array:
-    """What the network of the rings is told of a layer, shape (n, 7 + 3 (rings - 1)).
+    """Condition of the network of the rings, shape (n, 7 + 3 (rings - 1)).
 
     Arguments:
         at: Index of the layer.
-        codec: From energies of rings to ratios.
+        codec: Encoding of ring energies.
         energy_gev: Incident energies, shape (n,).
         layers: Energies of all layers, in MeV, shape (n, layers).
         rings: Energies of rings, in MeV, shape (n, layers, rings); only the layers before this
-            one are looked at.
+            one are used.
     """
     number = layers.shape[1]
     columns = [
@@ -88,52 +88,94 @@ def told_of_rings(
     return np.concatenate([np.column_stack(columns), *earlier], axis=1).astype(np.float32)
 
 
-def drawn_layers(
-    draw: Draw, energy_gev: Float32Array, visible: Float32Array, noise: Float32Array
-) -> Float32Array:
-    """Energies of layers, in MeV, shape (n, layers).
+class CylinderRingSampler:
+    """Sampler of the energy of every ring of every layer.
 
     Arguments:
-        draw: From noise, and what the network is told, to the logit of the ratio of a layer.
-        energy_gev: Incident energies, shape (n,).
-        visible: Visible energies, in MeV, shape (n,).
-        noise: Standard normal, shape (n, layers - 1); the last layer takes what is left.
+        codec: Encoding of ring energies.
+        networks: Trained invertible networks: "visible", of the visible over the incident energy;
+            "layers", of the ratio of a layer; "rings", of the ratios of its rings.
     """
-    n, ratios = noise.shape
-    layers = np.zeros((n, ratios + 1), np.float32)
-    left = visible
-    for at in range(ratios):
-        logit = draw(noise[:, at : at + 1], told_of_layer(at, energy_gev, visible, layers))
-        ratio = 1 / (1 + np.exp(-np.clip(logit[:, 0], -14, 14)))
-        layers[:, at] = left * ratio
-        left = (left * (1 - ratio)).astype(np.float32)
-    layers[:, -1] = left
-    return layers
 
+    def __init__(self, codec: Codec, networks: Mapping[str, nn.Module]) -> None:
+        self.codec = codec
+        self._samplers: dict[str, Sampler] = {
+            name: inn_sampler(network) for name, network in networks.items()
+        }
+        self.noise = codec.config.layers + codec.config.width
 
-def drawn_rings(
-    draw: Draw, codec: Codec, energy_gev: Float32Array, layers: Float32Array, noise: Float32Array
-) -> Float32Array:
-    """Energies of rings, in MeV, shape (n, layers, rings).
+    def __call__(self, energy_gev: Float32Array, noise: Float32Array) -> Float32Array:
+        """Ring energies, in MeV, shape (n, layers, rings); empty ones have some noise left.
 
-    Arguments:
-        draw: From noise, and what the network is told, to the ratios of a layer.
-        codec: From ratios to energies of rings.
-        energy_gev: Incident energies, shape (n,).
-        layers: Energies of the layers, in MeV, shape (n, layers).
-        noise: Standard normal, shape (n, layers x (rings - 1)).
-    """
-    n, number = layers.shape
-    noise = noise.reshape(n, number, -1)
-    rings = np.zeros((n, number, noise.shape[2] + 1), np.float32)
-    for at in range(number):
-        ratios = draw(noise[:, at], told_of_rings(at, codec, energy_gev, layers, rings))
-        shares = codec.shares(ratios)
-        rings[:, at] = shares * (layers[:, at] / shares.sum(axis=1))[:, None]
-    return rings
+        Arguments:
+            energy_gev: Incident energies, shape (n,).
+            noise: Standard normal, shape (n, `noise`).
+        """
+        head = self.codec.config.layers
+        visible = self.visible(energy_gev, noise[:, :1])
+        layers = self.layers(energy_gev, visible, noise[:, 1:head])
+        energies = self.rings(energy_gev, layers, noise[:, head:])
+        width = np.float32(self.codec.config.noise_mev)
+        # Without the mean of the noise; what had less keeps the half, so that none is below 0.
+        without: Float32Array = np.maximum(energies - width / 2, energies / 2)
+        return without
+
+    def visible(self, energy_gev: Float32Array, noise: Float32Array) -> Float32Array:
+        """Visible energies, in MeV, shape (n,).
+
+        Arguments:
+            energy_gev: Incident energies, shape (n,).
+            noise: Standard normal, shape (n, 1).
+        """
+        condition = np.log(energy_gev)[:, None].astype(np.float32)
+        first = self._samplers["visible"](noise, condition)
+        return self.codec.visible_energy(first[:, 0], energy_gev)
+
+    def layers(
+        self, energy_gev: Float32Array, visible: Float32Array, noise: Float32Array
+    ) -> Float32Array:
+        """Energies of layers, in MeV, shape (n, layers).
+
+        Arguments:
+            energy_gev: Incident energies, shape (n,).
+            visible: Visible energies, in MeV, shape (n,).
+            noise: Standard normal, shape (n, layers - 1); the last layer takes what is left.
+        """
+        sample = self._samplers["layers"]
+        n, ratios = noise.shape
+        layers = np.zeros((n, ratios + 1), np.float32)
+        left = visible
+        for at in range(ratios):
+            condition = layer_condition(at, energy_gev, visible, layers)
+            logit = sample(noise[:, at : at + 1], condition)
+            ratio = 1 / (1 + np.exp(-np.clip(logit[:, 0], -14, 14)))
+            layers[:, at] = left * ratio
+            left = (left * (1 - ratio)).astype(np.float32)
+        layers[:, -1] = left
+        return layers
+
+    def rings(
+        self, energy_gev: Float32Array, layers: Float32Array, noise: Float32Array
+    ) -> Float32Array:
+        """Energies of rings, in MeV, shape (n, layers, rings).
+
+        Arguments:
+            energy_gev: Incident energies, shape (n,).
+            layers: Energies of the layers, in MeV, shape (n, layers).
+            noise: Standard normal, shape (n, layers x (rings - 1)).
+        """
+        sample, codec = self._samplers["rings"], self.codec
+        n, number = layers.shape
+        noise = noise.reshape(n, number, -1)
+        rings = np.zeros((n, number, noise.shape[2] + 1), np.float32)
+        for at in range(number):
+            ratios = sample(noise[:, at], ring_condition(at, codec, energy_gev, layers, rings))
+            shares = codec.shares(ratios)
+            rings[:, at] = shares * (layers[:, at] / shares.sum(axis=1))[:, None]
+        return rings
 
 
 def _log(energy: Float32Array | None, like: Float32Array) -> Float32Array:
-    """Of an energy, or of nothing where there is no such layer, shape (n,)."""
+    """Logarithm of an energy, or of 0 where there is no such layer, shape (n,)."""
     log: Float32Array = np.log((np.zeros_like(like) if energy is None else energy) + FLOOR_MEV)
     return log

@@ -1,4 +1,4 @@
-"""What config.json of a CaloINN on cylinders says, and the sizes that have a name."""
+"""Configuration (config.json) of a CaloINN on cylinders, and presets."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from calozoo_core.voxels import DATASETS, CylinderVoxels
 __all__ = ["CylinderConfig", "SectorsConfig", "preset"]
 
 OF_SHOWER = 1
-"""What the network of the visible energy is told: ln E. The showers go straight in."""
+"""Width of the condition of the visible energy: ln E. The showers have normal incidence."""
 
 OF_LAYER = 10
-"""What the network of the layers is told of each: see `walk.told_of_layer`."""
+"""Width of the condition of a layer: see `autoregressive.layer_condition`."""
 
 OF_RINGS = 7
-"""What that of the rings is told, besides the ratios of earlier rings: see `walk.told_of_rings`."""
+"""Width of the condition of rings beside earlier ratios: see `autoregressive.ring_condition`."""
 
 EARLIER = 3
-"""Sets of ratios it is told: those of two layers before, and of the sum of all before."""
+"""Sets of earlier ratios: those of two layers before, and of the sum of all before."""
 
 
 class SectorsConfig(StrictModel):
-    """How rings divide into sectors.
+    """Sizes of the tables that divide rings into sectors.
 
     Arguments:
         zones: Groups of neighbouring layers; those of a group share what follows.
@@ -42,18 +42,18 @@ class SectorsConfig(StrictModel):
 
 
 class CylinderConfig(StrictModel):
-    """A trained CaloINN on the voxels of the CaloChallenge.
+    """Configuration of a CaloINN on the voxels of the CaloChallenge.
 
     Arguments:
-        schema_version: Of this file.
+        schema_version: Version of this schema.
         architecture: Always "caloinn-cylinder".
-        dataset: Whose voxels they are.
-        codec: From energies of rings to vectors.
-        sectors: From rings to voxels.
+        dataset: Data set that defines the voxels.
+        codec: Encoding of ring energies.
+        sectors: Tables that divide rings into voxels.
         visible: The network of the visible energy.
         layers: The network of the ratio of a layer, the same for all layers.
         rings: The network of the ratios of its rings, the same for all layers.
-        fitted_on: What the tables were fitted on.
+        fitted_on: Name of the showers that the tables were fitted on.
     """
 
     schema_version: Literal[1] = 1
@@ -68,12 +68,12 @@ class CylinderConfig(StrictModel):
 
     @property
     def voxels(self) -> CylinderVoxels:
-        """The voxels."""
+        """Voxels of the data set."""
         return DATASETS[self.dataset]
 
     @property
     def n_sectors(self) -> int:
-        """Sectors of a ring."""
+        """Number of sectors of a ring."""
         return self.voxels.layers[0].n_alpha
 
     @model_validator(mode="after")
@@ -100,7 +100,7 @@ _LAYERS, _RINGS = 45, 9
 
 
 def _sized(dim: int, conditions: int, **sizes: float) -> InnConfig:
-    """An invertible network, with what they have in common."""
+    """Sizes of an invertible network, with those that all have in common."""
     shared = {"bins": 8, "bound": 8.0, "hidden_layers": 2, "baseline_head": dim}
     return InnConfig.model_validate({"dim": dim, "conditions": conditions} | shared | sizes)
 
@@ -131,7 +131,7 @@ _PRESETS = {
 
 
 def preset(name: str) -> CylinderConfig:
-    """A named configuration: `calochallenge2-electron`, or `tiny` for tests.
+    """Named configuration: `calochallenge2-electron`, or `tiny` for tests.
 
     Example:
         >>> preset("calochallenge2-electron").voxels.n_voxels

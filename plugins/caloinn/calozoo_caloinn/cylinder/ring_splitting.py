@@ -1,8 +1,6 @@
-"""From the energies of rings to those of voxels."""
+"""Division of ring energies among the voxels of the rings."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,26 +14,26 @@ from calozoo_caloinn.cylinder.sectors import (
 )
 from calozoo_core.typing import Float32Array
 
-__all__ = ["Divider", "leaning"]
+__all__ = ["RingSplitter", "fit_lean"]
 
 GAINS = np.array([1, 1.5, 2, 3, 4])
-"""Factors on the weight of the lean that are tried."""
+"""Factors on the weight of the lean that are compared."""
 
-LEANING = 400
-"""Showers that they are tried on."""
+LEAN_SHOWERS = 400
+"""Showers that they are compared on."""
 
 
-class Divider:
-    """Divides rings among their sectors.
+class RingSplitter:
+    """Sampler of voxel energies from ring energies.
 
     Arguments:
-        tables: How.
-        arm: Where the middle of each voxel of a layer is, in mm, shape (sectors, rings, 2).
+        tables: Fitted tables.
+        centres: Centre of each voxel of a layer, in mm, shape (sectors, rings, 2).
     """
 
-    def __init__(self, tables: SectorTables, arm: Float32Array) -> None:
-        self._arm = np.ascontiguousarray(arm.transpose(1, 0, 2))
-        self._side = arm[:, 0].T / np.hypot(*arm[0, 0])
+    def __init__(self, tables: SectorTables, centres: Float32Array) -> None:
+        self._centres = np.ascontiguousarray(centres.transpose(1, 0, 2))
+        self._side = centres[:, 0].T / np.hypot(*centres[0, 0])
         self._shares = tables.shares.numpy()
         self._ranking, self._wave = tables.ranking.numpy(), tables.wave.numpy()
         layers, self._rings = tables.threshold.shape
@@ -47,7 +45,7 @@ class Divider:
 
     @property
     def uniforms(self) -> tuple[int, ...]:
-        """Shape of the random numbers that one shower takes."""
+        """Shape of the uniform random numbers of one shower."""
         return (*self._low.shape, self._shares.shape[-1] + 3)
 
     def __call__(self, rings: Float32Array, uniform: Float32Array) -> Float32Array:
@@ -84,7 +82,7 @@ class Divider:
             np.put_along_axis(placed, order, energies[:, layer, ring], axis=-1)
             voxels[:, layer, ring] = placed
             bright[:, layer + 1, ring + 1] = brightness(placed)
-            moment += np.einsum("nrs,rsi->ni", placed, self._arm[ring])
+            moment += np.einsum("nrs,rsi->ni", placed, self._centres[ring])
             energy += placed.sum(axis=(1, 2))[:, None]
         return voxels.transpose(0, 1, 3, 2)
 
@@ -104,37 +102,37 @@ class Divider:
         return found
 
 
-def leaning(
-    tables: SectorTables, voxels: Float32Array, arm: Float32Array, random: np.random.Generator
+def fit_lean(
+    tables: SectorTables, voxels: Float32Array, centres: Float32Array, random: np.random.Generator
 ) -> SectorTables:
-    """The tables with the factor on the weight of the lean that makes showers lean as Geant4's.
+    """Tables with a factor on the weight of the lean that makes showers lean as Geant4's.
 
-    Each ring is ranked as is likeliest given the true ones before it. Drawn one after the other
-    they agree too little in the end, since none before them was drawn quite as well.
+    The ranking of a ring is fitted given the true rings before it. Sampled one after the other,
+    rings agree too little, since none of the earlier ones is quite the true one.
 
     Arguments:
-        tables: As they were fitted.
-        voxels: Energies of Geant4's, in MeV, shape (n, layers, sectors, rings).
-        arm: Where the middle of each voxel of a layer is, in mm, shape (sectors, rings, 2).
-        random: Draws what is tried.
+        tables: Fitted tables.
+        voxels: Energies of Geant4's showers, in MeV, shape (n, layers, sectors, rings).
+        centres: Centre of each voxel of a layer, in mm, shape (sectors, rings, 2).
+        random: Random stream of the sampled divisions.
     """
-    some = voxels[:LEANING]
+    some = voxels[:LEAN_SHOWERS]
     rings = some.sum(axis=2)
 
     def scaled(gain: float) -> SectorTables:
         factor = torch.tensor([1.0, 1.0, 1.0, gain])
-        return replace(tables, ranking=tables.ranking * factor)
+        return tables._replace(ranking=tables.ranking * factor)
 
     def lean(energies: Float32Array) -> float:
-        """Geometric mean of how far the centres of showers are from the axis."""
-        moment = np.einsum("nlsr,sri->ni", energies, arm)
+        """Logarithm of the geometric mean distance of the centres of showers from the axis."""
+        moment = np.einsum("nlsr,sri->ni", energies, centres)
         far = np.hypot(*moment.T) / energies.sum(axis=(1, 2, 3))
         return float(np.log(np.maximum(far, 1e-6)).mean())
 
     found = []
     for gain in GAINS:
-        divide = Divider(scaled(float(gain)), arm)
-        uniform = random.random((len(some), *divide.uniforms), np.float32)
-        found.append(lean(divide(rings, uniform)))
+        split = RingSplitter(scaled(float(gain)), centres)
+        uniform = random.random((len(some), *split.uniforms), np.float32)
+        found.append(lean(split(rings, uniform)))
     # Never the less for a larger factor, but for chance.
     return scaled(float(np.interp(lean(some), np.maximum.accumulate(found), GAINS)))

@@ -1,11 +1,11 @@
-"""How the energy of a ring divides among its sectors: tables, fitted on Geant4 showers.
+"""Tables that divide the energy of a ring among its sectors, fitted on Geant4 showers.
 
 A division is a set of shares, the largest first. For every ring, in groups of layers, the tables
-keep divisions of Geant4's at some energies of the ring. Which sector gets which share is left to
-chance, and to the neighbours: sectors are ranked as in a model of Plackett and Luce, where a sector
-comes first with a probability in proportion to exp(score), the next among the others, and so on.
-Sectors that are close get similar shares, since the score has a wave around the ring, of the same
-height and anywhere. All of this is the same in every sector and for either sense of rotation, as
+hold divisions of Geant4's at some energies of the ring. Shares are assigned to sectors by a ranking
+from the Plackett-Luce model: a sector comes first with a probability in proportion to exp(score),
+the next among the others, and so on. The score depends on the neighbours. Sectors that are close
+get similar shares, since the score has a wave around the ring, of a given height and a random
+phase. All of this is the same in every sector and for either sense of rotation, as
 the detector is.
 
 References:
@@ -14,61 +14,57 @@ References:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from calozoo_caloinn.cylinder.config import CylinderConfig
 from calozoo_core.random import stream
-from calozoo_core.typing import Float32Array
+from calozoo_core.typing import Float32Array, FloatArray, IntArray
 from calozoo_core.voxels import CylinderVoxels
 
 __all__ = [
     "CLASSES",
     "SectorTables",
-    "arms",
     "brightness",
     "filled_class",
-    "fitted",
+    "fit_tables",
     "gumbel",
-    "table_shapes",
+    "voxel_centres",
     "wave_around",
 ]
 
 CLASSES = np.array([1, 2, 4, 8, 16])
-"""Fewest filled sectors of each class of rings that rank their sectors alike."""
+"""Least number of filled sectors of each class of rings; a class has one ranking."""
 
-HINTS = 4
-"""What a score is made of: how bright the same sector is in the layer before, those beside it
-there, and the same in the ring within; and how far the shower leans to its side, in mm."""
+N_HINTS = 4
+"""Hints of a score: brightness of the same sector in the layer before, of those beside it there,
+and of the same in the ring within; and lean of the shower to its side, in mm."""
 
 BRIGHT_MEV = np.float32(0.03)
-"""A neighbour counts as the logarithm of its energy over this, plus one; a third of a minimum-
-ionising deposit."""
+"""Unit of the energy in the brightness of a voxel: a third of a minimum-ionising deposit."""
 
 FEWEST = 30
-"""Divisions a level chooses from at least, from further off if need be."""
+"""Least number of divisions a level chooses from, from further off if need be."""
 
 PHASES = 8
-"""Places of the crest of a wave that a ranking is fitted with."""
+"""Number of phases of the wave in the fit of a ranking."""
 
 FEWEST_RANKED = 200
-"""With fewer rings of a kind no ranking is fitted."""
+"""Least number of rings of a class for a ranking to be fitted."""
 
 
-@dataclass(frozen=True, eq=False)
-class SectorTables:
-    """The tables. A cell is a ring of a layer, a zone a group of layers.
+class SectorTables(NamedTuple):
+    """Tables of divisions and rankings. A cell is a ring of a layer, a zone a group of layers.
 
     Arguments:
         knots: ln of the energy (MeV) of the lowest level, and levels per unit of it, shape (zones,
             rings, 2).
-        shares: Of the energy of a ring, the largest first, shape (zones, rings, levels, members,
-            sectors).
-        ranking: Part in the score of a sector that each hint has, shape (rings, classes, 4).
+        shares: Shares of the energy of a ring, the largest first, shape (zones, rings, levels,
+            members, sectors).
+        ranking: Weight of each hint in the score of a sector, shape (rings, classes, 4).
         wave: Height of the wave in the scores, shape (rings, classes).
         threshold: Energy below which a cell is empty, in MeV, shape (layers, rings).
         calibration: Factor on the energy of each cell, shape (layers, rings).
@@ -81,34 +77,34 @@ class SectorTables:
     threshold: Tensor
     calibration: Tensor
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Its tables by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+    @classmethod
+    def zeros(cls, config: CylinderConfig) -> SectorTables:
+        """Empty tables of a configuration."""
+        codec, sectors = config.codec, config.sectors
+        rings = codec.voxels
+        return cls(
+            knots=torch.zeros(sectors.zones, rings, 2),
+            shares=torch.zeros(
+                sectors.zones, rings, sectors.levels, sectors.members, config.n_sectors
+            ),
+            ranking=torch.zeros(rings, len(CLASSES), N_HINTS),
+            wave=torch.zeros(rings, len(CLASSES)),
+            threshold=torch.zeros(codec.layers, rings),
+            calibration=torch.zeros(codec.layers, rings),
+        )
 
 
-def table_shapes(config: CylinderConfig) -> dict[str, tuple[int, ...]]:
-    """The shape of every table."""
-    codec, sectors = config.codec, config.sectors
-    rings = codec.voxels
-    return {
-        "knots": (sectors.zones, rings, 2),
-        "shares": (sectors.zones, rings, sectors.levels, sectors.members, config.n_sectors),
-        "ranking": (rings, len(CLASSES), HINTS),
-        "wave": (rings, len(CLASSES)),
-        "threshold": (codec.layers, rings),
-        "calibration": (codec.layers, rings),
-    }
-
-
-def fitted(voxels: Float32Array, config: CylinderConfig, seed: int) -> SectorTables:
-    """Fit the tables on Geant4 showers.
+def fit_tables(voxels: Float32Array, config: CylinderConfig, seed: int) -> SectorTables:
+    """Tables fitted on Geant4 showers.
 
     Arguments:
         voxels: Energies, in MeV, shape (n, layers, sectors, rings).
         config: Sizes.
-        seed: Of the choice of divisions.
+        seed: Seed of the choice of divisions.
     """
-    tables = {name: np.zeros(shape, np.float32) for name, shape in table_shapes(config).items()}
+    fitted = SectorTables.zeros(config)
+    # Arrays that share the memory of the tables.
+    tables = {name: table.numpy() for name, table in fitted._asdict().items()}
     tables["shares"][..., 0] = 1
     zones = np.arange(config.codec.layers) * config.sectors.zones // config.codec.layers
     for zone, ring in np.ndindex(config.sectors.zones, config.codec.voxels):
@@ -117,10 +113,10 @@ def fitted(voxels: Float32Array, config: CylinderConfig, seed: int) -> SectorTab
         some = some[some.sum(axis=1) > config.codec.noise_mev]
         if len(some):
             _fit_divisions(tables, (zone, ring), some, random)
-    bright, lean = brightness(voxels), _leans(voxels, arms(config.voxels))
+    bright, lean = brightness(voxels), _leans(voxels, voxel_centres(config.voxels))
     for ring, one in np.ndindex(tables["wave"].shape):
         random = stream(seed, ring * len(CLASSES) + one, "ranking")
-        rows = _alike(voxels[..., ring], one)
+        rows = _rings_of_class(voxels[..., ring], one)
         rows = rows[random.permutation(len(rows))[: config.sectors.ranked]]
         if len(rows):
             shower, layer = rows.T
@@ -130,11 +126,11 @@ def fitted(voxels: Float32Array, config: CylinderConfig, seed: int) -> SectorTab
             tables["wave"][ring, one] = height
     tables["threshold"][:] = config.codec.noise_mev
     tables["calibration"][:] = 1
-    return SectorTables(**{name: torch.from_numpy(table) for name, table in tables.items()})
+    return fitted
 
 
-def arms(voxels: CylinderVoxels) -> Float32Array:
-    """Where the middle of each voxel of a layer is, in mm, shape (sectors, rings, 2)."""
+def voxel_centres(voxels: CylinderVoxels) -> Float32Array:
+    """Centre of each voxel of a layer, in mm, shape (sectors, rings, 2)."""
     bins = voxels.layers[0]
     edges = np.array(bins.r_edges_mm)
     angle = 2 * np.pi * (np.arange(bins.n_alpha) + 0.5) / bins.n_alpha - np.pi
@@ -145,14 +141,14 @@ def arms(voxels: CylinderVoxels) -> Float32Array:
 
 
 def brightness(energy: Float32Array) -> Float32Array:
-    """What the energy of a voxel, in MeV, counts as for its neighbours."""
+    """Brightness of a voxel, as its neighbours see it: ln(1 + E / 0.03 MeV)."""
     result: Float32Array = np.log1p(energy / BRIGHT_MEV)
     return result
 
 
-def filled_class(number: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Class of rings with so many filled sectors, the first also of empty ones."""
-    found: NDArray[np.int64] = np.searchsorted(CLASSES, np.maximum(number, 1), side="right") - 1
+def filled_class(number: IntArray) -> IntArray:
+    """Class of rings with this number of filled sectors; empty ones are in the first."""
+    found: IntArray = np.searchsorted(CLASSES, np.maximum(number, 1), side="right") - 1
     return found
 
 
@@ -182,9 +178,9 @@ def _fit_divisions(
 
 
 def _leans(voxels: Float32Array, arm: Float32Array) -> Float32Array:
-    """How far a shower leans to the side of each sector before each diagonal, in mm.
+    """Lean of a shower to the side of each sector before each diagonal, in mm.
 
-    A diagonal is what is divided together: cells whose layer and ring have the same sum. The lean
+    Cells of a diagonal are divided together: their layer and ring have the same sum. The lean
     is the centre of gravity of all those before, seen from a sector; shape (n, diagonals, sectors).
     """
     n, layers, _, rings = voxels.shape
@@ -201,8 +197,8 @@ def _leans(voxels: Float32Array, arm: Float32Array) -> Float32Array:
     return lean
 
 
-def _alike(energy: Float32Array, one: int) -> NDArray[np.int64]:
-    """Shower and layer of the rings of a class, shape (m, 2); none if there are too few."""
+def _rings_of_class(energy: Float32Array, one: int) -> IntArray:
+    """Shower and layer of the rings of a class, shape (m, 2); empty if there are too few."""
     number = (energy > 0).sum(axis=2)
     rows = np.argwhere((filled_class(number) == one) & (number > 0))
     return rows if len(rows) >= FEWEST_RANKED else rows[:0]
@@ -211,11 +207,11 @@ def _alike(energy: Float32Array, one: int) -> NDArray[np.int64]:
 def _hints(
     bright: Float32Array,
     lean: Float32Array,
-    shower: NDArray[np.int64],
-    layer: NDArray[np.int64],
+    shower: IntArray,
+    layer: IntArray,
     ring: int,
 ) -> Float32Array:
-    """What the scores of some rings are made of, shape (m, sectors, 4)."""
+    """Hints of the scores of some rings, shape (m, sectors, 4)."""
     before = bright[shower, layer - 1, :, ring] * (layer > 0)[:, None]
     within = bright[shower, layer, :, ring - 1] * (ring > 0)
     beside = np.roll(before, 1, axis=1) + np.roll(before, -1, axis=1)
@@ -223,26 +219,26 @@ def _hints(
 
 
 def wave_around(phase: Float32Array, sectors: int) -> Float32Array:
-    """A wave of height 1 around a ring, shape (..., sectors).
+    """Wave of height 1 around a ring, shape (..., sectors).
 
     Arguments:
-        phase: Where its crest is, from 0 to 1 once around, shape (...).
-        sectors: Of a ring.
+        phase: Position of its crest, from 0 to 1 once around, shape (...).
+        sectors: Number of sectors of a ring.
     """
     at = np.arange(sectors, dtype=np.float32) / sectors
     return np.cos(np.float32(2 * np.pi) * (phase[..., None] - at))
 
 
 def gumbel(uniform: Float32Array) -> Float32Array:
-    """Noise under which the highest sum of score and noise is a sector's with its probability."""
+    """Gumbel noise, which turns the order of scores into a sample of the Plackett-Luce model."""
     noise: Float32Array = -np.log(-np.log(np.clip(uniform, 1e-7, 1 - 1e-7)))
     return noise
 
 
-def _plackett_luce(energy: Float32Array, hints: Float32Array) -> tuple[NDArray[np.float64], float]:
-    """Where the order of the filled sectors is likeliest: weights of the hints, height of the wave.
+def _plackett_luce(energy: Float32Array, hints: Float32Array) -> tuple[FloatArray, float]:
+    """Maximum-likelihood weights of the hints and height of the wave, from the order of sectors.
 
-    The wave has its crest anywhere: the likelihood is the mean over some places for it.
+    The phase of the wave is unknown: the likelihood is the mean over some phases.
     """
     sectors = energy.shape[1]
     order = np.argsort(-energy, axis=1, kind="stable")
@@ -253,7 +249,7 @@ def _plackett_luce(energy: Float32Array, hints: Float32Array) -> tuple[NDArray[n
     waves = np.take_along_axis(around, order[:, None], axis=2)
     wave = torch.from_numpy(waves.astype(np.float64))
     ranked = torch.from_numpy(np.take_along_axis(energy, order, axis=1) > 0)[:, None]
-    weights = torch.zeros(HINTS, dtype=torch.float64, requires_grad=True)
+    weights = torch.zeros(N_HINTS, dtype=torch.float64, requires_grad=True)
     height = torch.full((), 0.5, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights, height], max_iter=20, line_search_fn="strong_wolfe")
 

@@ -1,7 +1,10 @@
-"""Training of CaloINN on cylinders: both networks, the tables, and the two files they end up in."""
+"""Training of CaloINN on cylinders: three networks, then the tables and the calibration."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -9,45 +12,65 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from pydantic import Field
+from torch import Tensor, nn
 
-from calozoo_caloinn.calibration import corrections
+from calozoo_caloinn.calibration import ring_corrections
+from calozoo_caloinn.checkpoint_metrics import ring_metrics, score
+from calozoo_caloinn.cylinder.autoregressive import (
+    CylinderRingSampler,
+    layer_condition,
+    ring_condition,
+)
 from calozoo_caloinn.cylinder.config import CylinderConfig, preset
-from calozoo_caloinn.cylinder.networks import Networks
-from calozoo_caloinn.cylinder.ring_energies import RingDrawer
-from calozoo_caloinn.cylinder.ring_splitting import leaning
-from calozoo_caloinn.cylinder.sectors import SectorTables, arms, fitted
-from calozoo_caloinn.cylinder.stages import STAGES, Stage
-from calozoo_caloinn.cylinder.training_voxels import Sample
-from calozoo_caloinn.cylinder.weights_files import Trained, write
+from calozoo_caloinn.cylinder.model import TrainedCylinder
+from calozoo_caloinn.cylinder.ring_splitting import fit_lean
+from calozoo_caloinn.cylinder.sectors import SectorTables, fit_tables, voxel_centres
 from calozoo_caloinn.inn import Inn
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.random import stream
-from calozoo_core.training import StageConfig, TrainingOptions, TrainingRun, read_sample, seeded
+from calozoo_core.showers import Showers
+from calozoo_core.training import (
+    Batch,
+    ModelTraining,
+    StageConfig,
+    TrainingOptions,
+    read_sample,
+    seeded,
+)
+from calozoo_core.typing import Float32Array
 
-__all__ = ["Options", "train"]
+__all__ = ["STAGES", "CylinderStage", "CylinderTraining", "Options", "TrainingVoxels", "train"]
 
-INITIAL = 500
+CHUNK = 20
+"""Showers voxelised together: one of 1 TeV has hundreds of thousands of steps."""
+
+INITIAL_SHOWERS = 500
 """Showers from which standardisations are taken."""
 
-REPEATS = 4
-"""Showers drawn for each of the sample in order to calibrate."""
+VALIDATION_REPEATS = 8
+VALIDATION_SEED = 20_000
+
+EXPECTED_SHOWERS = 800
+"""Held-out showers that the good values of the metrics hold for; those of fewer are larger."""
+
+CALIBRATION_REPEATS = 4
+"""Showers sampled for each training shower in order to calibrate."""
 
 
 class Options(TrainingOptions):
-    """What can be set from the command line, as `-o name=value`, beyond what all trainings have.
+    """Options of the training, beyond those that all trainings have.
 
     Arguments:
-        stage: Train one network only; "finish" puts the files together; "all" does everything in
-            order.
+        stage: Network to train; "all", or "finish".
         preset: Sizes: "calochallenge2-electron" or "tiny".
         visible_epochs: Epochs of the network of the visible energy.
         layers_epochs: Epochs of that of the layers.
         rings_epochs: Epochs of that of the rings.
-        visible_batch: Showers of a step of the first.
-        layers_batch: Showers of a step of the second, each with a row for every layer.
-        rings_batch: Showers of a step of the third, likewise.
-        learning_rate: At the start.
-        weight_decay: AdamW's.
+        visible_batch: Showers of a step of the network of the visible energy.
+        layers_batch: Showers of a step of that of the layers, each with a row for every layer.
+        rings_batch: Showers of a step of that of the rings, likewise.
+        learning_rate: Learning rate at the start.
+        weight_decay: Weight decay of AdamW.
     """
 
     stage: Literal["all", "visible", "layers", "rings", "finish"] = "all"
@@ -64,101 +87,282 @@ class Options(TrainingOptions):
     weight_decay: float = Field(default=0.05, ge=0)
 
 
-def train(data: Path, out: Path, **options: Any) -> Path:
-    """Train it, or go on with a training that was stopped.
-
-    Arguments:
-        data: Folder with `train/*.h5` and `val/*.h5`, native shower files of Geant4's steps.
-        out: Folder for checkpoints and logs, and in the end for `config.json`,
-            `model.safetensors` and `training.json`.
-        options: See `Options`.
-
-    Returns:
-        The folder with the weights.
+class CylinderTraining(ModelTraining):
+    """Training of a CaloINN on cylinders on native shower files of Geant4's steps.
 
     Raises:
-        InputError: If an option is not one of ours, or there are no showers.
         DetectorError: If the showers are of a detector whose layers are not those of the voxels.
     """
-    return _Training(data, out, Options.of(options)).all_asked_for()
 
-
-class _Training(TrainingRun):
-    """One training in one folder."""
-
+    options_type = Options
     options: Options
 
     def __init__(self, data: Path, out: Path, options: Options) -> None:
         super().__init__(data, out, options)
-        self.options = options
         self.config: CylinderConfig = preset(options.preset)
         self.codec = Codec(self.config.codec)
-        self.validation = Sample.of(read_sample(data, "val"), self.config)
-        self.sample = Sample.of(read_sample(data, "train"), self.config)
+        self.validation = TrainingVoxels.from_showers(read_sample(data, "val"), self.config)
+        self.sample = TrainingVoxels.from_showers(read_sample(data, "train"), self.config)
+        seed, generator = options.seed, torch.Generator().manual_seed(options.seed)
+        self.networks = {
+            stage.name: seeded(partial(Inn, getattr(self.config, stage.name), generator), seed)
+            for stage in STAGES
+        }
+        self.stages = tuple(self.networks)
 
-    def all_asked_for(self) -> Path:
-        """The stages asked for, in order."""
-        networks = self._networks()
-        for stage in STAGES:
-            if self.options.stage in ("all", stage.name):
-                self._fit(stage(self.codec, networks, self.sample, self.validation))
-        if self.options.stage in ("all", "finish"):
-            self._finish(networks)
-        return self.out
+    def network(self, stage: str) -> nn.Module:
+        return self.networks[stage]
 
-    def _fit(self, stage: Stage) -> None:
+    def stage_config(self, stage: str, network: Any) -> StageConfig:
         options = self.options
-        size = getattr(options, f"{stage.name}_batch")
-        network = getattr(stage.networks, stage.name)
-        network.initialise(*stage.batch(INITIAL, options.seed, 2**40)[:2])
-        goal = StageConfig(
-            loss=stage.loss,
-            physics=stage.physics,
-            batch=lambda step: stage.batch(size, options.seed, step),
-            epochs=getattr(options, f"{stage.name}_epochs"),
-            share=stage.share,
+        (stage_type,) = (each for each in STAGES if each.name == stage)
+        own = stage_type(self.codec, self.networks, self.sample, self.validation)
+        size = getattr(options, f"{stage}_batch")
+        network.initialise(*own.batch(INITIAL_SHOWERS, options.seed, 2**40)[:2])
+        return StageConfig(
+            loss=own.loss,
+            physics=own.metrics,
+            batch=lambda step: own.batch(size, options.seed, step),
+            epochs=getattr(options, f"{stage}_epochs"),
+            share=own.share,
             learning_rate=options.learning_rate,
             average=0.99,
             weight_decay=options.weight_decay,
         )
-        self.train_stage(stage.name, network, goal)
 
-    def _finish(self, networks: Networks) -> None:
-        """Fit the tables, calibrate, and write the weights and the record of how they came."""
-        kept = Networks(
-            **{n: self.best_model(n, network) for n, network in networks._asdict().items()}
-        )
+    def trained_model(self, best: Mapping[str, Any]) -> TrainedCylinder:
         config = self.config.model_copy(update={"fitted_on": "its training showers"})
         voxels, seed = self.sample.voxels, self.options.seed
-        tables = leaning(
-            fitted(voxels, config, seed), voxels, arms(config.voxels), stream(seed, 0, "leaning")
+        centres = voxel_centres(config.voxels)
+        tables = fit_lean(
+            fit_tables(voxels, config, seed), voxels, centres, stream(seed, 0, "leaning")
         )
-        write(self.out, Trained(config, kept, self._calibrated(tables, kept)))
-        showers = {"train": len(self.sample), "val": len(self.validation)}
-        self.write_record([stage.name for stage in STAGES], showers)
+        return TrainedCylinder(config, **best, tables=self._calibrated(tables, best))
 
-    def _calibrated(self, tables: SectorTables, networks: Networks) -> SectorTables:
-        """The tables with thresholds and factors that bring rings closer to Geant4's."""
-        draw, truth = RingDrawer(self.codec, networks), self.sample.rings
+    def n_showers(self) -> dict[str, int]:
+        return {"train": len(self.sample), "val": len(self.validation)}
+
+    def _calibrated(self, tables: SectorTables, networks: Mapping[str, nn.Module]) -> SectorTables:
+        """Tables with thresholds and factors that bring rings closer to Geant4's."""
+        sample, truth = CylinderRingSampler(self.codec, networks), self.sample.rings
         parts = []
-        for repeat in range(REPEATS):
+        for repeat in range(CALIBRATION_REPEATS):
             random = stream(self.options.seed, repeat, "calibration")
-            noise = random.standard_normal((len(truth), draw.noise), np.float32)
-            parts.append(draw(self.sample.energy_gev, noise))
-        drawn, cells = np.concatenate(parts), truth[0].size
-        found = corrections(
-            drawn.reshape(-1, cells), truth.reshape(-1, cells), self.codec.config.noise_mev
+            noise = random.standard_normal((len(truth), sample.noise), np.float32)
+            parts.append(sample(self.sample.energy_gev, noise))
+        sampled, cells = np.concatenate(parts), truth[0].size
+        corrections = ring_corrections(
+            sampled.reshape(-1, cells), truth.reshape(-1, cells), self.codec.config.noise_mev
         )
         threshold, factor = (
-            torch.from_numpy(one.reshape(truth.shape[1:]).astype(np.float32)) for one in found
+            torch.from_numpy(table.reshape(truth.shape[1:]).astype(np.float32))
+            for table in corrections
         )
-        return SectorTables(**tables.tensors() | {"threshold": threshold, "calibration": factor})
+        return tables._replace(threshold=threshold, calibration=factor)
 
-    def _networks(self) -> Networks:
-        seed = self.options.seed
-        generator = torch.Generator().manual_seed(seed)
-        return Networks(
-            seeded(partial(Inn, self.config.visible, generator), seed),
-            seeded(partial(Inn, self.config.layers, generator), seed),
-            seeded(partial(Inn, self.config.rings, generator), seed),
+
+train = CylinderTraining.train
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingVoxels:
+    """Geant4 showers of normal incidence, as voxels.
+
+    Arguments:
+        voxels: Energies, in MeV, shape (n, layers, sectors, rings).
+        energy_gev: Incident energies, shape (n,).
+    """
+
+    voxels: Float32Array
+    energy_gev: Float32Array
+
+    @classmethod
+    def from_showers(cls, showers: Showers, config: CylinderConfig) -> TrainingVoxels:
+        """Voxels of showers; deposits outside the voxels are left out.
+
+        Raises:
+            DetectorError: If the layers of their detector do not fit the voxels.
+        """
+        shape = (-1, config.codec.layers, config.n_sectors, config.codec.voxels)
+        parts = [
+            config.voxels.fill(showers[start : start + CHUNK])[0].astype(np.float32)
+            for start in range(0, len(showers), CHUNK)
+        ]
+        return cls(np.concatenate(parts).reshape(shape), showers.incident.energy)
+
+    def __len__(self) -> int:
+        return len(self.energy_gev)
+
+    @property
+    def rings(self) -> Float32Array:
+        """Energies of rings, in MeV, shape (n, layers, rings)."""
+        rings: Float32Array = self.voxels.sum(axis=2)
+        return rings
+
+
+class CylinderStage(ABC):
+    """Batches, loss and metrics of one network.
+
+    Arguments:
+        codec: Encoding of ring energies.
+        networks: All networks; only that of this stage is used.
+        sample: Showers to train on.
+        validation: Held-out showers.
+    """
+
+    name: str
+    #: Part of a budget.
+    share: float
+    #: Metrics in its score, besides the likelihood.
+    judged_by: tuple[str, ...]
+
+    def __init__(
+        self,
+        codec: Codec,
+        networks: Mapping[str, nn.Module],
+        sample: TrainingVoxels,
+        validation: TrainingVoxels,
+    ) -> None:
+        self.codec, self.networks = codec, networks
+        self._rings, self._energy_gev = sample.rings, sample.energy_gev
+        self._truth, self._truth_gev = validation.rings, validation.energy_gev
+        random = stream(VALIDATION_SEED, 0, "validation")
+        self._noisy = codec.add_noise(self._truth, random)
+        self._held_out = self._vectors(self._noisy, self._truth_gev)
+
+    @abstractmethod
+    def _vectors(self, noisy: Float32Array, energy_gev: Float32Array) -> tuple[Tensor, Tensor]:
+        """Data that the network models, and its conditions, as rows.
+
+        Arguments:
+            noisy: Ring energies with noise on them, in MeV, shape (n, layers, rings).
+            energy_gev: Incident energies, shape (n,).
+        """
+
+    @abstractmethod
+    def _sample(
+        self, sampler: CylinderRingSampler, energy_gev: Float32Array, noisy: Float32Array
+    ) -> Float32Array:
+        """Ring energies, of which this network samples its part, the rest being the truth."""
+
+    def batch(self, size: int, seed: int, step: int) -> Batch:
+        """Data and conditions of some showers, the batch of one optimiser step, and a seed."""
+        random = stream(seed, step, "batch")
+        rows = random.integers(len(self._rings), size=size)
+        noisy = self.codec.add_noise(self._rings[rows], random)
+        x, condition = self._vectors(noisy, self._energy_gev[rows])
+        return x, condition, torch.tensor(random.integers(2**62))
+
+    def loss(self, network: Any, _: nn.Module, batch: Batch) -> Tensor:
+        """Negative log-likelihood; dropout takes its random numbers from the batch's seed."""
+        x, condition, seed = batch
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(seed))
+            loss: Tensor = -network.log_prob(x, condition).mean()
+        return loss
+
+    def metrics(self, network: Any) -> dict[str, float]:
+        """Metrics of the rings that the network samples for held-out primaries."""
+        x, condition = self._held_out
+        with torch.inference_mode():
+            rows = len(x) / len(self._truth)
+            nll = float(-network.log_prob(x, condition).mean()) * rows
+        energy_gev = np.tile(self._truth_gev, VALIDATION_REPEATS)
+        networks = {**self.networks, self.name: network}
+        noisy = np.tile(self._noisy, (VALIDATION_REPEATS, 1, 1))
+        sampler = CylinderRingSampler(self.codec, networks)
+        sampled = self._sample(sampler, energy_gev, noisy)
+        metrics = ring_metrics(
+            _per_gev(self.codec.threshold(sampled), energy_gev),
+            _per_gev(self._truth, self._truth_gev),
+            np.ones_like(energy_gev),
+            np.ones_like(self._truth_gev),
         )
+        metrics = {name: metrics[name] for name in self.judged_by}
+        few = EXPECTED_SHOWERS / len(self._truth)
+        scaled = {name: value / few for name, value in metrics.items()}
+        return metrics | {"nll": nll, "score": score(scaled, nll)}
+
+    def _noise(self, n: int, width: int) -> Float32Array:
+        return stream(VALIDATION_SEED, 1, "validation").standard_normal((n, width), np.float32)
+
+
+class VisibleStage(CylinderStage):
+    """Visible energy, given ln E; a single number, judged by its likelihood alone."""
+
+    name = "visible"
+    share = 0.1
+    judged_by = ()
+
+    def _vectors(self, noisy: Float32Array, energy_gev: Float32Array) -> tuple[Tensor, Tensor]:
+        first = self.codec.encode(noisy, energy_gev).layers[:, :1]
+        return torch.from_numpy(first), torch.from_numpy(np.log(energy_gev)[:, None])
+
+    def _sample(
+        self, sampler: CylinderRingSampler, energy_gev: Float32Array, noisy: Float32Array
+    ) -> Float32Array:
+        visible = sampler.visible(energy_gev, self._noise(len(noisy), 1))
+        scaled: Float32Array = noisy * (visible / noisy.sum(axis=(1, 2)))[:, None, None]
+        return scaled
+
+
+class CylinderLayersStage(CylinderStage):
+    """Ratio of a layer, given those before it; a row is a layer."""
+
+    name = "layers"
+    share = 0.3
+    judged_by = ("profile_layers", "depth", "length", "late")
+
+    def _vectors(self, noisy: Float32Array, energy_gev: Float32Array) -> tuple[Tensor, Tensor]:
+        layers = noisy.sum(axis=2)
+        visible, ratios = layers.sum(axis=1), layers.shape[1] - 1
+        conditions = [layer_condition(at, energy_gev, visible, layers) for at in range(ratios)]
+        return _rows(self.codec.encode(noisy, energy_gev).layers[:, 1:, None], conditions)
+
+    def _sample(
+        self, sampler: CylinderRingSampler, energy_gev: Float32Array, noisy: Float32Array
+    ) -> Float32Array:
+        noise = self._noise(len(noisy), noisy.shape[1] - 1)
+        layers = sampler.layers(energy_gev, noisy.sum(axis=(1, 2)), noise)
+        scaled: Float32Array = noisy * (layers / noisy.sum(axis=2))[..., None]
+        return scaled
+
+
+class RingsStage(CylinderStage):
+    """Ratios of the rings of a layer, given its surroundings; a row is a layer."""
+
+    name = "rings"
+    share = 0.6
+    judged_by = ("profile_rings", "core", "width")
+
+    def _vectors(self, noisy: Float32Array, energy_gev: Float32Array) -> tuple[Tensor, Tensor]:
+        layers = noisy.sum(axis=2)
+        conditions = [
+            ring_condition(at, self.codec, energy_gev, layers, noisy)
+            for at in range(layers.shape[1])
+        ]
+        return _rows(self.codec.ratios(noisy), conditions)
+
+    def _sample(
+        self, sampler: CylinderRingSampler, energy_gev: Float32Array, noisy: Float32Array
+    ) -> Float32Array:
+        noise = self._noise(len(noisy), self.codec.config.width)
+        return sampler.rings(energy_gev, noisy.sum(axis=2), noise)
+
+
+STAGES: tuple[type[CylinderStage], ...] = (VisibleStage, CylinderLayersStage, RingsStage)
+"""Stages in the order of their training."""
+
+
+def _rows(x: Float32Array, of_layers: list[Float32Array]) -> tuple[Tensor, Tensor]:
+    """Data, shape (n, layers, ...), and conditions of each layer, as rows."""
+    conditions = np.stack(of_layers, axis=1)
+    return (
+        torch.from_numpy(np.ascontiguousarray(x).reshape(-1, x.shape[2])),
+        torch.from_numpy(conditions.reshape(-1, conditions.shape[2])),
+    )
+
+
+def _per_gev(rings: Float32Array, energy_gev: Float32Array) -> Float32Array:
+    """Ring energies over incident energy, so that means are not those of the highest energies."""
+    return rings / energy_gev[:, None, None]

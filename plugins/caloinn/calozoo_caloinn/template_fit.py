@@ -1,36 +1,25 @@
-"""How the energy of a ring is put on points: a template, fitted on Geant4 showers.
-
-For every ring of every layer it keeps, at some energies of the ring, how many points there are and
-some of the points themselves: their distance to the axis and their share of the energy. A slanted
-shower crosses a layer on an area larger by 1 / p_z, so what counts is energy and points times p_z.
-"""
+"""Fit of the template on Geant4 showers: their points sorted into rings, and the tables."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from calozoo_caloinn.config import CodecConfig, RingsConfig
-from calozoo_caloinn.rings import RingPoints
+from calozoo_caloinn.point_template import (
+    TREND_BOUNDS,
+    Template,
+    count_at,
+    trend_features,
+)
+from calozoo_core.detector import load_detector
+from calozoo_core.frames import axis_offsets
 from calozoo_core.random import stream
-from calozoo_core.typing import Float32Array
+from calozoo_core.showers import Showers
+from calozoo_core.typing import AnyFloatArray, BoolArray, Float32Array, FloatArray, IntArray
 
-__all__ = [
-    "DEVIATES",
-    "TREND_BOUNDS",
-    "Template",
-    "count_at",
-    "fitted",
-    "template_shapes",
-    "trend_features",
-]
-
-DEVIATES = np.arange(-2.5, 2.6, 0.5)
-"""The number of points is kept where a standard normal number would have the same quantile."""
+__all__ = ["RingPoints", "fit_template", "ring_points"]
 
 QUANTILES = np.array([0.0062, 0.0228, 0.0668, 0.1587, 0.3085, 0.5])
 QUANTILES = np.concatenate([QUANTILES, 1 - QUANTILES[-2::-1]])
@@ -38,135 +27,129 @@ QUANTILES = np.concatenate([QUANTILES, 1 - QUANTILES[-2::-1]])
 SHOWERS_A_LEVEL = 400
 """Showers whose points a level chooses its members from."""
 
-TREND_BOUNDS = (0.5, 2.0)
-"""The factor of the trend stays in these, also for primaries no shower was fitted with."""
-
 FEWEST = 100
 """A ring that is filled in fewer showers borrows from the same ring of all layers."""
 
+CHUNK = 1000
+"""Showers sorted together, so that a large sample fits in memory."""
 
-@dataclass(frozen=True, eq=False)
-class Template:
-    """The tables. A cell is a ring of a layer, a level an energy of it.
+
+class RingPoints(NamedTuple):
+    """Rings of showers, and the points of the first of them, as seen along the shower axis.
 
     Arguments:
-        knots: ln of the energy (times p_z, MeV) of the lowest level of a cell, and levels per
-            unit of it, shape (cells, 2).
-        counts: ln of the number of points (times p_z) at each level and quantile, shape
-            (cells, levels, 11).
-        members: Distance to the axis in mm, and energy in MeV, of points of each level, shape
-            (cells, levels, members, 2).
-        trend: How the number of points of a cell departs from the table with the primary: factors
-            on 1, ln E, (ln E)^2 and p_z, shape (cells, 4).
-        shape: Of each cell: how much wider it is along x' and along y' than round, and how the
-            density of its energy leans towards y' and, per unit of sin(theta), towards the slant;
-            shape (cells, 4). A lean D makes the density 1 + D cos(angle between).
-        shared: Part of the variance of the number of points that a whole shower shares, shape (1,).
-        threshold: Energy below which a cell is empty, in MeV, shape (cells,).
-        calibration: Factor on the energy of each cell, shape (cells,).
+        x: Position along x' about the axis, in the plane at right angles to it, in mm, shape (N,).
+        y: Position along y' about the axis, in mm, shape (N,).
+        energy: Deposited energy, in MeV, shape (N,).
+        cell: Number of the ring: (shower x layers + layer) x rings + ring, shape (N,).
+        energies: Energy of every ring, in MeV, shape (n, layers, rings).
+        counts: Number of points of every ring, shape (n, layers, rings).
+        direction: Directions of the primaries, shape (n, 3).
     """
 
-    knots: Tensor
-    counts: Tensor
-    members: Tensor
-    trend: Tensor
-    shape: Tensor
-    shared: Tensor
-    threshold: Tensor
-    calibration: Tensor
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Its tables by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+    x: Float32Array
+    y: Float32Array
+    energy: Float32Array
+    cell: IntArray
+    energies: Float32Array
+    counts: IntArray
+    direction: Float32Array
 
 
-def template_shapes(codec: CodecConfig, rings: RingsConfig) -> dict[str, tuple[int, ...]]:
-    """The shape of every table."""
-    cells = codec.layers * rings.number
-    return {
-        "knots": (cells, 2),
-        "counts": (cells, rings.levels, len(DEVIATES)),
-        "members": (cells, rings.levels, rings.members, 2),
-        "trend": (cells, 4),
-        "shape": (cells, 4),
-        "shared": (1,),
-        "threshold": (cells,),
-        "calibration": (cells,),
-    }
+def ring_points(showers: Showers, config: RingsConfig, keep: int = 0) -> RingPoints:
+    """Points of showers, sorted into rings.
+
+    Arguments:
+        showers: Showers as they were read.
+        config: Rings.
+        keep: Number of showers whose points are kept, not only the energies of their rings.
+    """
+    parts, kept = [], []
+    for start in range(0, len(showers), CHUNK):
+        part = _sort_into_rings(showers[start : start + CHUNK], config)
+        parts.append(part)
+        if start < keep:
+            cells = start * part.energies[0].size
+            kept.append((part.x, part.y, part.energy, part.cell + cells))
+    nothing = (np.zeros(0, np.float32),) * 3 + (np.zeros(0, np.int64),)
+    x, y, energy, cell = zip(*(kept or [nothing]), strict=True)
+    return RingPoints(
+        np.concatenate(x),
+        np.concatenate(y),
+        np.concatenate(energy),
+        np.concatenate(cell),
+        np.concatenate([part.energies for part in parts]),
+        np.concatenate([part.counts for part in parts]),
+        showers.incident.direction,
+    )
 
 
-def trend_features(energy_gev: Float32Array, direction: Float32Array) -> Float32Array:
-    """What the number of points may depend on besides the energy of its ring, shape (n, 4)."""
-    log_energy = np.log(energy_gev)
-    columns = [np.ones_like(log_energy), log_energy, log_energy**2, direction[:, 2]]
-    return np.column_stack(columns).astype(np.float32)
-
-
-def fitted(
+def fit_template(
     points: RingPoints, energy_gev: Float32Array, codec: CodecConfig, rings: RingsConfig, seed: int
 ) -> Template:
-    """Fit the tables on Geant4 showers.
+    """Template fitted on Geant4 showers.
 
     Arguments:
-        points: Of the showers.
+        points: Rings and points of the showers.
         energy_gev: Incident energies, shape (n,).
-        codec: Says below which energy a ring is empty.
+        codec: Encoding, for the energy below which a ring is empty.
         rings: Sizes.
-        seed: Of the choice of members.
+        seed: Seed of the choice of members.
     """
-    shapes = template_shapes(codec, rings)
-    tables = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    template = Template.zeros(codec, rings)
+    # Arrays that share the memory of the tables.
+    tables = {name: table.numpy() for name, table in template._asdict().items()}
     n, layers, number = points.energies.shape
     p_z = points.direction[:, 2].astype(np.float64)
     energies = points.energies.reshape(n, -1)
     counts = points.counts.reshape(n, -1)
     filled = energies > codec.noise_mev
     log_energy = np.log(np.maximum(energies, codec.noise_mev) * p_z[:, None])
-    by_cell = _ByCell(points, layers * number)
+    by_cell = _PointsByCell(points, layers * number)
     for cell in range(layers * number):
         lenders = [cell]
         if np.count_nonzero(filled[:, cell]) < FEWEST:
             lenders = list(range(cell % number, layers * number, number))
         random = stream(seed, cell, "template")
         _fit_cell(tables, cell, lenders, filled, log_energy, counts, p_z, by_cell, random)
-    tables["shape"][:] = _shapes(points, number)
+    tables["shape"][:] = _cell_shapes(points, number)
     level = (log_energy - tables["knots"][:, 0]) * tables["knots"][:, 1]
     features = trend_features(energy_gev, points.direction)
     tables["trend"][:] = _trend(tables, level, counts, filled, features)
-    tables["shared"][0] = _shared(tables, level, counts, filled, features)
+    tables["shared"][0] = _shared_variance(tables, level, counts, filled, features)
     tables["threshold"][:] = codec.noise_mev
     tables["calibration"][:] = 1
-    return Template(**{name: torch.from_numpy(table) for name, table in tables.items()})
+    return template
 
 
-def count_at(
-    tables: Float32Array,
-    level: NDArray[np.floating],
-    deviate: NDArray[np.floating],
-    cell: NDArray[np.int64],
-) -> NDArray[np.floating]:
-    """ln of the number of points (times p_z) between the entries of the table of counts.
+def _sort_into_rings(showers: Showers, config: RingsConfig) -> RingPoints:
+    detector = load_detector(showers.detector)
+    dx, dy = axis_offsets(showers, detector)
+    x, y = showers.x - dx, showers.y - dy
+    direction = showers.incident.direction
+    owner = showers.shower_index
+    # The inverse of `stretch`: shorter along the slant by p_z.
+    slant = direction[:, :2].astype(np.float64)
+    shrink = slant / (1 + direction[:, 2:].astype(np.float64))
+    along = x * slant[owner, 0] + y * slant[owner, 1]
+    x, y = x - along * shrink[owner, 0], y - along * shrink[owner, 1]
+    ring = np.searchsorted(np.array(config.edges_mm), np.hypot(x, y), side="right")
+    cell = (owner * detector.n_layers + showers.layer) * config.number + ring
+    shape = (len(showers), detector.n_layers, config.number)
+    size = int(np.prod(shape))
+    return RingPoints(
+        x.astype(np.float32),
+        y.astype(np.float32),
+        showers.energy,
+        cell,
+        np.bincount(cell, showers.energy, size).reshape(shape).astype(np.float32),
+        np.bincount(cell, minlength=size).reshape(shape),
+        direction,
+    )
 
-    Arguments:
-        tables: The table, shape (cells, levels, 11).
-        level: Where between the levels, any shape.
-        deviate: A standard normal number, same shape.
-        cell: Index of the cell, of a shape that goes with it.
-    """
-    low = np.clip(level.astype(np.int64), 0, tables.shape[1] - 2)
-    # Beyond the last level the last slope goes on for a while.
-    part = np.clip(level - low, -1, 2)
-    at = np.clip((deviate - DEVIATES[0]) * 2, 0, len(DEVIATES) - 1.001)
-    left = at.astype(np.int64)
-    share = at - left
-    lower = tables[cell, low, left] * (1 - share) + tables[cell, low, left + 1] * share
-    upper = tables[cell, low + 1, left] * (1 - share) + tables[cell, low + 1, left + 1] * share
-    result: NDArray[np.floating] = lower + part * (upper - lower)
-    return result
 
-
-class _ByCell:
-    """The points that were kept, sorted by ring and layer."""
+class _PointsByCell:
+    """Points that were kept, sorted by ring and layer."""
 
     def __init__(self, points: RingPoints, cells: int) -> None:
         counts = np.bincount(points.cell, minlength=len(points.counts) * cells)
@@ -175,7 +158,7 @@ class _ByCell:
         self._ends = np.cumsum(counts)
         self._points, self._cells = points, cells
 
-    def of(self, shower: NDArray[np.int64], cell: int) -> Float32Array:
+    def of(self, shower: IntArray, cell: int) -> Float32Array:
         """Distance to the axis and energy of all points of a ring of these showers."""
         rows = shower * self._cells + cell
         stop = self._ends[rows]
@@ -191,11 +174,11 @@ def _fit_cell(
     tables: dict[str, Float32Array],
     cell: int,
     lenders: list[int],
-    filled: NDArray[np.bool_],
-    log_energy: NDArray[np.float64],
-    counts: NDArray[np.int64],
-    p_z: NDArray[np.float64],
-    by_cell: _ByCell,
+    filled: BoolArray,
+    log_energy: FloatArray,
+    counts: IntArray,
+    p_z: FloatArray,
+    by_cell: _PointsByCell,
     random: np.random.Generator,
 ) -> None:
     levels, members = tables["members"].shape[1:3]
@@ -223,18 +206,18 @@ def _fit_cell(
             if np.any(columns[near] == lender)
         ]
         if pieces:
-            tables["members"][cell, level] = _chosen(np.concatenate(pieces), members, random)
+            tables["members"][cell, level] = _choose(np.concatenate(pieces), members, random)
 
 
-def _chosen(points: Float32Array, members: int, random: np.random.Generator) -> Float32Array:
-    """So many of the points, by rising energy, each from another stretch of equal length."""
+def _choose(points: Float32Array, members: int, random: np.random.Generator) -> Float32Array:
+    """Points by rising energy, each from another stretch of equal length."""
     at = (np.arange(members) + random.random(members)) / members * len(points)
     by_energy = points[np.argsort(points[:, 1], kind="stable")]
     return by_energy[at.astype(np.int64)]
 
 
-def _shapes(points: RingPoints, number: int) -> NDArray[np.float64]:
-    """What the energy of each cell differs from a round distribution by: see `Template.shape`."""
+def _cell_shapes(points: RingPoints, number: int) -> FloatArray:
+    """Departure of the energy of each cell from a round distribution: see `Template.shape`."""
     cells = points.energies[0].size
     owner, cell = np.divmod(points.cell, cells)
     radius = np.hypot(points.x, points.y)
@@ -264,12 +247,12 @@ def _shapes(points: RingPoints, number: int) -> NDArray[np.float64]:
 
 def _trend(
     tables: dict[str, Float32Array],
-    level: NDArray[np.floating],
-    counts: NDArray[np.int64],
-    filled: NDArray[np.bool_],
+    level: AnyFloatArray,
+    counts: IntArray,
+    filled: BoolArray,
     features: Float32Array,
-) -> NDArray[np.float64]:
-    """Least squares of the number of points over what the table says, cell by cell."""
+) -> FloatArray:
+    """Least-squares correction of the number of points of the table, cell by cell."""
     expected = _expected(tables, level, features, 0.0)
     trend = np.zeros((filled.shape[1], features.shape[1]))
     trend[:, 0] = 1
@@ -286,17 +269,17 @@ def _trend(
     return trend
 
 
-def _shared(
+def _shared_variance(
     tables: dict[str, Float32Array],
-    level: NDArray[np.floating],
-    counts: NDArray[np.int64],
-    filled: NDArray[np.bool_],
+    level: AnyFloatArray,
+    counts: IntArray,
+    filled: BoolArray,
     features: Float32Array,
 ) -> float:
-    """What the spread of a shower's number of points has beyond that of independent rings."""
+    """Part of the variance of the number of points that the rings of a shower share."""
     factor = np.clip(features @ tables["trend"].T, *TREND_BOUNDS)
 
-    def number(deviate: float) -> NDArray[np.float64]:
+    def number(deviate: float) -> FloatArray:
         return np.where(filled, _expected(tables, level, features, deviate) * factor, 0)
 
     spread = (number(1.0) - number(-1.0)) / 2
@@ -309,12 +292,12 @@ def _shared(
 
 def _expected(
     tables: dict[str, Float32Array],
-    level: NDArray[np.floating],
+    level: AnyFloatArray,
     features: Float32Array,
     deviate: float,
-) -> NDArray[np.float64]:
-    """The number of points the table of counts gives, shape (n, cells)."""
+) -> FloatArray:
+    """Number of points by the table of counts, shape (n, cells)."""
     cell = np.arange(level.shape[1])
     log_count = count_at(tables["counts"], level, np.full(level.shape, deviate), cell)
-    expected: NDArray[np.float64] = np.exp(log_count) / features[:, -1:]
+    expected: FloatArray = np.exp(log_count) / features[:, -1:]
     return expected

@@ -1,4 +1,6 @@
-"""`python -m calozoo_caloinn.cylinder.electrons FOLDER`: the primaries of the training showers.
+"""Incident energies of the training showers of caloinn.calochallenge2-electron.
+
+    python -m studies.caloinn.electron_energies FOLDER
 
 Writes `energies_00.txt`, `energies_01.txt`, ... for `calozoo generate --energy @FILE`. A shower
 costs time in proportion to its energy, and of a sample that is uniform in ln E the last tenth would
@@ -17,16 +19,16 @@ from numpy.typing import NDArray
 __all__ = ["SHOWERS", "electron_energies", "main"]
 
 SHOWERS = 100
-"""Of one file."""
+"""Showers of one file."""
 
 LOWEST_GEV, HIGHEST_GEV = 1.0, 1000.0
 
 
 def electron_energies(number: int) -> NDArray[np.float64]:
-    """The energies of a file, in GeV, in no order, shape (100,).
+    """Energies of a file, in GeV, in random order, shape (100,).
 
     Arguments:
-        number: Of the file.
+        number: Number of the file.
 
     Example:
         >>> energy = electron_energies(0)

@@ -1,8 +1,10 @@
-"""`python -m calozoo_caloinn.cylinder.challenge GEN.h5 REF.h5`: two files of voxels.
+"""Comparison of two files of voxels of the CaloChallenge by observables.
 
-For showers of the same primaries, prints how observables of the CaloChallenge compare: the ratio of
-their means, and that of their spreads, in ranges of energy. The challenge's own programs want a
-hundred thousand showers; this is for hundreds.
+    python -m studies.caloinn.voxel_comparison GENERATED.h5 REFERENCE.h5
+
+Prints, for showers of the same primaries and in ranges of energy, the ratios of means and of
+spreads of the observables of the CaloChallenge. The challenge's own programs need a hundred
+thousand showers; this one works with hundreds.
 
 References:
     | CaloChallenge, section 4: https://arxiv.org/abs/2410.21611
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calozoo_caloinn.cylinder.sectors import arms
+from calozoo_caloinn.cylinder.sectors import voxel_centres
 from calozoo_core.errors import InputError
 from calozoo_core.io import calochallenge
 from calozoo_core.typing import FloatArray
@@ -25,19 +27,19 @@ from calozoo_core.voxels import DATASETS
 __all__ = ["RANGES_GEV", "main", "observables", "ratios"]
 
 RANGES_GEV = ((1.0, 3.0), (3.0, 15.0), (15.0, 1000.0))
-"""Of the energies that the training has, each holds a part of about the same size."""
+"""Ranges of incident energy, each with about as many training showers."""
 
-DRAWS = 400
+BOOTSTRAP_SAMPLES = 400
 
 
 def observables(energy_mev: FloatArray, voxels: FloatArray) -> dict[str, FloatArray]:
-    """Numbers of each shower, shape (n,) each; lengths in mm.
+    """Observables of each shower, shape (n,) each; lengths in mm.
 
-    Those that the challenge looks at layer by layer are averaged over the layers by energy.
+    Those that the challenge has for each layer are averaged over the layers by energy.
 
     Arguments:
         energy_mev: Incident energies, shape (n, 1).
-        voxels: As they are in a file of data set 2 or 3, shape (n, voxels).
+        voxels: Energies in the order of a file of data set 2 or 3, shape (n, voxels).
 
     Raises:
         InputError: If the voxels are of neither data set.
@@ -73,12 +75,12 @@ def observables(energy_mev: FloatArray, voxels: FloatArray) -> dict[str, FloatAr
 def ratios(
     generated: FloatArray, reference: FloatArray, random: np.random.Generator
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Ratio of the means and of the spreads, each with its error from bootstrap samples.
+    """Ratios of the means and of the spreads, each with its error from bootstrap samples.
 
     Arguments:
-        generated: Of each shower, shape (n,).
-        reference: Of Geant4's, shape (m,).
-        random: Draws the samples.
+        generated: Observable of each generated shower, shape (n,).
+        reference: Observable of each reference shower, shape (m,).
+        random: Random stream of the bootstrap.
     """
 
     def both(a: FloatArray, b: FloatArray) -> tuple[float, float]:
@@ -89,7 +91,7 @@ def ratios(
             generated[random.integers(len(generated), size=len(generated))],
             reference[random.integers(len(reference), size=len(reference))],
         )
-        for _ in range(DRAWS)
+        for _ in range(BOOTSTRAP_SAMPLES)
     ]
     errors = np.std(drawn, axis=0)
     found = both(generated, reference)
@@ -97,7 +99,12 @@ def ratios(
 
 
 def main(generated: Path, reference: Path) -> None:
-    """Print the table."""
+    """Print the table.
+
+    Arguments:
+        generated: File of generated showers.
+        reference: File of reference showers.
+    """
     samples = [calochallenge.read(path) for path in (generated, reference)]
     found = [observables(*sample) for sample in samples]
     gev = [sample[0][:, 0] / 1000 for sample in samples]
@@ -120,9 +127,9 @@ def _shaped(voxels: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Voxels of shape (n, layers, sectors, rings), with their x and their radius in mm."""
     for cylinder in DATASETS.values():
         if cylinder.n_voxels == voxels.shape[1]:
-            arm = arms(cylinder).astype(np.float64)
-            shape = (-1, len(cylinder.layers), *arm.shape[:2])
-            return voxels.reshape(shape), arm[..., 0], np.hypot(*arm[0].T)
+            centres = voxel_centres(cylinder).astype(np.float64)
+            shape = (-1, len(cylinder.layers), *centres.shape[:2])
+            return voxels.reshape(shape), centres[..., 0], np.hypot(*centres[0].T)
     msg = f"Showers of {voxels.shape[1]} voxels are neither of data set 2 nor of data set 3."
     raise InputError(msg)
 
