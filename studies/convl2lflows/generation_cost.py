@@ -144,7 +144,7 @@ def _flows(config: PublishedConfig | ConvL2LConfig) -> dict[str, nn.Module]:
     """Untrained flows of a configuration."""
     if isinstance(config, PublishedConfig):
         return networks(config)
-    return TrainedConvL2LFlows.untrained(config).networks()
+    return TrainedConvL2LFlows.untrained(config).named_networks()
 
 
 def _seeded_flows(config: PublishedConfig | ConvL2LConfig) -> nn.ModuleDict:

@@ -70,7 +70,7 @@ class ConvL2LTraining(ModelTraining):
 
     def network(self, stage: str) -> nn.Module:
         untrained = seeded(
-            lambda: nn.ModuleDict(TrainedConvL2LFlows.untrained(self.config).networks()),
+            lambda: nn.ModuleDict(TrainedConvL2LFlows.untrained(self.config).named_networks()),
             self.options.seed,
         )
         return untrained[stage]

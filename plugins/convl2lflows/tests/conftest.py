@@ -49,7 +49,7 @@ def make(shake: Shake) -> Callable[[ConvL2LConfig], TrainedConvL2LFlows]:
 
     def made(config: ConvL2LConfig) -> TrainedConvL2LFlows:
         trained = TrainedConvL2LFlows.untrained(config)
-        for network in trained.networks().values():
+        for network in trained.named_networks().values():
             shake(network)
         return trained
 

@@ -168,4 +168,4 @@ def test_a_model_without_its_weights_says_how_to_get_them() -> None:
 def test_what_is_trained_here_is_small() -> None:
     with torch.device("meta"):  # nothing is allocated
         trained = TrainedConvL2LFlows.untrained(preset("ild-photon"))
-    assert sum(tensor.numel() for tensor in trained.tensors().values()) < 250_000
+    assert sum(tensor.numel() for tensor in trained.named_tensors().values()) < 250_000
