@@ -1,4 +1,4 @@
-"""What a calorimeter-shower model is: no command line, no network, no plugins."""
+"""Contract of calorimeter-shower models: no command line, no network, no plugins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How finely the deposits of a shower are merged sideways before a model sees them."""
+"""Sub-cell grids on which the deposits of a layer are merged: x1, x9, x25."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class Representation:
 
 
 def grid_offsets(n: int, cell: float, seed: int, first: int = 0) -> NDArray[np.float64]:
-    """Where the grids of showers `first` to `first + n` lie, in mm, shape (n, 2).
+    """Offsets of the grids of showers `first` to `first + n`, in mm, shape (n, 2).
 
     Uniform from minus to plus half a cell along x' and y', so that every position of a shower
     in its cell is as likely.

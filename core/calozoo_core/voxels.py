@@ -100,7 +100,7 @@ class CylinderVoxels:
 
     @classmethod
     def regular(cls, n_layers: int, n_alpha: int, n_r: int, dr_mm: float) -> CylinderVoxels:
-        """The same sectors and rings of equal width in each layer.
+        """Voxels with the same sectors and rings of equal width in each layer.
 
         Raises:
             InputError: If a number is not positive.
@@ -127,7 +127,7 @@ class CylinderVoxels:
         return np.concatenate([[0], np.cumsum(sizes[:-1])]).astype(np.int64)
 
     def group_size(self, detector: Detector) -> int:
-        """How many layers of the detector fill one of these.
+        """Number of layers of the detector in one of these.
 
         Raises:
             DetectorError: If the detector's layers cannot be dealt out evenly.

@@ -41,7 +41,7 @@ _HDF5_ERRORS: Final = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 
 @dataclass(frozen=True)
 class Exported:
-    """What went into a file, and what the format had no room for.
+    """Totals of an exported file: what went into it, and what the format had no room for.
 
     Attributes:
         n_showers: Showers written.
@@ -116,7 +116,7 @@ def check_values(showers: Showers, path: Path) -> None:
 
 
 def unwritable(path: Path, error: BaseException) -> ShowerFileError:
-    """Why it cannot be written, in one sentence."""
+    """Error for a file that cannot be written, with the reason."""
     return ShowerFileError(
         f"{path} cannot be written ({reason(error)}); choose another file or make room."
     )

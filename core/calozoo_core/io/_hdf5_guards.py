@@ -36,7 +36,7 @@ As a length it would be 51 MB, which the library may take; such data sets are re
 
 
 class LayoutError(Exception):
-    """What is wrong with a file, as a clause that fits into brackets."""
+    """Fault of a file's layout, as a clause that fits into brackets."""
 
 
 class Table:
@@ -108,7 +108,7 @@ class Table:
 
 
 def has_endless_text(path: Path) -> bool:
-    """Whether the library would never come to the end of a text of this file, or take gigabytes.
+    """True if a text of this file would make the library loop for ever, or take gigabytes.
 
     The texts of a file's attributes lie in heaps without a checksum. The library walks a heap from
     object to object; free space that claims to be 0 bytes long keeps it where it is. An attribute
@@ -139,7 +139,7 @@ def _filters(data: h5py.Dataset) -> list[int]:
 
 
 def _unpacked_bytes(packed: bytes, filters: Sequence[int], most: int) -> int:
-    """How many bytes a chunk unpacks to; not much more than the most are ever unpacked."""
+    """Size of a chunk once unpacked; not much more than the most are ever unpacked."""
     for kind in reversed(filters):
         if kind == h5py.h5z.FILTER_DEFLATE:
             stream = zlib.decompressobj()
@@ -172,7 +172,7 @@ def _is_endless(data: mmap.mmap, start: int) -> bool:
 
 
 def _is_far_too_long(data: mmap.mmap, start: int) -> bool:
-    """Whether anything refers to an object of this heap as one of more bytes than a text has.
+    """True if anything refers to an object of this heap as one of more bytes than a text has.
 
     A reference is a length, the address of the heap, and a number from 1 to 65535. Something else
     that looks so would have to hold the address by chance, between two such numbers.

@@ -102,7 +102,7 @@ def number(file: h5py.File, name: str) -> float | None:
 
 
 def has_member(file: h5py.File, name: str) -> bool:
-    """Whether a group, or a data set of a group, is there, without following any link."""
+    """True if a group, or a data set of a group, is there, without following any link."""
     folder, _, last = name.rpartition("/")
     # Its links are valid only as long as it is held.
     group = _member(file.id, folder) if folder else h5py.h5g.open(file.id, b"/")
@@ -148,7 +148,7 @@ def table(file: h5py.File, name: str, dtypes: Sequence[str], rank: int) -> Table
 
 
 def fault(showers: Showers) -> str | None:
-    """What is wrong with the values of a batch, as the object of a sentence; None if nothing is."""
+    """Fault in the values of a batch, as the object of a sentence; None if there is none."""
     bad = showers.energy[~(np.isfinite(showers.energy) & (showers.energy >= 0))]
     if len(bad):
         return f"a deposit of {bad[0]:g} MeV"
@@ -161,7 +161,7 @@ def fault(showers: Showers) -> str | None:
 
 
 def hit_fault(hits: Hits, detector: str) -> str | None:
-    """The same of hits in a detector."""
+    """Fault in the values of hits in a detector; None if there is none."""
     bad = hits.energy[~(np.isfinite(hits.energy) & (hits.energy >= 0))]
     if len(bad):
         return f"a hit of {bad[0]:g} MeV"
@@ -174,7 +174,7 @@ def hit_fault(hits: Hits, detector: str) -> str | None:
 
 
 def reason(error: BaseException) -> str:
-    """Why, in a few words: the system's own where it has some."""
+    """Reason of an error in a few words: the system's own where it has some."""
     words = getattr(error, "strerror", None) or (error.args[0] if error.args else "")
     first = str(words).partition("\n")[0].partition(" (")[0].strip().rstrip(".")
     return first[:1].lower() + first[1:] if first else type(error).__name__

@@ -142,7 +142,7 @@ class ShowerWriter:
         self.n_hits += 0 if hits is None else len(hits.energy)
 
     def _rows(self, showers: Showers, hits: Hits | None) -> dict[str, NDArray[Any]]:
-        """What a batch adds to each column, in the order the columns are made."""
+        """Rows that a batch adds to each column, in the order the columns are made."""
         rows: dict[str, NDArray[Any]] = {
             "incident/energy": showers.incident.energy,
             "incident/direction": showers.incident.direction,

@@ -90,15 +90,15 @@ class PartFile(io.RawIOBase):
         self._file = os.fdopen(_open_locked(self.part), "r+b", buffering=0)
 
     def readable(self) -> bool:
-        """Yes."""
+        """True: the library reads back what it wrote."""
         return True
 
     def writable(self) -> bool:
-        """Yes."""
+        """True."""
         return True
 
     def seekable(self) -> bool:
-        """Yes."""
+        """True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
@@ -133,13 +133,13 @@ class PartFile(io.RawIOBase):
         return self._size
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go there."""
+        """Set the position in the file."""
         origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
         self._position = origin + offset
         return self._position
 
     def tell(self) -> int:
-        """Where this is."""
+        """Position in the file."""
         return self._position
 
     def keep(self) -> None:

@@ -247,7 +247,7 @@ def _check_fraction(sampling_fraction: float) -> None:
 
 
 class _BinningError(Exception):
-    """What is wrong with the text, as a clause."""
+    """Fault of a binning, as a clause."""
 
 
 def _chosen(path: Path, bins: dict[str, list[LayerBins]], particle: str | None) -> list[LayerBins]:

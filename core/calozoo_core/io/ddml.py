@@ -76,7 +76,7 @@ class Grid:
             raise InputError(msg)
 
     def frame(self, direction: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """How the grid of each shower lies.
+        """Position and axes of the grid of each shower.
 
         Arguments:
             direction: Of the primaries, in our local frame, shape (n, 3).
@@ -165,7 +165,7 @@ class TwoAngleGrid(Grid):
     shape: tuple[int, int] = (30, 49)
 
     def frame(self, direction: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """How the grid of each shower lies; see `Grid.frame`."""
+        """Position and axes of the grid of each shower."""
         x, y = 0.0 - direction[:, 0], 0.0 - direction[:, 1]  # in DDML's frame, never minus zero
         phi = np.abs(np.arctan2(y, x))
         along_y = (phi > np.pi / 4) & (phi <= 3 * np.pi / 4)

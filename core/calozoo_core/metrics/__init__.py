@@ -1,4 +1,4 @@
-"""How far two samples are from each other."""
+"""Distances between samples of showers, with statistical errors and noise floors."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def compare_features(
 
 
 def points_differ(generated: ObservableAccumulator, reference: ObservableAccumulator) -> str | None:
-    """Why the points of two samples cannot be compared, where only their cells can."""
+    """Reason why the points of two samples cannot be compared; None if they can."""
     if generated.representation != reference.representation:
         return (
             f"Points of {generated.representation} and {reference.representation} "

@@ -1,4 +1,4 @@
-"""How far the correlations in two samples are from each other."""
+"""Pearson correlations of layers and voxels, and the Frobenius distance between two samples."""
 
 from __future__ import annotations
 

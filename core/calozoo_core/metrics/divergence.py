@@ -1,4 +1,4 @@
-"""How far two histograms are from each other."""
+"""Divergences between two histograms: Jensen-Shannon, separation power."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def halves(n_blocks: int) -> Iterator[tuple[Rows, Rows]]:
 def scaled_floor(
     half_floor: float, n_reference: int, n_generated: int, *, power: float = 1.0
 ) -> float:
-    """What two samples of one law would be apart by chance, from what two halves of one are.
+    """Noise floor: the distance between two samples of one law, from that of two halves of one.
 
     A divergence or separation is of second order in the differences between bins, and between
     samples of n and m showers goes as 1/n + 1/m. A distance of first order (L1, the Frobenius

@@ -1,4 +1,4 @@
-"""What is looked at in showers: profiles, spectra, angles and correlations, summed over a sample.
+"""Observables of showers: profiles, spectra, angles and correlations, summed over a sample.
 
 The showers are looked at along their own axis: the position of a point is taken relative to where
 the incident direction crosses the middle of its layer, at depth d times p_x/p_z and p_y/p_z.

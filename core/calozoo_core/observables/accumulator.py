@@ -235,7 +235,7 @@ class ObservableAccumulator:
 
 
 def _bins(o: Observable, deposits: Deposits, block: IntArray) -> IntArray:
-    """Where each entry goes in an observable's contents; showers without the quantity have none."""
+    """Index of each entry in an observable's contents; showers without the quantity have none."""
     values = _attribute(deposits, o.value)
     if o.per == "deposit":
         row = block[deposits.owner]

@@ -159,7 +159,7 @@ def _rings(cell_mm: float) -> Binning:
 
 
 def _of_both(level: str, deposit: str, n_layers: int) -> tuple[Observable, ...]:
-    """What is looked at alike in points and in cells."""
+    """Observables that points and cells have in common."""
     are_points = level == "points"
     spectrum = (1e-3, 100.0) if are_points else (0.01, 1100.0)
     most, highest = (10_000, 10_000.0) if are_points else (3000, 4000.0)

@@ -65,7 +65,7 @@ class Deposits:
 
     @cached_property
     def owner(self) -> IntArray:
-        """Which shower each deposit belongs to, shape (N,)."""
+        """Row of the shower that each deposit belongs to, shape (N,)."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
 
     @cached_property
@@ -117,7 +117,7 @@ class Deposits:
 
     @cached_property
     def residuals_4(self) -> Residuals:
-        """The same with the 4 % of highest energy."""
+        """Angular residuals of the 4 % of deposits with the highest energy."""
         return self._residuals(CORE_SHARE)
 
     def _mean(self, values: FloatArray) -> FloatArray:

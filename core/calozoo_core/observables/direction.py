@@ -84,7 +84,7 @@ def angular_residuals(
     direction: NDArray[np.floating],
     share: float = 1.0,
 ) -> Residuals:
-    """How far the principal axes lie from the primaries, as CaloClouds3 takes it apart.
+    """Angular residuals of principal axes against primaries, in the coordinates of CaloClouds3.
 
     Its polar axis is the beam and its azimuth goes around the barrel. In the local frame of a
     stave these are x' and the plane of z' and y'; turning it to the top changes no difference.

@@ -103,7 +103,7 @@ def central_90(values: FloatArray) -> tuple[float, float]:
 
 
 def energy_windows(energy_gev: NDArray[np.floating]) -> tuple[Window, ...]:
-    """Where resolution and linearity are given, for primaries of these energies.
+    """Windows of incident energy in which resolution and linearity are given.
 
     At each energy, if they have few; of a continuous spectrum, in windows of 10 GeV around 10, 20,
     30 GeV and so on. In a window the visible energy is taken relative to the incident one, but the

@@ -106,7 +106,8 @@ def _by_place(
     one_each: tuple[Callable[..., _T], Callable[..., _T]],
     *columns: NDArray[Any],
 ) -> _T:
-    """What the barrel says of its rows and the endcap of its own, in the order of the rows."""
+    """Results of the barrel for its rows and of the endcap for its own, in the order of the
+    rows."""
     of_barrel, of_endcap = one_each
     end_rows = np.flatnonzero(is_end)
     if len(end_rows) == 0:

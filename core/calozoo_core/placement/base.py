@@ -46,7 +46,7 @@ class Placement(CellReadout):
     @property
     @abstractmethod
     def extent(self) -> str:
-        """Where the face is, as the end of a sentence about the detector."""
+        """Extent of the face, as the end of a sentence about the detector."""
 
     @abstractmethod
     def local_direction(self, position: FloatArray, momentum: FloatArray) -> FloatArray:
@@ -118,7 +118,7 @@ class Placement(CellReadout):
         return centres
 
     def enter(self, momentum: ArrayLike) -> FloatArray:
-        """Where straight lines from the interaction point cross the face.
+        """Entry points of straight lines from the interaction point: where they cross the face.
 
         Arguments:
             momentum: Momenta, global, in any unit, shape (n, 3) or (3,).
@@ -196,7 +196,7 @@ class Placement(CellReadout):
 
     @abstractmethod
     def crossing(self, momentum: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """Where straight lines from the interaction point cross the face, and which of them do.
+        """Crossings of straight lines from the interaction point with the face.
 
         Arguments:
             momentum: Shape (n, 3), finite.
@@ -207,11 +207,11 @@ class Placement(CellReadout):
 
     @abstractmethod
     def on_face(self, position: FloatArray) -> BoolArray:
-        """Which global positions, shape (n, 3), are on the face, to a millimetre."""
+        """Mask of global positions, shape (n, 3), that are on the face, to a millimetre."""
 
     @abstractmethod
     def entry(self, position: FloatArray) -> Entry:
-        """Where primaries at these positions, shape (n, 3), enter which parts."""
+        """Entry of primaries at these positions, shape (n, 3), into parts of the detector."""
 
     def place(
         self, showers: Showers, position: ArrayLike | None = None, threshold_mev: float = 0.0

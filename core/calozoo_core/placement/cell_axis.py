@@ -122,7 +122,7 @@ def slab_axis(detector: Detector, length_mm: float) -> CellAxis:
 
 
 def cells_in_slab(detector: Detector, length_mm: float) -> int:
-    """How many cells a slab has along its length, from its first wafer's rim on."""
+    """Number of cells along a slab of this length, from its first wafer's rim on."""
     return sum(cells for _, cells in _stretches(detector, length_mm))
 
 

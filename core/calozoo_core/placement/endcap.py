@@ -106,7 +106,7 @@ class EndcapPlacement(FlatPlacement):
         return row
 
     def _quadrant(self, x: FloatArray, y: FloatArray) -> IntArray:
-        """Which quadrant places are in: 0 on top, 1 left, 2 below, 3 right; any in the hole."""
+        """Quadrant of each place: 0 on top, 1 left, 2 below, 3 right; any in the hole."""
         r = self.shape.inner_radius_mm
         column = (x >= -r).astype(np.int8) + (x > r)
         line = (y > -r).astype(np.int8) + (y >= r)

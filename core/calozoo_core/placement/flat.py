@@ -49,7 +49,7 @@ class FlatPlacement(Placement):
 
     @abstractmethod
     def within_face(self, u: FloatArray, v: FloatArray) -> BoolArray:
-        """Whether places in a part's plane are on its face, shape (N,)."""
+        """Mask of places in a part's plane that are on its face, shape (N,)."""
 
     @abstractmethod
     def cell_at(self, u: FloatArray, v: FloatArray, layer: NDArray[np.intp]) -> IntArray:

@@ -22,7 +22,7 @@ POINTS_AT_ONCE = 32768
 
 
 class Entry(NamedTuple):
-    """Where primaries enter the parts of a detector, each array of shape (n,).
+    """Entry points of primaries in the parts of a detector, each array of shape (n,).
 
     A part is what has a local frame of its own: a stave, an end, the whole cylinder. Within it a
     place has two coordinates, u and v.
@@ -44,7 +44,7 @@ class CellReadout(ABC):
     """Indices of cells that a part may have: cell = part * cells_per_part + place in it."""
 
     def kind_of_part(self, part: IntArray) -> IntArray:
-        """Which kind of part each is, shape (n,); those of one kind have their cells alike."""
+        """Kind of each part, shape (n,); those of one kind have their cells alike."""
         return np.zeros_like(part)
 
     @abstractmethod
@@ -163,7 +163,7 @@ def _taken(rows: IntArray, offsets: IntArray, *columns: NDArray[Any]) -> list[ND
 
 
 def _runs(offsets: IntArray, cells_per_part: int) -> list[int]:
-    """Where to cut a batch: few points at once, and keys too small to bring a dead one to life."""
+    """Limits of runs of showers: few points at once, and keys too small to revive a dead one."""
     most = max(1, -DEAD // (2 * cells_per_part))
     ends = [0]
     while ends[-1] < len(offsets) - 1:

@@ -1,4 +1,4 @@
-"""Which particles a fast model may simulate: DDML's cuts."""
+"""Trigger: cuts that choose the particles a fast model may simulate, as in DDML."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Trigger:
     def accepts(
         self, momentum: ArrayLike, energy_gev: ArrayLike, particle: str = "gamma"
     ) -> BoolArray:
-        """Which of these particles the model may simulate.
+        """Mask of the particles that the model may simulate.
 
         Arguments:
             momentum: Global momenta, in any unit, shape (n, 3) or (3,).
@@ -96,7 +96,7 @@ class Trigger:
         return is_taken & (particle in self.particles)
 
     def aims(self, momentum: ArrayLike) -> BoolArray:
-        """Which momenta, shape (n, 3) or (3,), have angles that are taken, shape (n,).
+        """Mask of momenta, shape (n, 3) or (3,), whose angles are accepted, shape (n,).
 
         Raises:
             InputError: If a momentum is not three finite numbers.
@@ -114,7 +114,7 @@ class Trigger:
         return is_aimed
 
     def _is_clear(self, momentum: FloatArray) -> BoolArray:
-        """Whether azimuths are outside the windows after the edges between staves."""
+        """Mask of azimuths outside the windows after the edges between staves."""
         if not self.sides:
             return np.ones(len(momentum), dtype=bool)
         side = 360 / self.sides

@@ -70,6 +70,6 @@ def _places(spec: ModelSpec) -> Iterator[Path]:
 
 
 def _folders(package: str) -> list[Path]:
-    """Where a package is, without importing it; nowhere if it is a module, or is not installed."""
+    """Folders of a package, without importing it; none if it is a module, or not installed."""
     found = importlib.util.find_spec(package)
     return [Path(path) for path in (found.submodule_search_locations or ())] if found else []

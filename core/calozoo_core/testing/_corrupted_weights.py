@@ -1,4 +1,4 @@
-"""What the contract suite does to the weights of a model, to see whether it notices."""
+"""Corrupted copies of a model's weights, which it must refuse."""
 
 from __future__ import annotations
 

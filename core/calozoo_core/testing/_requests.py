@@ -1,4 +1,4 @@
-"""What the contract suite asks a model for, and how it compares what comes back."""
+"""Requests of the contract suite to a model, and comparison of the showers that come back."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def load_bundled(spec: ModelSpec) -> Generator:
 
 
 def bundled_folder(spec: ModelSpec) -> Path | None:
-    """Where the package of a model has its weights; None if the model needs none."""
+    """Folder of weights in the package of a model; None if the model needs none."""
     if spec.weights is None:
         return None
     package, _, inner = spec.weights.partition(":")
@@ -132,7 +132,7 @@ def check_points(showers: Showers) -> None:
 
 
 def check_equal(showers: Showers, others: Showers, generator: Generator) -> None:
-    """The same showers, up to rounding."""
+    """Check that two batches of showers agree, up to rounding."""
     rounding = ROUNDING.get(generator.precision, ROUNDING["float32"])
     moved = np.abs(showers.n_points - others.n_points)
     assert np.all(moved <= 1 + rounding * showers.n_points), f"Numbers of points differ: {moved}."

@@ -1,4 +1,4 @@
-"""What trained photon showers in the ILD ECAL are held to, against Geant4 showers held out.
+"""Checks of trained photon showers in the ILD ECAL against Geant4 showers held out.
 
 Derive one class from `PhotonPhysics` beside the one from `ModelContract`. The showers are in the
 folder that the variable CALOZOO_SHOWERS names; without it these tests are skipped.

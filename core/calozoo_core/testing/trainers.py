@@ -1,4 +1,4 @@
-"""What every trainer of the zoo must do, beside what `calozoo_core.testing` asks of models.
+"""Contract suite of trainers, beside that of models in `calozoo_core.testing`.
 
 Derive one class from `TrainerContract` in your tests; it needs pytest, torch and lightning.
 """

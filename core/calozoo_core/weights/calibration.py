@@ -1,4 +1,4 @@
-"""What a model's last correction was fitted on, kept with its weights."""
+"""Record of a model's calibration, kept with its weights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Ratio(StrictModel):
 
 
 class CalibrationRecord(StrictModel):
-    """How calibration factors were found.
+    """Record of a calibration: the data, and the ratios before and after.
 
     Arguments:
         files: Names of the shower files.

@@ -37,12 +37,12 @@ _TYPES: Final = {
 
 
 class HeaderError(ValueError):
-    """What is wrong with a header, as the end of a sentence that begins with the file's name."""
+    """Fault of a header, as the end of a sentence that begins with the file's name."""
 
 
 @dataclass(frozen=True)
 class TensorClaim:
-    """What a header says of one tensor: type, shape, and which bytes behind the header it takes."""
+    """Claim of a header about one tensor: type, shape, and its bytes behind the header."""
 
     dtype: str
     shape: list[int]
@@ -51,7 +51,7 @@ class TensorClaim:
 
 
 def read_header(file: BinaryIO) -> dict[str, TensorClaim]:
-    """What a safetensors file claims to hold, checked to be possible and to fill the file exactly.
+    """Header of a safetensors file, checked to be possible and to fill the file exactly.
 
     Arguments:
         file: At its beginning.
@@ -81,7 +81,7 @@ def read_header(file: BinaryIO) -> dict[str, TensorClaim]:
 
 
 def shown(value: object) -> str:
-    """What a file holds, quoted and short enough for a message: a name may be a megabyte long."""
+    """Content of a file, quoted and short enough for a message: a name may be a megabyte long."""
     return _SHOWN.repr(value)
 
 
