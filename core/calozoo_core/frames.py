@@ -2,8 +2,9 @@
 
 In the local frame a shower leans along its primary: its axis crosses depth z' at
 x' = z' p_x/p_z, y' = z' p_y/p_z. In the upright frame the axis is z' itself: `axis_offsets` is what
-the shear along the axis adds to x' and y', and what upright coordinates lack. From the local to
-the global frame: `calozoo_core.placement`.
+the shear along the axis adds to x' and y', and what upright coordinates lack. Seen along the axis,
+in the plane at right angles to it, showers of all angles look alike: `perpendicular_positions`.
+From the local to the global frame: `calozoo_core.placement`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ __all__ = [
     "axis_positions",
     "axis_slopes",
     "check_layers",
+    "perpendicular_positions",
+    "perpendicular_to_local",
     "vectors",
 ]
 
@@ -74,6 +77,46 @@ def axis_positions(
     """
     slope = axis_slopes(direction)
     return depth_mm * slope[:, 0][owner], depth_mm * slope[:, 1][owner]
+
+
+def perpendicular_positions(showers: Showers, detector: Detector) -> tuple[FloatArray, FloatArray]:
+    """Positions about the axis of each shower, in the plane at right angles to it.
+
+    Where the axis crosses the layer of a point is 0, 0. Lengths along the slant of a shower are
+    shorter by p_z than in the plane of the layer; `perpendicular_to_local` goes back.
+
+    Returns:
+        In mm, two of shape (N,).
+
+    Raises:
+        DetectorError: If a layer is beyond the detector's last.
+    """
+    dx, dy = axis_offsets(showers, detector)
+    x, y = showers.x - dx, showers.y - dy
+    owner = showers.shower_index
+    direction = showers.incident.direction.astype(np.float64)
+    slant_x, slant_y = direction[:, 0], direction[:, 1]
+    shorter = (x * slant_x[owner] + y * slant_y[owner]) / (1 + direction[:, 2])[owner]
+    return x - shorter * slant_x[owner], y - shorter * slant_y[owner]
+
+
+def perpendicular_to_local(direction: NDArray[_Float]) -> FloatArray:
+    """Matrices from the plane at right angles to the axis to the plane of a layer.
+
+    A slanted shower is longer by 1 / p_z along its slant, and not across it:
+    1 + (1 / p_z - 1) t t^T, with t the unit vector of (p_x, p_y).
+
+    Arguments:
+        direction: Directions in the local frame, shape (n, 3).
+
+    Returns:
+        Shape (n, 2, 2).
+    """
+    slant = direction[:, :2].astype(np.float64)
+    p_z = direction[:, 2].astype(np.float64)
+    # (1 / p_z - 1) / (p_x^2 + p_y^2), without a division by zero
+    grown = slant * (1 / (p_z * (1 + p_z)))[:, None]
+    return np.asarray(np.eye(2) + grown[:, :, None] * slant[:, None, :])
 
 
 def check_layers(layer: NDArray[np.uint8], detector: Detector) -> None:

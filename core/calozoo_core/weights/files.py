@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,19 +16,20 @@ from calozoo_core.errors import WeightsError
 from calozoo_core.io.atomic import atomic_path
 from calozoo_core.weights.safetensors_header import (
     HeaderError,
-    TensorClaim,
     read_header,
     shown,
     strict_json,
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
 __all__ = [
     "CONFIG_FILE",
     "TENSORS_FILE",
     "WEIGHT_FILES",
+    "read_arrays",
     "read_config",
     "read_tensors",
     "sha256",
@@ -104,13 +105,7 @@ def read_tensors(
             another shape or type, or holds a value that is not finite.
     """
     path = folder / TENSORS_FILE
-    with _opened(path) as file:
-        try:
-            claims = read_header(file)
-        except HeaderError as error:
-            msg = f"{path} {error}; pull the model again."
-            raise WeightsError(msg) from error
-    _compare(path, claims, shapes, dtypes or {})
+    _check_claims(path, shapes, dtypes or {})
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -124,6 +119,39 @@ def read_tensors(
             msg = f"{path} holds a value in {shown(name)} that is not a finite number."
             raise WeightsError(msg)
     return tensors
+
+
+def read_arrays(
+    folder: Path,
+    shapes: Mapping[str, Sequence[int]],
+    dtypes: Mapping[str, str] | None = None,
+) -> dict[str, NDArray[Any]]:
+    """The model's tensors as `read_tensors` checks and returns them, but without torch.
+
+    Arguments:
+        folder: Holds `model.safetensors`.
+        shapes: The shape of every tensor the model has, by name.
+        dtypes: The type of those that are not "float32", by name.
+
+    Raises:
+        WeightsError: As `read_tensors`.
+    """
+    path = folder / TENSORS_FILE
+    _check_claims(path, shapes, dtypes or {})
+    import numpy as np
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        arrays: dict[str, NDArray[Any]] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        msg = f"{path} is damaged ({_reason(error)}); pull the model again."
+        raise WeightsError(msg) from error
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not bool(np.isfinite(array).all()):
+            msg = f"{path} holds a value in {shown(name)} that is not a finite number."
+            raise WeightsError(msg)
+    return arrays
 
 
 def write_weights(folder: Path, config: BaseModel, tensors: Mapping[str, Tensor]) -> None:
@@ -187,12 +215,16 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         raise WeightsError(msg) from error
 
 
-def _compare(
-    path: Path,
-    claims: Mapping[str, TensorClaim],
-    shapes: Mapping[str, Sequence[int]],
-    dtypes: Mapping[str, str],
+def _check_claims(
+    path: Path, shapes: Mapping[str, Sequence[int]], dtypes: Mapping[str, str]
 ) -> None:
+    """Refuse a file whose header does not claim exactly these tensors."""
+    with _opened(path) as file:
+        try:
+            claims = read_header(file)
+        except HeaderError as error:
+            msg = f"{path} {error}; pull the model again."
+            raise WeightsError(msg) from error
     for name, shape in shapes.items():
         if name not in claims:
             msg = f"{path} lacks the tensor {shown(name)}; it was written for another model."

@@ -1,0 +1,23 @@
+"""Clumps: deposits of a layer that touch, tabled from Geant4 and put into voxels of energy.
+
+Geant4's deposits are not independent of each other: a track that crosses a layer at an angle leaves
+several side by side. A model that draws the energies of voxels (layer, ring, sector) gets points
+with Geant4's own correlations when each voxel is filled with the contents of one of Geant4's.
+"""
+
+from calozoo_core.clumps.filling import fill
+from calozoo_core.clumps.linking import Clumps, Linking, link_clumps
+from calozoo_core.clumps.mesh import VoxelMesh, voxel_energies
+from calozoo_core.clumps.table import ClumpTable, ClumpTableConfig, load_table
+
+__all__ = [
+    "ClumpTable",
+    "ClumpTableConfig",
+    "Clumps",
+    "Linking",
+    "VoxelMesh",
+    "fill",
+    "link_clumps",
+    "load_table",
+    "voxel_energies",
+]

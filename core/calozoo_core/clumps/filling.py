@@ -1,0 +1,135 @@
+"""Filling of voxels with the points of Geant4 voxels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from calozoo_core.clumps.mesh import VoxelMesh
+from calozoo_core.clumps.neighbourhood import filled_voxels
+from calozoo_core.clumps.table import ClumpTable
+from calozoo_core.detector import load_detector
+from calozoo_core.errors import InputError
+from calozoo_core.frames import axis_slopes, perpendicular_to_local
+from calozoo_core.incident import Incident
+from calozoo_core.showers import Showers
+from calozoo_core.typing import Float32Array, FloatArray
+
+__all__ = ["fill"]
+
+
+def fill(
+    energies: Float32Array,
+    incident: Incident,
+    table: ClumpTable,
+    streams: Sequence[np.random.Generator],
+) -> Showers:
+    """Showers whose voxels have given energies, with Geant4's points in them.
+
+    Each voxel gets the points of one of Geant4's, of the same ring and about the same depth, of a
+    shower of similar energy, with a similar neighbourhood and about the same energy; turned, and
+    mirrored where that makes the neighbourhoods alike. Points keep their energies, or are scaled
+    together to the voxel's: see `ClumpTableConfig`.
+
+    Arguments:
+        energies: Energy of each voxel, in MeV, shape (n, n_layers, n_cells), as `voxel_energies`
+            gives it; what is not positive is empty.
+        incident: The n primaries.
+        table: Geant4's voxels.
+        streams: Random numbers of each shower, n of them: shower i depends on its own alone. One
+            byte a filled voxel is drawn, all at once.
+
+    Returns:
+        Showers in the local frame, their points in the order of layers.
+
+    Raises:
+        InputError: If the shapes do not fit, or an energy is not finite.
+
+    Example:
+        >>> from calozoo_core.clumps import load_table
+        >>> from calozoo_core.random import stream
+        >>> table = load_table("ild_siecal_regular")
+        >>> energies = np.zeros((1, 30, table.config.mesh.n_cells), np.float32)
+        >>> energies[0, 7, 0] = 12.0
+        >>> showers = fill(energies, Incident(10, (0, 0, 1)), table, [stream(1, 0, "clumps")])
+        >>> set(showers.layer.tolist()), round(float(showers.visible_energy[0]), 2)
+        ({7}, 12.0)
+    """
+    config, lookup, mesh = table.config, table.lookup, table.config.mesh
+    n, n_layers = len(incident), len(config.layer_groups)
+    if energies.shape != (n, n_layers, mesh.n_cells) or len(streams) != n:
+        msg = (
+            f"{n} primaries need energies of shape {(n, n_layers, mesh.n_cells)} and as many "
+            f"streams, not {energies.shape} and {len(streams)}."
+        )
+        raise InputError(msg)
+    voxels = filled_voxels(energies, mesh)
+    if not np.isfinite(voxels.energy).all():
+        msg = "The energies of voxels must be finite."
+        raise InputError(msg)
+    first_voxel = np.searchsorted(voxels.row, np.arange(n + 1) * n_layers)
+    drawn = [
+        random.bytes(int(number))
+        for random, number in zip(streams, np.diff(first_voxel), strict=True)
+    ]
+    coins = np.frombuffer(b"".join(drawn), np.uint8)
+    shift = np.subtract(coins & 3, 2, dtype=np.int8)
+    classes = config.class_of(voxels, incident.energy)
+    patch = lookup.entries(classes, voxels.energy, shift)
+    mirror = np.where(voxels.is_symmetric, (coins & 4) > 0, voxels.is_mirrored)
+
+    ratio = voxels.energy / lookup.energy.take(patch)
+    is_exact = (mesh.ring < config.exact_rings).take(voxels.cell)
+    is_exact |= voxels.energy > np.float32(config.exact_mev)
+    is_exact |= np.maximum(ratio, 1 / ratio) > np.float32(config.exact_ratio)
+    scale = np.where(is_exact, ratio, np.float32(1))
+
+    most = max(mesh.sectors)
+    turn = (
+        (mesh.sector.take(voxels.cell) + mirror)
+        * (most // np.array(mesh.sectors))[mesh.ring].take(voxels.cell)
+        % most
+    )
+    shower = voxels.row // n_layers
+    matrix = _matrices(mesh, incident).take((shower * 2 + mirror) * most + turn, axis=0)
+    axis = _axes(incident, config.detector).take(voxels.row, axis=0)
+
+    count = lookup.n_points.take(patch)
+    ends = np.cumsum(count)
+    owner = np.repeat(np.arange(len(patch)), count)
+    point = np.arange(len(owner)) + (lookup.first.take(patch) - ends + count).take(owner)
+    x, y = lookup.x.take(point), lookup.y.take(point)
+    xx, xy, yx, yy = (column.take(owner) for column in np.ascontiguousarray(matrix.T))
+    dx, dy = (column.take(owner) for column in np.ascontiguousarray(axis.T))
+    return Showers(
+        offsets=np.concatenate([[0], ends])[first_voxel],
+        x=xx * x + xy * y + dx,
+        y=yx * x + yy * y + dy,
+        layer=(voxels.row % n_layers).astype(np.uint8).take(owner),
+        energy=lookup.point_energy.take(point) * scale.take(owner),
+        incident=incident,
+        representation=config.representation,
+        detector=config.detector,
+    )
+
+
+def _matrices(mesh: VoxelMesh, incident: Incident) -> Float32Array:
+    """From the first sector of a ring to the local frame, shape (n * 2 * sectors, 4).
+
+    For each shower not mirrored and mirrored, and turned by any number of the narrowest sectors.
+    """
+    local = perpendicular_to_local(incident.direction)
+    angle = 2 * np.pi / max(mesh.sectors) * np.arange(max(mesh.sectors))
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn: FloatArray = np.array([[[cos, -sin], [sin, cos]], [[cos, sin], [sin, -cos]]])
+    # Row by row: a product of matrices may depend on how many there are.
+    product = local[:, None, :, :1, None] * turn[:, :1] + local[:, None, :, 1:, None] * turn[:, 1:]
+    return np.ascontiguousarray(product.transpose(0, 1, 4, 2, 3).reshape(-1, 4), np.float32)
+
+
+def _axes(incident: Incident, detector: str) -> Float32Array:
+    """Where the axis of each shower crosses each layer, in mm, shape (n * n_layers, 2)."""
+    slopes = axis_slopes(incident.direction.astype(np.float64))
+    depth = load_detector(detector).layer_depth_mm
+    return (depth[:, None] * slopes[:, None]).reshape(-1, 2).astype(np.float32)

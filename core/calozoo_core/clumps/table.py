@@ -1,0 +1,481 @@
+"""Table of Geant4 voxels: the points of each, looked up by place, energy and neighbourhood."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import as_file, files
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Final, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from calozoo_core.clumps.linking import Linking, link_clumps
+from calozoo_core.clumps.mesh import MAX_RINGS, VoxelMesh
+from calozoo_core.clumps.neighbourhood import N_NEIGHBOURHOODS, FilledVoxels, filled_voxels
+from calozoo_core.detector import MAX_LAYERS, load_detector
+from calozoo_core.errors import InputError, WeightsError
+from calozoo_core.frames import perpendicular_positions
+from calozoo_core.showers import Showers
+from calozoo_core.strict_model import StrictModel
+from calozoo_core.typing import BoolArray, Float32Array, FloatArray, IntArray
+from calozoo_core.weights import read_arrays, read_config, write_weights
+
+__all__ = ["ClumpTable", "ClumpTableConfig", "Lookup", "ShowerSource", "load_table"]
+
+MAX_PATCHES: Final = 1 << 22
+MAX_POINTS: Final = 1 << 24
+MAX_CLASSES: Final = 1 << 18
+
+_GRID_MM: Final = 1 / 32
+"""Grid of stored positions; 16 bits reach to 1 m."""
+
+_LIMIT: Final = int(np.iinfo(np.int16).max)
+
+_LEVELS: Final = 1 << 13
+"""Energies a lookup tells apart: steps of 0.2 % from 0.1 keV to 1 GeV."""
+
+_LOG_RANGE: Final = (float(np.log(1e-4)), float(np.log(1e3)))
+
+_Count = Annotated[int, Field(ge=0)]
+
+
+class ShowerSource(StrictModel):
+    """Showers of one file that a table was made of.
+
+    Arguments:
+        file: Name of the file.
+        sha256: Its hash.
+        seed: Seed it was made with, as the file says.
+        rows: Which of its showers.
+    """
+
+    file: str
+    sha256: str
+    seed: str
+    rows: tuple[_Count, ...]
+
+
+class ClumpTableConfig(StrictModel):
+    """What a table of clumps was made of, and how voxels look patches up in it.
+
+    Arguments:
+        version: Version of the format.
+        detector: Name of the detector of the showers.
+        representation: How finely their points are merged.
+        mesh: Rings and sectors of the voxels.
+        linking: Distances that make a clump.
+        layer_groups: Group of each layer; layers of one group share their patches.
+        energy_edges_gev: Incident energies between the classes that do not.
+        exact_rings: Innermost rings whose voxels get exactly their energy; farther out a patch
+            keeps its own, so that minimum-ionising deposits stay what they are.
+        exact_mev: Energy above which all voxels do.
+        exact_ratio: So does a voxel with this many times the energy of its patch, or its inverse.
+        fewest: Patches that a class needs; in one with fewer, the neighbourhood is ignored.
+        n_patches: Number of patches.
+        n_points: Number of points of all patches.
+        sources: Showers it was made of.
+    """
+
+    version: Literal[1] = 1
+    detector: str
+    representation: Literal["x1", "x9", "x25", "steps"]
+    mesh: VoxelMesh = VoxelMesh()
+    linking: Linking = Linking()
+    layer_groups: Annotated[tuple[_Count, ...], Field(min_length=1, max_length=MAX_LAYERS)]
+    energy_edges_gev: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(max_length=32)] = (
+        15.85,
+        25.12,
+        39.81,
+        63.1,
+        100.0,
+    )
+    exact_rings: Annotated[int, Field(ge=0, le=MAX_RINGS)] = 5
+    exact_mev: Annotated[float, Field(ge=0)] = 3.0
+    exact_ratio: Annotated[float, Field(ge=1)] = 1.5
+    fewest: Annotated[int, Field(ge=1, le=1000)] = 6
+    n_patches: Annotated[int, Field(ge=1, le=MAX_PATCHES)]
+    n_points: Annotated[int, Field(ge=1, le=MAX_POINTS)]
+    sources: Annotated[tuple[ShowerSource, ...], Field(max_length=1000)] = ()
+
+    @model_validator(mode="after")
+    def _groups_and_edges_fit(self) -> ClumpTableConfig:
+        if max(self.layer_groups) >= len(self.layer_groups):
+            msg = "layer_groups must be numbered from 0 without gaps"
+            raise ValueError(msg)
+        if any(low >= high for low, high in pairwise(self.energy_edges_gev)):
+            msg = "energy_edges_gev must grow"
+            raise ValueError(msg)
+        if math.prod(self.class_shape) > MAX_CLASSES:
+            msg = f"rings, layer_groups and energy_edges_gev make more than {MAX_CLASSES} classes"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def n_groups(self) -> int:
+        """Groups of layers."""
+        return max(self.layer_groups) + 1
+
+    @property
+    def class_shape(self) -> tuple[int, int, int, int]:
+        """Classes of patches: groups of layers, rings, incident energies and neighbourhoods."""
+        return (
+            self.n_groups,
+            self.mesh.n_rings,
+            len(self.energy_edges_gev) + 1,
+            N_NEIGHBOURHOODS,
+        )
+
+    def class_of(self, voxels: FilledVoxels, energy_gev: Float32Array) -> IntArray:
+        """Number of the class of voxels, shape (m,).
+
+        Arguments:
+            voxels: Filled voxels of n showers.
+            energy_gev: Incident energies, shape (n,).
+        """
+        _, rings, energies, kinds = self.class_shape
+        n_layers = len(self.layer_groups)
+        # One number a layer of a shower, so that voxels need a single look.
+        group = np.array(self.layer_groups) * (rings * energies)
+        incident = np.searchsorted(np.array(self.energy_edges_gev), energy_gev, side="right")
+        base = (group + incident[:, None]).ravel()
+        assert len(base) == len(energy_gev) * n_layers
+        ring = self.mesh.ring * energies
+        return np.asarray((base.take(voxels.row) + ring.take(voxels.cell)) * kinds) + (
+            voxels.neighbourhood
+        )
+
+
+class Lookup(NamedTuple):
+    """Patches by class and energy: runs of entries, sorted by energy, one or more a class.
+
+    Arguments:
+        run: Run of each class, shape (n_classes,).
+        start: First entry of each run, shape (n_runs,).
+        last: Last entry of each run, shape (n_runs,).
+        key: Run and energy level of each entry, growing, shape (n_entries,).
+        patch: Patch of each entry, shape (n_entries,).
+        first: First point of each patch, shape (n_patches,).
+        n_points: Number of points of each patch, shape (n_patches,).
+        energy: Energy of each patch, in MeV, shape (n_patches,).
+        x: Position of each point, its patch in the first sector of its ring, in mm, shape (N,).
+        y: The same, the other way.
+        point_energy: In MeV, shape (N,).
+    """
+
+    run: IntArray
+    start: IntArray
+    last: IntArray
+    key: NDArray[np.uint32]
+    patch: IntArray
+    first: IntArray
+    n_points: IntArray
+    energy: Float32Array
+    x: Float32Array
+    y: Float32Array
+    point_energy: Float32Array
+
+    def entries(self, classes: IntArray, energy: Float32Array, shift: NDArray[np.int8]) -> IntArray:
+        """Patches of given classes with energies near given ones.
+
+        Arguments:
+            classes: Shape (m,).
+            energy: In MeV, shape (m,).
+            shift: Places in the order of energies to go up or down, shape (m,).
+
+        Returns:
+            Numbers of patches, shape (m,).
+        """
+        run = self.run.take(classes)
+        key = (run.astype(np.uint32) * np.uint32(_LEVELS)) + _level(energy)
+        at = np.searchsorted(self.key, key) + shift
+        at = np.clip(at, self.start.take(run), self.last.take(run))
+        return np.asarray(self.patch.take(at))
+
+
+@dataclass(frozen=True, eq=False)
+class ClumpTable:
+    """Contents of Geant4 voxels ("patches"): points, sorted by class and energy of the patch.
+
+    Each is stored in the first sector of its ring, with the neighbour of more energy before it.
+    The contents of a voxel stay together: places, distances and energies of the clumps in it are
+    as they were.
+
+    Arguments:
+        config: What it was made of.
+        patches: Number of patches of each class, shape (n_classes,), int32.
+        count: Points of each patch, shape (n_patches,), int16.
+        x: Position of each point, in 1/32 mm, shape (n_points,), int16.
+        y: The same, the other way.
+        energy: Of each point, in MeV, shape (n_points,), float16.
+    """
+
+    config: ClumpTableConfig
+    patches: NDArray[np.int32]
+    count: NDArray[np.int16]
+    x: NDArray[np.int16]
+    y: NDArray[np.int16]
+    energy: NDArray[np.float16]
+
+    @classmethod
+    def from_showers(
+        cls,
+        showers: Showers,
+        mesh: VoxelMesh | None = None,
+        linking: Linking | None = None,
+        sources: tuple[ShowerSource, ...] = (),
+    ) -> ClumpTable:
+        """Table of the voxels of some hundreds of Geant4 showers.
+
+        Arguments:
+            showers: Training showers, of many energies and angles.
+            mesh: Rings and sectors; by default those of `VoxelMesh()`.
+            linking: Distances that make a clump; by default those of `Linking()`.
+            sources: Where the showers come from.
+
+        Raises:
+            InputError: If a ring of the mesh holds nothing in any shower.
+        """
+        mesh, linking = mesh or VoxelMesh(), linking or Linking()
+        detector = load_detector(showers.detector)
+        layers = np.arange(detector.n_layers)
+        config = ClumpTableConfig(
+            detector=showers.detector,
+            representation=showers.representation,  # type: ignore[arg-type]  # checked by pydantic
+            mesh=mesh,
+            linking=linking,
+            # The first layer, then the two of each slab.
+            layer_groups=tuple(((layers + 1) // 2).tolist()),
+            n_patches=1,
+            n_points=1,
+            sources=sources,
+        )
+        voxels, owner, x, y, energy = _patches(showers, mesh, linking)
+        sums = np.bincount(owner, energy.astype(np.float64))
+        count = np.bincount(owner)
+        classes = config.class_of(voxels, showers.incident.energy)
+        order = np.lexsort((sums, classes))
+        order = order[(sums[order] > 0) & (count[order] <= _LIMIT)]
+        points = _ranges((np.cumsum(count) - count)[order], count[order])
+        held = np.bincount(classes[order], minlength=math.prod(config.class_shape))
+        table = cls(
+            config.model_copy(update={"n_patches": len(order), "n_points": len(points)}),
+            held.astype(np.int32),
+            count[order].astype(np.int16),
+            x[points],
+            y[points],
+            energy[points],
+        )
+        missing = _empty_rings(table)
+        if len(missing):
+            msg = (
+                f"No deposit of {len(showers)} showers lies in ring {missing[0]} of the mesh; "
+                "take more showers, or fewer rings."
+            )
+            raise InputError(msg)
+        return table
+
+    @classmethod
+    def read(cls, folder: Path) -> ClumpTable:
+        """Table of a folder with `config.json` and `model.safetensors`.
+
+        Raises:
+            WeightsError: If the files are damaged or do not fit each other.
+        """
+        config = read_config(folder, ClumpTableConfig)
+        arrays = read_arrays(
+            folder,
+            {
+                "patches": (int(np.prod(config.class_shape)),),
+                "count": (config.n_patches,),
+                **dict.fromkeys(("x", "y", "energy"), (config.n_points,)),
+            },
+            {
+                "patches": "int32",
+                **dict.fromkeys(("count", "x", "y"), "int16"),
+                "energy": "float16",
+            },
+        )
+        table = cls(config, **arrays)
+        wrong = (
+            "patches"
+            if arrays["patches"].min() < 0 or arrays["patches"].sum() != config.n_patches
+            else "count"
+            if arrays["count"].min() < 1 or arrays["count"].sum() != config.n_points
+            else "energy"
+            if arrays["energy"].min() < 0 or not _is_sorted(table)
+            else "patches"
+            if len(_empty_rings(table))
+            else None
+        )
+        if wrong:
+            msg = f"{folder} is not a table of clumps: its numbers of {wrong!r} contradict it."
+            raise WeightsError(msg)
+        return table
+
+    def write(self, folder: Path) -> None:
+        """Write `config.json` and `model.safetensors`; needs torch.
+
+        Raises:
+            WeightsError: If the folder cannot be written to.
+        """
+        import torch
+
+        names = ("patches", "count", "x", "y", "energy")
+        write_weights(
+            folder, self.config, {name: torch.from_numpy(getattr(self, name)) for name in names}
+        )
+
+    def check(self, mesh: VoxelMesh, detector: str) -> None:
+        """Refuse to be used for other voxels or another detector than it was made for.
+
+        Raises:
+            WeightsError: If it was not made for them.
+        """
+        if detector != self.config.detector:
+            msg = f"This table of clumps was made for {self.config.detector}, not for {detector}."
+            raise WeightsError(msg)
+        if mesh != self.config.mesh:
+            msg = (
+                "This table of clumps was made for other voxels: "
+                f"{self.config.mesh.n_rings} rings of {self.config.mesh.n_cells} cells, "
+                f"and the model has {mesh.n_rings} rings of {mesh.n_cells} cells."
+            )
+            raise WeightsError(msg)
+
+    @cached_property
+    def lookup(self) -> Lookup:
+        """Patches by class and energy, in the types that drawing is fastest with."""
+        count = self.count.astype(np.int64)
+        energy = _patch_energies(self)
+        level = _level(energy).astype(np.int64)
+        groups, rings, energies, kinds = self.config.class_shape
+        own = np.repeat(np.arange(len(self.patches)), self.patches)
+        run = np.full(len(self.patches), -1)
+        members, keys, n_runs = [], [], 0
+        # Three kinds of runs: of a class, whatever the neighbourhood, and whatever the energy.
+        for width in (1, kinds, kinds * energies):
+            merged = own // width
+            order = np.argsort(merged * _LEVELS + level, kind="stable")
+            held = np.bincount(merged, minlength=len(self.patches) // width)
+            number = np.cumsum(held > 0) - 1 + n_runs
+            fewest = self.config.fewest if width < kinds * energies else 1
+            usable = np.repeat(np.where(held >= fewest, number, -1), width)
+            run = np.where(run >= 0, run, usable)
+            members.append(order)
+            keys.append(number[merged[order]] * _LEVELS + level[order])
+            n_runs = int(number[-1]) + 1
+        run = _with_nearest_group(run.reshape(groups, rings, -1)).ravel()
+        key = np.concatenate(keys)
+        edges = np.searchsorted(key, np.arange(n_runs + 1) * _LEVELS)
+        return Lookup(
+            run,
+            edges[:-1],
+            edges[1:] - 1,
+            key.astype(np.uint32),
+            np.concatenate(members),
+            np.cumsum(count) - count,
+            count,
+            energy,
+            self.x.astype(np.float32) * np.float32(_GRID_MM),
+            self.y.astype(np.float32) * np.float32(_GRID_MM),
+            self.energy.astype(np.float32),
+        )
+
+
+@cache
+def load_table(detector: str) -> ClumpTable:
+    """Table that comes with calozoo for a detector.
+
+    Raises:
+        InputError: If there is none.
+    """
+    folder = files("calozoo_core.clumps") / "tables" / detector
+    if not folder.is_dir():
+        msg = f"No table of clumps comes with calozoo for {detector}; make one from its showers."
+        raise InputError(msg)
+    with as_file(folder) as path:
+        return ClumpTable.read(path)
+
+
+def _level(energy: Float32Array) -> NDArray[np.uint32]:
+    low, high = _LOG_RANGE
+    scaled = (np.log(energy) - np.float32(low)) * np.float32((_LEVELS - 1) / (high - low))
+    level: NDArray[np.uint32] = np.clip(scaled, 0, _LEVELS - 1).astype(np.uint32)
+    return level
+
+
+def _patches(
+    showers: Showers, mesh: VoxelMesh, linking: Linking
+) -> tuple[FilledVoxels, IntArray, NDArray[np.int16], NDArray[np.int16], NDArray[np.float16]]:
+    """Filled voxels of showers; and of their points the voxel, the position and the energy.
+
+    Points are in the order of voxels, each voxel turned and mirrored as the table keeps it.
+    """
+    detector = load_detector(showers.detector)
+    clumps = link_clumps(showers, linking)
+    rows = clumps.shower * detector.n_layers + clumps.layer
+    voxel = (rows * mesh.n_cells + mesh.cell(clumps.x, clumps.y))[clumps.of_point]
+    shape = (len(showers), detector.n_layers, mesh.n_cells)
+    sums = np.bincount(voxel, showers.energy, math.prod(shape)).astype(np.float32)
+    voxels = filled_voxels(sums.reshape(shape), mesh)
+    points = np.argsort(voxel, kind="stable")
+    points = points[sums[voxel[points]] > 0]
+    owner = np.unique(voxel[points], return_inverse=True)[1].reshape(-1)
+    x, y = (p[points] for p in perpendicular_positions(showers, detector))
+    x, y = _in_first_sector(x, y, mesh, voxels.cell[owner], voxels.is_mirrored[owner])
+    column, row = (np.clip(np.rint(p / _GRID_MM), -_LIMIT, _LIMIT) for p in (x, y))
+    energy = np.minimum(showers.energy[points], np.finfo(np.float16).max).astype(np.float16)
+    return voxels, owner, column.astype(np.int16), row.astype(np.int16), energy
+
+
+def _in_first_sector(
+    x: FloatArray, y: FloatArray, mesh: VoxelMesh, cell: IntArray, is_mirrored: BoolArray
+) -> tuple[FloatArray, FloatArray]:
+    """Positions turned to the first sector of their ring, and mirrored there where asked for."""
+    width = 2 * np.pi / np.array(mesh.sectors)[mesh.ring[cell]]
+    angle = -mesh.sector[cell] * width
+    x, y = x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)
+    # The mirror image in the middle line of the sector.
+    image_x, image_y = x * np.cos(width) + y * np.sin(width), x * np.sin(width) - y * np.cos(width)
+    return np.where(is_mirrored, image_x, x), np.where(is_mirrored, image_y, y)
+
+
+def _ranges(first: IntArray, count: IntArray) -> IntArray:
+    """Numbers from each `first` on, `count` of them, one after the other."""
+    before = np.cumsum(count) - count
+    number: IntArray = np.arange(count.sum()) + np.repeat(first - before, count)
+    return number
+
+
+def _patch_energies(table: ClumpTable) -> Float32Array:
+    ends = np.cumsum(table.count, dtype=np.int64)
+    sums = np.add.reduceat(table.energy.astype(np.float64), ends - table.count)
+    return sums.astype(np.float32)
+
+
+def _is_sorted(table: ClumpTable) -> bool:
+    """Whether the patches of each class have energy, and more and more of it."""
+    energy = _patch_energies(table)
+    classes = np.repeat(np.arange(len(table.patches)), table.patches)
+    falls = (np.diff(energy) < 0) & (np.diff(classes) == 0)
+    return bool(np.all(energy > 0)) and not np.any(falls)
+
+
+def _empty_rings(table: ClumpTable) -> IntArray:
+    held = table.patches.reshape(table.config.class_shape).sum(axis=(0, 2, 3), dtype=np.int64)
+    return np.flatnonzero(held == 0)
+
+
+def _with_nearest_group(run: IntArray) -> IntArray:
+    """Runs of classes, shape (groups, rings, k), with those of the nearest group where none is."""
+    filled = run.copy()
+    for ring in range(run.shape[1]):
+        held = np.flatnonzero(run[:, ring, 0] >= 0)
+        for group in np.flatnonzero(run[:, ring, 0] < 0):
+            filled[group, ring] = run[held[np.argmin(np.abs(held - group))], ring]
+    return filled
