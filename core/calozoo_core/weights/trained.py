@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from calozoo_core.detector import load_detector
+from calozoo_core.frames import axis_positions
 from calozoo_core.generator import Generator, ModelSpec, Precision
+from calozoo_core.incident import Incident
+from calozoo_core.showers import Showers
+from calozoo_core.typing import Float32Array, IntArray
 from calozoo_core.weights.files import read_config, write_weights
 from calozoo_core.weights.networks import (
     check_device,
@@ -177,3 +185,40 @@ class NetworkGenerator(Generator, Generic[Trained]):
 
     def save(self, folder: Path) -> None:
         self.trained.write(folder)
+
+    @cached_property
+    def _layer_depth_mm(self) -> Float32Array:
+        return load_detector(self.spec.detector).layer_depth_mm.astype(np.float32)
+
+    def _sheared(
+        self,
+        incident: Incident,
+        offsets: IntArray,
+        x: Float32Array,
+        y: Float32Array,
+        layer: NDArray[np.uint8],
+        energy: Float32Array,
+    ) -> Showers:
+        """Showers of upright points, sheared along their primaries.
+
+        Arguments:
+            incident: Primaries of n showers.
+            offsets: Index of the first point of each shower, and the total, shape (n + 1,).
+            x: x' in the upright frame, in mm, shape (N,).
+            y: y' in the upright frame, in mm, shape (N,).
+            layer: Layer index, shape (N,).
+            energy: Deposited energy, in MeV, shape (N,).
+        """
+        owner = np.repeat(np.arange(len(incident)), np.diff(offsets))
+        depth = self._layer_depth_mm[layer]
+        axis_x, axis_y = axis_positions(incident.direction, owner, depth)
+        return Showers(
+            offsets=offsets,
+            x=x + axis_x,
+            y=y + axis_y,
+            layer=layer,
+            energy=energy,
+            incident=incident,
+            representation=self.spec.representation,
+            detector=self.spec.detector,
+        )

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from calozoo_caloclouds3.config import CaloCloudsConfig
@@ -16,12 +15,9 @@ from calozoo_caloclouds3.flow import NumpyShowerFlow, ShowerFlow
 from calozoo_caloclouds3.layer_contents import sample_layers
 from calozoo_caloclouds3.point_cloud import OneStepNet, point_cloud
 from calozoo_caloclouds3.pointwise_net import PointWiseNet
-from calozoo_core.detector import load_detector
-from calozoo_core.frames import axis_positions
 from calozoo_core.generator import ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.showers import Showers
-from calozoo_core.typing import Float32Array
 from calozoo_core.weights.calibration import CalibrationRecord
 from calozoo_core.weights.trained import NetworkGenerator, TrainedModel
 
@@ -89,8 +85,6 @@ class CaloClouds3(NetworkGenerator[TrainedCaloClouds3]):
         threads = torch.get_num_threads() if device == "cpu" else 1
         self._nets = [OneStepNet(net, dtype) for _ in range(threads)]
         self._pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-        detector = load_detector(spec.detector)
-        self._layer_depth_mm: Float32Array = detector.layer_depth_mm.astype(np.float32)
 
     def calibrated(
         self, factors: Mapping[str, float], record: CalibrationRecord | None = None
@@ -124,19 +118,7 @@ class CaloClouds3(NetworkGenerator[TrainedCaloClouds3]):
         condition = conditions(incident.energy, incident.direction, self.config.energy_scale_gev)
         layers = sample_layers(self._flow, condition, self.config, seed, first)
         cloud = point_cloud(net, condition, layers, self.config, seed, first)
-        owner = np.repeat(np.arange(len(incident)), np.diff(cloud.offsets))
-        depth = self._layer_depth_mm[cloud.layer]
-        axis_x, axis_y = axis_positions(incident.direction, owner, depth)
-        return Showers(
-            offsets=cloud.offsets,
-            x=cloud.x + axis_x,
-            y=cloud.y + axis_y,
-            layer=cloud.layer,
-            energy=cloud.energy,
-            incident=incident,
-            representation=self.spec.representation,
-            detector=self.spec.detector,
-        )
+        return self._sheared(incident, *cloud)
 
 
 @contextmanager

@@ -22,7 +22,6 @@ from calozoo_convl2lflows.subcell_sampling import SubCellSampler
 from calozoo_convl2lflows.subcells import SubCellFlow
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import WeightsError
-from calozoo_core.frames import axis_positions
 from calozoo_core.generator import ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.random import stream
@@ -137,10 +136,8 @@ class ConvL2LFlows(NetworkGenerator[TrainedConvL2LFlows]):
         precision: Precision = "float32",
     ) -> None:
         super().__init__(spec, trained, device=device, precision=precision)
-        detector = load_detector(spec.detector)
-        _check_grid(trained, detector)
+        _check_grid(trained, load_detector(spec.detector))
         self._pipeline = Pipeline(trained)
-        self._layer_depth_mm: Float32Array = detector.layer_depth_mm.astype(np.float32)
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers of these primaries, of which the first is number `first` of the sample."""
@@ -152,18 +149,9 @@ class ConvL2LFlows(NetworkGenerator[TrainedConvL2LFlows]):
         filled = self._pipeline(primary_features(energy, direction), seed, first)
         counts = np.bincount(filled.shower, minlength=len(incident))
         x, y = self._upright_positions(filled, counts, seed, first)
-        depth = self._layer_depth_mm[filled.layer]
-        axis_x, axis_y = axis_positions(incident.direction, filled.shower, depth)
-        return Showers(
-            offsets=np.concatenate([[0], np.cumsum(counts)]),
-            x=x + axis_x,
-            y=y + axis_y,
-            layer=filled.layer.astype(np.uint8),
-            energy=filled.energy,
-            incident=incident,
-            representation=self.spec.representation,
-            detector=self.spec.detector,
-        )
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        layer = filled.layer.astype(np.uint8)
+        return self._sheared(incident, offsets, x, y, layer, filled.energy)
 
     def _upright_positions(
         self, filled: SubCells, counts: IntArray, seed: int, first: int

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from calozoo_core.detector import load_detector
-from calozoo_core.frames import axis_positions
 from calozoo_core.generator import ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.random import stream
@@ -88,8 +86,6 @@ class Gan3d(NetworkGenerator[TrainedGan3d]):
     ) -> None:
         super().__init__(spec, trained, device=device, precision=precision)
         self._generator = trained.generator.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        detector = load_detector(spec.detector)
-        self._layer_depth_mm: Float32Array = detector.layer_depth_mm.astype(np.float32)
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers of these primaries, of which the first is number `first` of the sample."""
@@ -100,19 +96,7 @@ class Gan3d(NetworkGenerator[TrainedGan3d]):
         offsets = np.searchsorted(shower, np.arange(len(incident) + 1))
         voxels = Voxels(offsets, index.astype(np.int32), flat[shower, index])
         points = scatter(voxels, self.trained.points, grid, seed, first)
-        owner = np.repeat(np.arange(len(incident)), np.diff(points.offsets))
-        depth = self._layer_depth_mm[points.layer]
-        axis_x, axis_y = axis_positions(incident.direction, owner, depth)
-        return Showers(
-            offsets=points.offsets,
-            x=points.x + axis_x,
-            y=points.y + axis_y,
-            layer=points.layer,
-            energy=points.energy,
-            incident=incident,
-            representation=self.spec.representation,
-            detector=self.spec.detector,
-        )
+        return self._sheared(incident, *points)
 
     def _images(self, incident: Incident, seed: int, first: int) -> Float32Array:
         """Deposits in MeV, shape (n, layers, cells, cells)."""
