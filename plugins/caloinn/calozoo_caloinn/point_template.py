@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from calozoo_caloinn.config import CodecConfig, RingsConfig
+from calozoo_core.frames import perpendicular_to_local
 from calozoo_core.typing import AnyFloatArray, Float32Array, IntArray
 
 __all__ = [
@@ -24,7 +25,6 @@ __all__ = [
     "ShowerPoints",
     "Template",
     "count_at",
-    "stretch",
     "trend_features",
 ]
 
@@ -202,7 +202,7 @@ class PointSampler:
         radius = np.where(2 * uniform[2] < 1 + lean, radius, -radius)
         across_x = radius * cos * np.repeat(self._wide_x[filled], number)
         across_y = radius * sin * np.repeat(self._wide_y[filled], number)
-        ((xx, xy), (_, yy)) = stretch(direction[None])[0]
+        ((xx, xy), (_, yy)) = perpendicular_to_local(direction[None])[0].astype(np.float32)
         slope_x, slope_y = direction[0] / direction[2], direction[1] / direction[2]
         depth = np.repeat(self._depth[filled], number)
         return ShowerPoints(
@@ -244,20 +244,6 @@ def trend_features(energy_gev: Float32Array, direction: Float32Array) -> Float32
     log_energy = np.log(energy_gev)
     columns = [np.ones_like(log_energy), log_energy, log_energy**2, direction[:, 2]]
     return np.column_stack(columns).astype(np.float32)
-
-
-def stretch(direction: Float32Array) -> Float32Array:
-    """Map from the plane at right angles to the axis to that of a layer, shape (n, 2, 2).
-
-    A slanted shower is longer by 1 / p_z along its slant, and not across:
-    1 + (1 / p_z - 1) t t^T, with t the unit vector of (p_x, p_y).
-    """
-    slant = direction[:, :2].astype(np.float64)
-    p_z = direction[:, 2].astype(np.float64)
-    # (1 / p_z - 1) / (p_x^2 + p_y^2) without a division by zero
-    grown = slant * (1 / (p_z * (1 + p_z)))[:, None]
-    matrix = np.eye(2) + grown[:, :, None] * slant[:, None, :]
-    return matrix.astype(np.float32)
 
 
 def _scale_to_rings(drawn: Float32Array, wanted: Float32Array, number: IntArray) -> Float32Array:

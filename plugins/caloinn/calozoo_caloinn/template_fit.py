@@ -14,7 +14,7 @@ from calozoo_caloinn.point_template import (
     trend_features,
 )
 from calozoo_core.detector import load_detector
-from calozoo_core.frames import axis_offsets
+from calozoo_core.frames import perpendicular_positions
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import AnyFloatArray, BoolArray, Float32Array, FloatArray, IntArray
@@ -124,15 +124,8 @@ def fit_template(
 
 def _sort_into_rings(showers: Showers, config: RingsConfig) -> RingPoints:
     detector = load_detector(showers.detector)
-    dx, dy = axis_offsets(showers, detector)
-    x, y = showers.x - dx, showers.y - dy
-    direction = showers.incident.direction
+    x, y = perpendicular_positions(showers, detector)
     owner = showers.shower_index
-    # The inverse of `stretch`: shorter along the slant by p_z.
-    slant = direction[:, :2].astype(np.float64)
-    shrink = slant / (1 + direction[:, 2:].astype(np.float64))
-    along = x * slant[owner, 0] + y * slant[owner, 1]
-    x, y = x - along * shrink[owner, 0], y - along * shrink[owner, 1]
     ring = np.searchsorted(np.array(config.edges_mm), np.hypot(x, y), side="right")
     cell = (owner * detector.n_layers + showers.layer) * config.number + ring
     shape = (len(showers), detector.n_layers, config.number)
@@ -144,7 +137,7 @@ def _sort_into_rings(showers: Showers, config: RingsConfig) -> RingPoints:
         cell,
         np.bincount(cell, showers.energy, size).reshape(shape).astype(np.float32),
         np.bincount(cell, minlength=size).reshape(shape),
-        direction,
+        showers.incident.direction,
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from calozoo_caloinn.config import preset
-from calozoo_caloinn.point_template import PointSampler, Template, _scale_to_rings, stretch
+from calozoo_caloinn.point_template import PointSampler, Template, _scale_to_rings
 from calozoo_caloinn.template_fit import fit_template, ring_points
 from calozoo_caloinn.training_data import TrainingRings
 from calozoo_core.detector import load_detector
@@ -65,29 +65,6 @@ def test_rings_are_the_same_however_many_showers_are_sorted_at_once(
     parts = ring_points(showers, CONFIG.rings, keep=40)
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-@settings(deadline=None)
-@given(st.floats(0, 60), st.floats(0, 360))
-def test_a_slanted_shower_is_longer_along_its_slant_and_not_across(
-    theta: float, phi: float
-) -> None:
-    t, p = np.radians([theta, phi])
-    direction = np.array([[np.sin(t) * np.cos(p), np.sin(t) * np.sin(p), np.cos(t)]], np.float32)
-    (matrix,) = stretch(direction)
-    along, across = np.array([np.cos(p), np.sin(p)]), np.array([-np.sin(p), np.cos(p)])
-    np.testing.assert_allclose(matrix @ along, along / np.cos(t), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(matrix @ across, across, rtol=1e-4, atol=1e-5)
-
-
-def test_rings_are_round_at_right_angles_to_the_axis(showers: Showers) -> None:
-    points = ring_points(showers, CONFIG.rings, keep=len(showers))
-    dx, dy = axis_offsets(showers, DETECTOR)
-    matrix = stretch(showers.incident.direction)[showers.shower_index]
-    x = matrix[:, 0, 0] * points.x + matrix[:, 0, 1] * points.y
-    y = matrix[:, 1, 0] * points.x + matrix[:, 1, 1] * points.y
-    np.testing.assert_allclose(x, showers.x - dx, atol=2e-3)
-    np.testing.assert_allclose(y, showers.y - dy, atol=2e-3)
 
 
 def test_mirroring_a_shower_leaves_its_rings(showers: Showers, sample: TrainingRings) -> None:
