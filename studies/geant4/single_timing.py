@@ -16,9 +16,8 @@ from typing import Any
 
 from calozoo_core.detector import Detector, load_detector
 from calozoo_geant4 import simulation as simulation_module
-from calozoo_geant4.physics import physics_list
 from calozoo_geant4.pybind import g4
-from calozoo_geant4.simulation import Simulation
+from calozoo_geant4.simulation import Simulation, physics_list
 
 __all__ = ["VARIANTS", "main"]
 

@@ -28,5 +28,5 @@ SPEC = ModelSpec(
 
 @hookimpl
 def register_models(register: Callable[[ModelSpec], None]) -> None:
-    """Bring convl2lflows.ild-photon."""
+    """Register convl2lflows.ild-photon."""
     register(SPEC)

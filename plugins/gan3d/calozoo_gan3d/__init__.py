@@ -26,5 +26,5 @@ SPEC = ModelSpec(
 
 @hookimpl
 def register_models(register: Callable[[ModelSpec], None]) -> None:
-    """Bring 3dgan.ild-photon."""
+    """Register 3dgan.ild-photon."""
     register(SPEC)

@@ -1,4 +1,4 @@
-"""Full Geant4 as a model of the zoo: the truth the others are measured against."""
+"""Geant4 as a model of the zoo, the reference of all others."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ PAR04_SIW = ILD_SIECAL_REGULAR.model_copy(
 
 @hookimpl
 def register_models(register: Callable[[ModelSpec], None]) -> None:
-    """Bring Geant4 into the zoo."""
+    """Register Geant4 in three detectors."""
     for spec in (ILD_SIECAL_REGULAR, ILD_SIECAL, PAR04_SIW):
         register(spec)

@@ -1,4 +1,4 @@
-"""Where Geant4's data sets are, found without ever asking on the terminal."""
+"""Locations of Geant4's data sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from calozoo_core.errors import CalozooError
 
 __all__ = ["data_environment"]
 
-# What electromagnetic physics reads, as geant4_pybind 0.1.3 names it: variable, data set, version.
+# Data sets of electromagnetic physics in geant4_pybind 0.1.3: variable, name, version.
 _NEEDED = (("G4LEDATA", "G4EMLOW", "8.8"), ("G4ENSDFSTATEDATA", "G4ENSDFSTATE", "3.0"))
 
 # Its variable must be set, or Geant4 stops; its files are never opened here.
@@ -18,19 +18,18 @@ _NAMED_ONLY = ("G4LEVELGAMMADATA", "PhotonEvaporation6.1.2")
 
 
 def data_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment variables with which a process must import geant4_pybind.
+    """Environment variables for the import of geant4_pybind.
 
-    geant4_pybind looks for twelve data sets when it is imported, and asks on the terminal whether
-    to download what it misses. It asks nothing if GEANT4_DATA_DIR is set, so that is always among
-    the variables. Two of the twelve are needed here: G4EMLOW and G4ENSDFSTATE. They are looked for
-    in the folder CALOZOO_G4DATA, by their own variables, in the folder GEANT4_DATA_DIR, and in
-    `~/.geant4_pybind`, where geant4_pybind keeps what it downloads.
+    When it is imported, geant4_pybind searches twelve data sets, and asks on the terminal whether
+    to download missing ones, unless GEANT4_DATA_DIR is set. Two of them are needed here: G4EMLOW
+    and G4ENSDFSTATE. They are searched in the folder CALOZOO_G4DATA, by their own variables, in the
+    folder GEANT4_DATA_DIR, and in `~/.geant4_pybind`, the download folder of geant4_pybind.
 
     Arguments:
-        environ: The environment to look at; by default this process's.
+        environ: Environment to read; by default that of this process.
 
     Raises:
-        CalozooError: If a data set is nowhere; the message says how to get it.
+        CalozooError: If a data set is not found; the message says how to get it.
 
     Example:
         >>> data_environment({"CALOZOO_G4DATA": "/nowhere", "HOME": "/nowhere"})

@@ -1,4 +1,4 @@
-"""Geant4 as a generator of the zoo."""
+"""Generator of showers simulated by Geant4."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import ConditionsError, InputError
@@ -17,10 +16,11 @@ from calozoo_core.incident import Incident
 from calozoo_core.placement import load_placement
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
+from calozoo_core.typing import FloatArray, IntArray
 from calozoo_geant4.data_sets import data_environment
 from calozoo_geant4.layout import frame_of
-from calozoo_geant4.pool import Pool
-from calozoo_geant4.worker import Answer, Shot
+from calozoo_geant4.pool import WorkerPool
+from calozoo_geant4.worker import ShowerTask, WorkerReply
 
 __all__ = ["Geant4"]
 
@@ -28,15 +28,15 @@ WORKERS_VARIABLE = "CALOZOO_G4WORKERS"
 
 
 class Geant4(Generator):
-    """Simulates showers with Geant4 in a detector, gaps and all if it has some.
+    """Generator of showers simulated by Geant4 in a detector, with its gaps.
 
-    A point is one Geant4 step that left energy in a sensitive layer: the middle of the step, its
-    energy and its time since the primary crossed the face. Geant4 runs in worker processes, which
-    start with the first showers (about two seconds) and stay until the generator is closed or gone.
+    A point is one Geant4 step with energy in a sensitive layer: the middle of the step, its energy
+    and its time since the primary crossed the face. Geant4 runs in worker processes, which start
+    with the first showers (about two seconds) and live as long as the generator is open.
 
     A detector that is a plain slab is the same everywhere. In a barrel, an endcap or a cylinder,
-    each primary starts at its `position` on the face, and what its shower leaves in other staves
-    or ends than the one it enters is missing: their layers lie elsewhere in its local frame.
+    each primary starts at its `position` on the face, and its deposits in other staves or ends than
+    the one it enters are missing: their layers lie elsewhere in its local frame.
 
     References:
         | Geant4: https://doi.org/10.1016/S0168-9002(03)01368-8
@@ -44,13 +44,13 @@ class Geant4(Generator):
         | Recent developments: https://doi.org/10.1016/j.nima.2016.06.125
 
     Arguments:
-        spec: The spec it was registered with.
+        spec: Spec it was registered with.
         detector: Another detector than the spec's.
         workers: Number of processes; by default CALOZOO_G4WORKERS from the environment, or 1. The
             showers do not depend on it.
 
     Raises:
-        CalozooError: If Geant4's data sets are not to be found.
+        CalozooError: If Geant4's data sets are not found.
         InputError: If the number of workers is not positive.
     """
 
@@ -63,8 +63,8 @@ class Geant4(Generator):
         super().__init__(spec.model_copy(update={"detector": self.detector.name}))
         shaped = self.detector.barrel or self.detector.endcap or self.detector.cylinder
         self._placement = load_placement(self.detector) if shaped else None
-        self._pool = Pool(self.detector, _checked_workers(workers))
-        self._finalizer = weakref.finalize(self, Pool.close, self._pool)
+        self._pool = WorkerPool(self.detector, _checked_workers(workers))
+        self._finalizer = weakref.finalize(self, WorkerPool.close, self._pool)
 
     @classmethod
     def load(
@@ -77,11 +77,11 @@ class Geant4(Generator):
         workers: int | None = None,
         detector: Detector | None = None,
     ) -> Geant4:
-        """Build the generator; it has no weights, and nothing is simulated yet.
+        """Generator without weights; nothing is simulated yet.
 
         Raises:
             InputError: If another device than "cpu", or a precision, is asked for.
-            CalozooError: If Geant4's data sets are not to be found.
+            CalozooError: If Geant4's data sets are not found.
         """
         if device != "cpu" or precision is not None:
             msg = f"{spec.name} runs on cpu in float64 only; leave out device and precision."
@@ -90,20 +90,20 @@ class Geant4(Generator):
 
     @classmethod
     def check_machine(cls, spec: ModelSpec) -> None:
-        """Make sure that Geant4's data sets are on this machine.
+        """Check that Geant4's data sets are on this machine.
 
         Raises:
-            CalozooError: If one of them is not to be found.
+            CalozooError: If one of them is not found.
         """
         del spec
         data_environment()
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """Showers for these primaries, each with a Geant4 seed from its own random stream.
+        """Showers of these primaries, each with a Geant4 seed from its own random stream.
 
         Raises:
-            ConditionsError: If the particle is none that the physics list is complete for.
-            InputError: If the detector has a shape and the primaries no position on its face.
+            ConditionsError: If the particle is not among the spec's conditions.
+            InputError: If the detector has a shape and the primaries have no position on its face.
             CalozooError: If Geant4 stops, or a worker dies; it names the shower.
             DetectorError: If the detector's parts overlap, or Geant4 knows no such material.
         """
@@ -111,27 +111,27 @@ class Geant4(Generator):
         if incident.particle not in particles:
             msg = f"{self.spec.name} simulates {', '.join(particles)}, not {incident.particle}."
             raise ConditionsError(msg)
-        frames, places = self._starts(incident)
-        shots = [
-            Shot(
+        frames, starts = self._starts(incident)
+        tasks = [
+            ShowerTask(
                 incident.particle,
                 float(incident.energy[i]),
                 tuple(incident.direction[i].tolist()),
                 _seed(seed, first + i),
                 int(frames[i]),
-                tuple(places[i].tolist()),
+                tuple(starts[i].tolist()),
             )
             for i in range(len(incident))
         ]
         names = [
-            f"shower {first + i} ({shot.particle}, {shot.energy_gev:g} GeV, seed {seed})"
-            for i, shot in enumerate(shots)
+            f"shower {first + i} ({task.particle}, {task.energy_gev:g} GeV, seed {seed})"
+            for i, task in enumerate(tasks)
         ]
-        return self._showers(incident, self._pool.run(shots, names))
+        return self._showers(incident, self._pool.run(tasks, names))
 
     @property
     def precision(self) -> str:
-        """What Geant4 computes in; the points are kept in float32, as all showers' are."""
+        """Precision of Geant4; points are stored in float32, as in all showers."""
         return "float64"
 
     @property
@@ -141,15 +141,15 @@ class Geant4(Generator):
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU time the workers have spent on showers so far, in s, their start not included."""
+        """CPU time of the workers for showers so far, in s, without their start."""
         return self._pool.cpu_s
 
     def close(self) -> None:
-        """End the worker processes; the next showers would start new ones."""
+        """End the worker processes; later showers start new ones."""
         self._pool.close()
 
-    def _starts(self, incident: Incident) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """In which part each primary starts, shape (n,), and where on its face, (n, 2)."""
+    def _starts(self, incident: Incident) -> tuple[IntArray, FloatArray]:
+        """Frame of each primary, shape (n,), and its start on the face, in mm, shape (n, 2)."""
         n = len(incident)
         if self._placement is None:
             return np.zeros(n, np.int64), np.zeros((n, 2))
@@ -164,8 +164,8 @@ class Geant4(Generator):
         frames = np.array([frame_of(self.detector, part) for part in entry.part.tolist()], np.int64)
         return frames, np.stack([entry.u, entry.v], axis=1)
 
-    def _showers(self, incident: Incident, answers: list[Answer]) -> Showers:
-        steps = [answer.steps for answer in answers if answer.steps is not None]
+    def _showers(self, incident: Incident, replies: list[WorkerReply]) -> Showers:
+        steps = [reply.steps for reply in replies if reply.steps is not None]
         x, y, layer, energy, time = np.concatenate([np.zeros((0, 5)), *steps]).T
         return Showers(
             offsets=np.cumsum([0, *map(len, steps)]),
@@ -189,5 +189,5 @@ def _checked_workers(workers: int | None) -> int:
 
 
 def _seed(seed: int, index: int) -> int:
-    """Geant4's seed for one shower."""
+    """Geant4 seed of one shower."""
     return int(stream(seed, index, "geant4").integers(1, 2**63 - 1))

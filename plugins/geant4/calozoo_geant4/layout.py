@@ -1,7 +1,7 @@
-"""Where the parts of a detector stand, and in which of them a shower is.
+"""Layout of a detector: volumes in the world, and the local frames that showers start in.
 
 Geant4's frame has x along the beam; y and z are the global x and y, so that the stave on top of a
-barrel has its local axes along them. A plain slab stands with its face at z = 0.
+barrel has its local axes along them. A plain slab has its face at z = 0.
 """
 
 from __future__ import annotations
@@ -12,57 +12,56 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector, Slab
-from calozoo_core.typing import FloatArray
+from calozoo_core.typing import BoolArray, FloatArray
 from calozoo_geant4 import barrel, endcap
-from calozoo_geant4.solids import AIR, IDENTITY, Axes, Box, Part, Tube, Volume, check_boxes
+from calozoo_geant4.solids import AIR, IDENTITY, Axes, Box, PlacedVolume, Tube, Volume, check_boxes
 
-__all__ = ["Flat", "Frame", "Layout", "Round", "frame_of", "layout"]
+__all__ = ["CylinderFrame", "FlatFrame", "Layout", "LocalFrame", "frame_of", "layout"]
 
 _SLAB_HALF_WIDTH_MM = 1400.0  # five times the depth if that is more
-_MARGIN_MM = 100.0  # of the world around everything
+_MARGIN_MM = 100.0  # between the detector and the end of the world
 _BEHIND_AND_BEFORE_MM = 1300.0  # of a slab
 _ALONG_BEAM: Axes = ((0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 0.0, 0.0))
 
 
-class Frame(ABC):
-    """A part of the detector in which showers have a local frame."""
+class LocalFrame(ABC):
+    """Local frame of the showers that enter a part of the detector."""
 
     @abstractmethod
     def start(self, u: float, v: float) -> tuple[float, float, float]:
-        """Where on its face a primary begins, in Geant4's frame."""
+        """Start of a primary on the face, in Geant4's frame, in mm."""
 
     @abstractmethod
     def direction(self, local: tuple[float, float, float]) -> tuple[float, float, float]:
-        """A local direction at any such place, in Geant4's frame."""
+        """Direction in Geant4's frame of a local direction."""
 
     @abstractmethod
-    def local(self, points: FloatArray, u: float, v: float) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """Points of Geant4's frame in the local frame of a primary, and which are in this part.
+    def local(self, points: FloatArray, u: float, v: float) -> tuple[FloatArray, BoolArray]:
+        """Positions in the local frame of a primary, and which of them are in this part.
 
         Arguments:
-            points: Shape (N, 3), in mm.
-            u: Where the primary began.
-            v: Likewise.
+            points: Positions in Geant4's frame, in mm, shape (N, 3).
+            u: Start of the primary on the face, along x'.
+            v: Start of the primary along y'.
 
         Returns:
-            x', y' and depth, shape (N, 3), and a mask of shape (N,).
+            x', y' and depth in mm, shape (N, 3), and a mask of shape (N,).
         """
 
 
 @dataclass(frozen=True)
-class Flat(Frame):
-    """A flat part.
+class FlatFrame(LocalFrame):
+    """Local frame of a flat part: a slab, a stave or an endcap.
 
     Arguments:
         axes: x', y' and z' in Geant4's frame.
-        face_mm: Distance of its face from the origin.
-        half_u_mm: How far it reaches along x', either way.
-        depth_mm: How deep it is, from the face on.
-        ends_mm: How far it reaches along y', to either side, at the face.
-        slant: By how much less far it reaches, to positive y' and to negative, per depth.
+        face_mm: Distance of the face from the origin.
+        half_u_mm: Half length along x'.
+        depth_mm: Depth behind the face.
+        ends_mm: Lower and upper end along y' at the face.
+        slant: Decrease of the distance of both ends per depth.
     """
 
     axes: Axes
@@ -81,7 +80,7 @@ class Flat(Frame):
         )
         return x, y, z
 
-    def local(self, points: FloatArray, u: float, v: float) -> tuple[FloatArray, NDArray[np.bool_]]:
+    def local(self, points: FloatArray, u: float, v: float) -> tuple[FloatArray, BoolArray]:
         own = points @ np.array(self.axes).T
         depth = own[:, 2] - self.face_mm
         narrowing = self.slant * depth
@@ -96,8 +95,8 @@ class Flat(Frame):
 
 
 @dataclass(frozen=True)
-class Round(Frame):
-    """A cylinder around the beam; primaries begin on top, whatever their azimuth was."""
+class CylinderFrame(LocalFrame):
+    """Local frame of a cylinder around the beam; all primaries start on top of it."""
 
     face_mm: float
 
@@ -107,7 +106,7 @@ class Round(Frame):
     def direction(self, local: tuple[float, float, float]) -> tuple[float, float, float]:
         return local
 
-    def local(self, points: FloatArray, u: float, v: float) -> tuple[FloatArray, NDArray[np.bool_]]:
+    def local(self, points: FloatArray, u: float, v: float) -> tuple[FloatArray, BoolArray]:
         x, y, z = points.T
         radius = np.hypot(y, z)
         around = radius * np.arctan2(y, z)
@@ -117,21 +116,21 @@ class Round(Frame):
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """A detector in its world.
+    """Volumes of a detector in its world, and local frames.
 
     Arguments:
-        parts: What stands in the air of the world.
+        volumes: Volumes placed in the air of the world.
         half_mm: Half lengths of the world.
-        frames: The parts that showers can enter, by their kind: see `frame_of`.
+        frames: Local frames of the parts that showers can enter, see `frame_of`.
     """
 
-    parts: tuple[Part, ...]
+    volumes: tuple[PlacedVolume, ...]
     half_mm: tuple[float, float, float]
-    frames: tuple[Frame, ...]
+    frames: tuple[LocalFrame, ...]
 
 
 def layout(detector: Detector) -> Layout:
-    """The layout of a detector.
+    """Layout of a detector.
 
     Raises:
         DetectorError: If its parts overlap, or do not fit.
@@ -140,14 +139,14 @@ def layout(detector: Detector) -> Layout:
         return _cylinder(detector)
     if detector.barrel is None and detector.endcap is None:
         return _slab(detector)
-    parts: list[Part] = []
-    frames: list[Frame] = []
+    volumes: list[PlacedVolume] = []
+    frames: list[LocalFrame] = []
     half = (0.0, 0.0)
     if detector.barrel is not None:
         stave = barrel.Stave(detector)
-        parts += stave.parts()
+        volumes += stave.placed()
         frames.append(
-            Flat(
+            FlatFrame(
                 IDENTITY,
                 detector.face_mm,
                 half_u_mm=stave.shape.half_length_mm,
@@ -158,22 +157,23 @@ def layout(detector: Detector) -> Layout:
         )
         half = (stave.shape.half_length_mm, stave.outer_mm)
     if detector.endcap is not None:
-        parts += endcap.parts(detector)
+        volumes += endcap.quadrants(detector)
         frames += [
-            Flat(axes, detector.endcap.face_mm, depth_mm=detector.depth_mm) for axes in endcap.AXES
+            FlatFrame(axes, detector.endcap.face_mm, depth_mm=detector.depth_mm)
+            for axes in endcap.AXES
         ]
         reach = detector.endcap.face_mm + detector.depth_mm
         half = (max(half[0], reach), max(half[1], 1.1 * detector.endcap.outer_radius_mm))
-    for volume in {id(part.volume): part.volume for part in parts}.values():
+    for volume in {id(placed.volume): placed.volume for placed in volumes}.values():
         check_boxes(detector.name, volume)
     along, across = half[0] + _MARGIN_MM, half[1] + _MARGIN_MM
-    return Layout(tuple(parts), (along, across, across), tuple(frames))
+    return Layout(tuple(volumes), (along, across, across), tuple(frames))
 
 
 def frame_of(detector: Detector, part: int) -> int:
-    """Index in `Layout.frames` of a part as a placement counts them.
+    """Index in `Layout.frames` of a part in the numbering of a placement.
 
-    All staves are alike, so a shower in any of them is simulated in the one on top.
+    All staves are equal, so a shower in any of them is simulated in the one on top.
     """
     if detector.barrel is None:
         return part
@@ -182,44 +182,44 @@ def frame_of(detector: Detector, part: int) -> int:
 
 def _slab(detector: Detector) -> Layout:
     half_width = max(_SLAB_HALF_WIDTH_MM, 5 * detector.depth_mm)
-    parts = []
+    volumes = []
     front = 0.0
-    for i, sheet in enumerate(_joined(detector.slabs)):
+    for i, sheet in enumerate(_joined_sheets(detector.slabs)):
         half = sheet.thickness_mm / 2
         if not _is_air(detector, sheet):
             box = Box((half_width, half_width, half))
             volume = Volume(f"sheet {i}", box, sheet.material, sheet.layer is not None)
-            parts.append(Part(volume, (0.0, 0.0, front + half)))
+            volumes.append(PlacedVolume(volume, (0.0, 0.0, front + half)))
         front += sheet.thickness_mm
     outside = half_width + _MARGIN_MM
     half_mm = (outside, outside, detector.depth_mm + _BEHIND_AND_BEFORE_MM)
-    return Layout(tuple(parts), half_mm, (Flat(IDENTITY, 0.0),))
+    return Layout(tuple(volumes), half_mm, (FlatFrame(IDENTITY, 0.0),))
 
 
 def _cylinder(detector: Detector) -> Layout:
     assert detector.cylinder is not None
     half_length = detector.cylinder.half_length_mm
-    parts = []
+    volumes = []
     inner = detector.face_mm
-    for i, sheet in enumerate(_joined(detector.slabs)):
+    for i, sheet in enumerate(_joined_sheets(detector.slabs)):
         outer = inner + sheet.thickness_mm
         if not _is_air(detector, sheet):
             tube = Tube(inner, outer, half_length)
             volume = Volume(f"sheet {i}", tube, sheet.material, sheet.layer is not None)
-            parts.append(Part(volume, axes=_ALONG_BEAM))
+            volumes.append(PlacedVolume(volume, axes=_ALONG_BEAM))
         inner = outer
     across = inner + _MARGIN_MM
     half_mm = (half_length + _MARGIN_MM, across, across)
-    return Layout(tuple(parts), half_mm, (Round(detector.face_mm),))
+    return Layout(tuple(volumes), half_mm, (CylinderFrame(detector.face_mm),))
 
 
 def _is_air(detector: Detector, sheet: Slab) -> bool:
-    """Whether it is what is there without it."""
+    """`True` for air, which is there without a volume."""
     return sheet.layer is None and detector.materials[sheet.material] == AIR
 
 
-def _joined(slabs: tuple[Slab, ...]) -> list[Slab]:
-    """The slabs, with neighbours of one material as one: a border inside it only costs steps."""
+def _joined_sheets(slabs: tuple[Slab, ...]) -> list[Slab]:
+    """Slabs with neighbours of one material joined, since a border inside it only costs steps."""
     groups = groupby(slabs, key=lambda slab: (slab.material, slab.layer))
     return [
         Slab(material, sum(slab.thickness_mm for slab in group), layer)

@@ -1,4 +1,4 @@
-"""Worker processes that run Geant4, and what becomes of their crashes."""
+"""Pool of worker processes that run Geant4, with readable errors when they crash."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from queue import SimpleQueue
 from calozoo_core.detector import Detector
 from calozoo_core.errors import CalozooError
 from calozoo_geant4.data_sets import data_environment
-from calozoo_geant4.worker import Answer, Setup, Shot
+from calozoo_geant4.worker import DetectorTask, ShowerTask, WorkerReply
 
-__all__ = ["Pool"]
+__all__ = ["WorkerPool"]
 
-# What G4Exception prints before it aborts: a code, a place, and a message.
+# Output of G4Exception before it aborts: a code, a function, and a message.
 _FATAL = re.compile(
     r"EEEE -+ G4Exception-START.*?G4Exception : (\S+)\s+issued by : (.+?)\n(.*?)\s*\*\*\* Fatal",
     re.DOTALL,
 )
 
 
-class Pool:
-    """Worker processes with one detector, alive from the first showers to `close`.
+class WorkerPool:
+    """Pool of worker processes with one detector, alive from the first showers to `close`.
 
-    The workers are fresh interpreters, not forks, and do not import the user's main module. They
-    are started when they are first needed.
+    The workers are new interpreters, not forks, and do not import the user's main module. They are
+    started when they are first needed.
 
     Arguments:
-        detector: What they build.
-        n_workers: How many.
+        detector: Detector to build.
+        n_workers: Number of workers.
 
     Raises:
-        CalozooError: If Geant4's data sets are not to be found.
+        CalozooError: If Geant4's data sets are not found.
     """
 
     def __init__(self, detector: Detector, n_workers: int) -> None:
@@ -50,40 +50,41 @@ class Pool:
         self._workers: list[_Worker] = []
         self._owner = os.getpid()
 
-    def run(self, shots: Sequence[Shot], names: Sequence[str]) -> list[Answer]:
-        """The answers to some shots, in their order, whichever worker gave them.
+    def run(self, tasks: Sequence[ShowerTask], names: Sequence[str]) -> list[WorkerReply]:
+        """Replies to tasks, in their order, whichever worker they come from.
 
-        Long showers go first, so that no worker is left with a long one while the others wait.
+        Showers of high energy go first, so that no worker has a long one left when the others are
+        done.
 
         Arguments:
-            shots: What to simulate.
-            names: What to call each in an error message.
+            tasks: Showers to simulate.
+            names: Names of the showers in error messages.
 
         Raises:
             CalozooError: If Geant4 stopped, or a worker died; it names the shower. All workers are
                 ended then, and the next call starts new ones.
         """
         idle: SimpleQueue[_Worker] = SimpleQueue()
-        answers: list[Answer | None] = [None] * len(shots)
+        replies: list[WorkerReply | None] = [None] * len(tasks)
 
-        def shoot(i: int) -> None:
+        def run_task(i: int) -> None:
             worker = idle.get()
             try:
-                answers[i] = worker.ask(shots[i], f"at {names[i]}")
+                replies[i] = worker.run(tasks[i], f"at {names[i]}")
             finally:
                 idle.put(worker)
 
-        order = sorted(range(len(shots)), key=lambda i: -shots[i].energy_gev)
+        order = sorted(range(len(tasks)), key=lambda i: -tasks[i].energy_gev)
         try:
-            for worker in self._started():
+            for worker in self._started_workers():
                 idle.put(worker)
-            _on_threads(shoot, order, self.n_workers, self._kill)
+            _on_threads(run_task, order, self.n_workers, self._kill)
         except BaseException:
             self._kill()
             self.close()
             raise
-        done = [answer for answer in answers if answer is not None]
-        self.cpu_s += sum(answer.cpu_s for answer in done)
+        done = [reply for reply in replies if reply is not None]
+        self.cpu_s += sum(reply.cpu_s for reply in done)
         return done
 
     def close(self) -> None:
@@ -92,13 +93,13 @@ class Pool:
             while self._workers:
                 self._workers.pop().close()
 
-    def _started(self) -> list[_Worker]:
+    def _started_workers(self) -> list[_Worker]:
         missing = self.n_workers - len(self._workers)
         self._workers += [_Worker(self._environment) for _ in range(missing)]
         new = self._workers[self.n_workers - missing :]
-        what = f"while it built detector {self._detector.name}"
-        setup = Setup(self._detector)
-        _on_threads(lambda i: new[i].ask(setup, what), range(missing), missing, self._kill)
+        doing = f"while it built detector {self._detector.name}"
+        task = DetectorTask(self._detector)
+        _on_threads(lambda i: new[i].run(task, doing), range(missing), missing, self._kill)
         return self._workers
 
     def _kill(self) -> None:
@@ -107,7 +108,7 @@ class Pool:
 
 
 class _Worker:
-    """One process, and the file that Geant4 prints to."""
+    """Worker process, and the file with Geant4's output."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
@@ -120,23 +121,28 @@ class _Worker:
             env=environment,
         )
 
-    def ask(self, task: Setup | Shot, what: str) -> Answer:
-        """The answer to a task; `what` says in an error message when it happened."""
+    def run(self, task: DetectorTask | ShowerTask, doing: str) -> WorkerReply:
+        """Reply to a task.
+
+        Arguments:
+            task: The task.
+            doing: Its description in error messages.
+        """
         assert self._process.stdin
         assert self._process.stdout
         try:
             pickle.dump(task, self._process.stdin, protocol=5)
             self._process.stdin.flush()
-            answer: Answer = pickle.load(self._process.stdout)
+            reply: WorkerReply = pickle.load(self._process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError) as error:
-            msg = f"Geant4 stopped {what}: {self._last_words()}"
+            msg = f"Geant4 stopped {doing}: {self._exit_reason()}"
             raise CalozooError(msg) from error
-        if isinstance(answer.error, CalozooError):
-            raise answer.error
-        if answer.error is not None:
-            msg = f"Geant4 failed {what}: {answer.error}."
-            raise CalozooError(msg) from answer.error
-        return answer
+        if isinstance(reply.error, CalozooError):
+            raise reply.error
+        if reply.error is not None:
+            msg = f"Geant4 failed {doing}: {reply.error}."
+            raise CalozooError(msg) from reply.error
+        return reply
 
     def kill(self) -> None:
         """End the process now."""
@@ -153,8 +159,8 @@ class _Worker:
                 self._process.kill()
         self._log.close()
 
-    def _last_words(self) -> str:
-        """Why the process is gone, as one clause with its full stop."""
+    def _exit_reason(self) -> str:
+        """Reason of the end of the process, a clause with its full stop."""
         code = self._process.wait()
         self._log.seek(0)
         text = self._log.read().decode(errors="replace")
@@ -173,14 +179,14 @@ class _Worker:
 def _on_threads(
     work: Callable[[int], object], items: Sequence[int], n: int, stop: Callable[[], None]
 ) -> None:
-    """Do the work for all items, n at a time; if one fails, or on Ctrl-C, stop and raise it."""
+    """Run a function on all items, n at a time; on an error or Ctrl-C, stop and raise it."""
     if not items:
         return
     threads = ThreadPoolExecutor(n)
     futures = [threads.submit(work, item) for item in items]
     try:
         wait(futures, return_when=FIRST_EXCEPTION)
-        # What fails later on a worker that is gone stands behind what ended the worker.
+        # The error that ended a worker comes before those of later tasks on that worker.
         for future in futures:
             if future.done():
                 future.result()

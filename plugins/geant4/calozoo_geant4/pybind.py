@@ -1,4 +1,4 @@
-"""The one importer of geant4_pybind, which asks on the terminal if it does not find its data."""
+"""Import of geant4_pybind, with the environment in which it finds its data without a question."""
 
 from __future__ import annotations
 

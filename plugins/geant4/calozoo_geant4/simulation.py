@@ -1,6 +1,6 @@
-"""Geant4 for one detector.
+"""Simulation of showers in one detector with Geant4.
 
-Geant4 allows one run manager a process and may abort the process, so this runs in a worker process.
+Geant4 allows one run manager per process and may abort it, so this runs in a worker process.
 """
 
 # mypy: disallow-subclassing-any=False
@@ -10,22 +10,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector
+from calozoo_core.errors import DetectorError
+from calozoo_core.typing import FloatArray
 from calozoo_geant4.geometry import Geometry
 from calozoo_geant4.layout import layout
-from calozoo_geant4.physics import physics_list
 from calozoo_geant4.pybind import g4
 
-__all__ = ["Simulation"]
+__all__ = ["Simulation", "physics_list"]
 
 
 class Simulation:
-    """Shoots particles at a detector and records every step that leaves energy in its layers.
+    """Simulation of particles in a detector, which records steps with energy in its layers.
 
     Arguments:
-        detector: What to build, with its field, range cut and physics.
+        detector: Detector with field, range cut and physics.
 
     Raises:
         DetectorError: If its parts overlap, or Geant4 knows no such material, element or physics.
@@ -39,15 +39,15 @@ class Simulation:
         self._actions = _Actions()
         self._manager = g4.G4RunManagerFactory.CreateRunManager(g4.G4RunManagerType.Serial)
         self._manager.SetVerboseLevel(0)
-        for part in (self.geometry, self._physics, self._actions):
-            self._manager.SetUserInitialization(part)
+        for initialization in (self.geometry, self._physics, self._actions):
+            self._manager.SetUserInitialization(initialization)
         g4.G4EmParameters.Instance().SetVerbose(0)
         command = g4.G4UImanager.GetUIpointer().ApplyCommand
         command("/run/verbose 0")
         command("/process/em/verbose 0")
         self._manager.Initialize()
         command(f"/run/setCut {detector.range_cut_mm!r} mm")  # before Initialize it is overridden
-        self._manager.BeamOn(0)  # tables of cross sections are made now, not in the first shower
+        self._manager.BeamOn(0)  # builds the cross-section tables before the first shower
         middles = detector.layer_depth_mm
         self._borders_mm = (middles[1:] + middles[:-1]) / 2
 
@@ -59,22 +59,22 @@ class Simulation:
         seed: int,
         frame: int = 0,
         at_mm: tuple[float, float] = (0.0, 0.0),
-    ) -> NDArray[np.float64]:
-        """The steps of one shower that leave energy in a layer, in the order they happened.
+    ) -> FloatArray:
+        """Steps of one shower with energy in a layer, in the order of the simulation.
 
-        Steps in other parts of the detector than the one the primary enters cannot be told in its
-        local frame and are left out: a shower at the edge of a stave loses what its neighbour sees.
+        Steps in other parts of the detector than the one the primary enters have no position in its
+        local frame and are left out: a shower at the edge of a stave lacks those in the next one.
 
         Arguments:
             particle: PDG name.
             energy_gev: Kinetic energy at the face.
             direction: Unit vector in the local frame.
-            seed: Of Geant4's random numbers, 0 < seed < 2^63.
-            frame: Which part of the detector it enters, as its layout counts them.
-            at_mm: Where on its face.
+            seed: Seed of Geant4's random numbers, 0 < seed < 2^63.
+            frame: Index in `Layout.frames` of the part of the detector it enters.
+            at_mm: Position on the face of that part.
 
         Returns:
-            Shape (n, 5): x and y in mm of the step's middle, layer, energy in MeV, time in ns.
+            Shape (n, 5): x' and y' in mm of the step's middle, layer, energy in MeV, time in ns.
         """
         part = self._layout.frames[frame]
         gun = self._actions.gun
@@ -99,11 +99,11 @@ class Simulation:
 
 
 class _Recorder(g4.G4VSensitiveDetector):
-    """Keeps, of each step that leaves energy, twice its middle, the energy, and twice its time.
+    """Sensitive detector: twice the middle, the energy and twice the time of each step.
 
-    Geant4 calls this for every step in a layer, and most are of photons that fly through: 1,400 a
-    GeV, of which 370 leave energy. It has one step object, which it fills anew each time, so the
-    methods are looked up once. The layer follows from the depth later, for a whole shower.
+    Geant4 calls it for every step in a layer, 1,400 per GeV, of which 370 leave energy; most are of
+    photons that pass through. Geant4 has a single step object, so its methods are looked up once.
+    The layer is computed from the depth later, for a whole shower.
     """
 
     def __init__(self, name: str) -> None:
@@ -111,9 +111,9 @@ class _Recorder(g4.G4VSensitiveDetector):
         self.rows: list[tuple[float, float, float, float, float]] = []
 
     def ProcessHits(self, step: Any, history: Any) -> bool:  # noqa: N802
-        """Take the first step, and let a function that is bound to it take all others."""
+        """Record the first step, and set a function with its methods for all others."""
         before, after = step.GetPreStepPoint(), step.GetPostStepPoint()
-        self._kept = step, before, after
+        self._references = step, before, after
         energy = step.GetTotalEnergyDeposit
         begin, end = before.GetPosition, after.GetPosition
         begin_time, end_time = before.GetGlobalTime, after.GetGlobalTime
@@ -132,22 +132,22 @@ class _Recorder(g4.G4VSensitiveDetector):
 
 
 class _Gun(g4.G4VUserPrimaryGeneratorAction):
-    """One particle a shower."""
+    """Primary generator with one particle per event."""
 
     def __init__(self) -> None:
         super().__init__()
         self.gun = g4.G4ParticleGun(1)
 
     def GeneratePrimaries(self, event: Any) -> None:  # noqa: N802
-        """Put the particle into the event."""
+        """Add the particle to the event."""
         self.gun.GeneratePrimaryVertex(event)
 
 
 class _Actions(g4.G4VUserActionInitialization):
-    """What Geant4 asks for: here, only where particles come from."""
+    """User actions: the primary generator only."""
 
     def Build(self) -> None:  # noqa: N802
-        """Hand over the gun."""
+        """Set the primary generator."""
         self._action = _Gun()
         self.SetUserAction(self._action)
 
@@ -155,3 +155,47 @@ class _Actions(g4.G4VUserActionInitialization):
     def gun(self) -> Any:
         """The particle gun."""
         return self._action.gun
+
+
+def physics_list(detector: Detector) -> Any:
+    """Geant4's physics list of a detector.
+
+    Arguments:
+        detector: Detector whose `physics` is the name of an electromagnetic constructor, such as
+            G4EmStandardPhysics, or of a reference list, such as FTFP_BERT, which needs data sets
+            of its own.
+
+    Raises:
+        DetectorError: If Geant4 has none of that name.
+    """
+    kind = getattr(g4, detector.physics, None)
+    if isinstance(kind, type) and issubclass(kind, g4.G4VModularPhysicsList):
+        return kind()
+    if detector.physics not in _constructors():
+        msg = (
+            f"Geant4 has no electromagnetic physics {detector.physics!r}, which detector "
+            f"{detector.name} asks for; it has {', '.join(_constructors())}."
+        )
+        raise DetectorError(msg)
+    return _Physics(kind)
+
+
+def _constructors() -> list[str]:
+    """Names of the electromagnetic constructors, without those of Geant4-DNA."""
+    return sorted(
+        name
+        for name, kind in vars(g4).items()
+        if name.startswith("G4Em")
+        and "DNA" not in name
+        and isinstance(kind, type)
+        and issubclass(kind, g4.G4VPhysicsConstructor)
+    )
+
+
+class _Physics(g4.G4VModularPhysicsList):
+    """Physics list with electromagnetic physics only."""
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__()
+        self._constructor = kind()
+        self.RegisterPhysics(self._constructor)

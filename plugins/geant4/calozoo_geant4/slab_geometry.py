@@ -1,4 +1,4 @@
-"""What is alike in barrel and endcaps: a body of one material, plates, and slabs in alveoli."""
+"""Structure of barrel and endcaps: a body of one material, plates, and slabs in alveoli."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from itertools import groupby
 from calozoo_core.detector import Detector, Slab
 from calozoo_core.detector_description import Wafers
 from calozoo_core.errors import DetectorError
-from calozoo_geant4.solids import AIR, Box, Part, Volume
+from calozoo_geant4.solids import AIR, Box, PlacedVolume, Volume
 
-__all__ = ["Layers", "Plate", "alveolus"]
+__all__ = ["LayerStack", "Plate", "alveolus"]
 
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Plate:
-    """A sheet of the structure that is not of the body's own material.
+    """Sheet of the structure that is not of the body's own material.
 
     Arguments:
-        sheet: What it is.
+        sheet: Material and thickness.
         begin_mm: Depth of its front in the body.
         end_mm: Depth of its back.
-        wrap_mm: Thickness of the body around its sides: that of the sheet in front of it.
+        wrap_mm: Thickness of the body at its sides, that of the sheet in front of it.
     """
 
     sheet: Slab
@@ -34,16 +34,16 @@ class Plate:
     wrap_mm: float
 
 
-class Layers:
-    """A detector's stack behind its face, sorted into body, plates and slabs.
+class LayerStack:
+    """Stack of a detector behind its face, split into body, plates and slabs.
 
     The body is of the stack's last material, that of the plate at the back. Slabs are the sheets
-    that lie together in an alveolus. Where the detector has no wafers there are neither: every
-    sheet reaches from end to end of the body.
+    that lie together in an alveolus. In a detector without wafers there are none: every sheet
+    reaches from end to end of the body.
 
     Arguments:
-        detector: What to sort.
-        front_mm: Depth from the face at which the body begins; what lies before it is air.
+        detector: The detector.
+        front_mm: Depth from the face at which the body begins; before it is air.
 
     Raises:
         DetectorError: If the body begins within a sheet, or silicon lies outside the alveoli.
@@ -80,16 +80,16 @@ class Layers:
 def alveolus(
     detector: Detector, wafers: Wafers, sheets: list[Slab], tower_mm: float, length_mm: float
 ) -> Volume:
-    """A slab in its alveolus: x across the tower, the first wafer at the greatest y, z inwards.
+    """Alveolus with its slab: x across the tower, the first wafer at the greatest y, z inwards.
 
-    What is not wafer in a sensitive sheet is air.
+    A sensitive sheet is air outside its wafers.
 
     Arguments:
-        detector: What it is for.
-        wafers: How its layers are cut.
-        sheets: What it consists of.
-        tower_mm: Width of the tower, walls included.
-        length_mm: Of the slab, from the first wafer's rim on.
+        detector: The detector.
+        wafers: Wafers of its layers.
+        sheets: Sheets of the slab.
+        tower_mm: Width of the tower with its walls.
+        length_mm: Length of the slab, from the first wafer's rim on.
 
     Raises:
         DetectorError: If there is no room for it.
@@ -99,23 +99,23 @@ def alveolus(
     if min(half_x, half_y) <= 0:
         msg = f"Detector {detector.name} has no room for a slab behind its walls and plug."
         raise DetectorError(msg)
-    parts: list[Part] = []
+    daughters: list[PlacedVolume] = []
     z = -half_z
     for sheet in sheets:
         half = sheet.thickness_mm / 2
         if sheet.layer is not None:
-            parts += _wafers(detector, wafers, sheet, half_y, z + half)
+            daughters += _wafers(detector, wafers, sheet, half_y, z + half)
         elif detector.materials[sheet.material] != AIR:
             box = Volume(f"sheet of {sheet.material}", Box((half_x, half_y, half)), sheet.material)
-            parts.append(Part(box, (0.0, 0.0, z + half)))
+            daughters.append(PlacedVolume(box, (0.0, 0.0, z + half)))
         z += sheet.thickness_mm
-    return Volume("alveolus", Box((half_x, half_y, half_z)), None, parts=tuple(parts))
+    return Volume("alveolus", Box((half_x, half_y, half_z)), None, daughters=tuple(daughters))
 
 
 def _wafers(
     detector: Detector, wafers: Wafers, sheet: Slab, half_length_mm: float, z: float
-) -> Iterator[Part]:
-    """Full wafers from the beginning on, then one of as many whole cells as still fit."""
+) -> Iterator[PlacedVolume]:
+    """Wafers of a sheet: full ones, then one with as many whole cells as still fit."""
     side = wafers.cells * detector.cell_mm
     pitch = side + 2 * wafers.guard_mm
     n_full = math.floor(2 * half_length_mm / pitch + _ROUNDING)
@@ -130,13 +130,13 @@ def _wafers(
             y -= wafers.guard_mm + length / 2
             for i in range(wafers.per_tower):
                 x = (i - (wafers.per_tower - 1) / 2) * pitch
-                yield Part(wafer, (x, y, z))
+                yield PlacedVolume(wafer, (x, y, z))
             y -= length / 2 + wafers.guard_mm
 
 
 def _behind(detector: Detector, front_mm: float) -> list[tuple[Slab, float, float]]:
-    """The sheets behind a depth, and where they begin and end from there on."""
-    found: list[tuple[Slab, float, float]] = []
+    """Sheets behind a depth, with the depths of their fronts and backs from there on."""
+    sheets: list[tuple[Slab, float, float]] = []
     for sheet, begin in zip(detector.slabs, detector.slab_front_mm - front_mm, strict=True):
         end = float(begin) + sheet.thickness_mm
         if end <= _ROUNDING:
@@ -144,5 +144,5 @@ def _behind(detector: Detector, front_mm: float) -> list[tuple[Slab, float, floa
         if begin < -_ROUNDING:
             msg = f"The body of detector {detector.name} begins within a sheet of {sheet.material}."
             raise DetectorError(msg)
-        found.append((sheet, float(begin), end))
-    return found
+        sheets.append((sheet, float(begin), end))
+    return sheets

@@ -1,4 +1,4 @@
-"""Solids inside solids: a detector's geometry as plain numbers, before Geant4 sees it."""
+"""Solids and volumes of a detector as plain numbers, before they become objects of Geant4."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = [
     "IDENTITY",
     "Axes",
     "Box",
-    "Part",
+    "PlacedVolume",
     "Prism",
     "Trapezoid",
     "Tube",
@@ -21,10 +21,10 @@ __all__ = [
 ]
 
 AIR = "G4_AIR"
-"""What is around a detector, by Geant4's name."""
+"""Material around a detector, by Geant4's name."""
 
 Axes = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
-"""Where the x, y and z axis of a part point, in what it lies in."""
+"""Directions of the x, y and z axis of a volume in its mother volume."""
 
 IDENTITY: Axes = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
@@ -35,14 +35,14 @@ _TOUCHING_MM = 1e-6
 
 @dataclass(frozen=True)
 class Box:
-    """A box around the origin, by its half lengths."""
+    """Box around the origin, by its half lengths."""
 
     half_mm: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Trapezoid:
-    """A box around the origin whose width in y changes evenly from its front to its back in z."""
+    """Trapezoid around the origin, whose width in y changes linearly from front to back in z."""
 
     half_x_mm: float
     half_y_front_mm: float
@@ -52,10 +52,10 @@ class Trapezoid:
 
 @dataclass(frozen=True)
 class Prism:
-    """A plate, from minus to plus half its thickness in z, with convex corners in x and y.
+    """Convex prism around the origin along z.
 
     Arguments:
-        corners_mm: Anticlockwise, seen against z.
+        corners_mm: Corners in x and y, anticlockwise, seen against z.
         half_z_mm: Half the thickness.
     """
 
@@ -65,7 +65,7 @@ class Prism:
 
 @dataclass(frozen=True)
 class Tube:
-    """What lies between two cylinders around the z axis."""
+    """Tube around the z axis."""
 
     inner_mm: float
     outer_mm: float
@@ -77,31 +77,31 @@ Solid = Box | Trapezoid | Prism | Tube
 
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """A solid filled with a material, and what lies in it instead.
+    """Logical volume: a solid of one material with daughter volumes.
 
     Arguments:
-        name: For people.
+        name: Name in messages.
         solid: Its shape.
-        material: The name the detector gives it; None for the air around the detector.
-        is_sensitive: Whether steps in it are recorded.
-        parts: What lies in it.
+        material: Name of a material of the detector; `None` for the air around it.
+        is_sensitive: `True` records its steps.
+        daughters: Volumes placed in it.
     """
 
     name: str
     solid: Solid
     material: str | None
     is_sensitive: bool = False
-    parts: tuple[Part, ...] = ()
+    daughters: tuple[PlacedVolume, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """A volume at its place in another; one volume may have many places.
+class PlacedVolume:
+    """Volume placed in another; one volume may be placed many times.
 
     Arguments:
-        volume: What is placed.
-        at_mm: Where its origin goes.
-        axes: Where its axes point.
+        volume: The volume.
+        at_mm: Position of its origin.
+        axes: Directions of its axes.
     """
 
     volume: Volume
@@ -110,18 +110,20 @@ class Part:
 
 
 def check_boxes(detector: str, volume: Volume) -> None:
-    """Refuse boxes that stick out of what they lie in, or into one another.
+    """Refuse boxes that stick out of their mother volume or overlap.
 
     Geant4 does not notice, and would track particles wrongly.
 
     Arguments:
-        detector: Its name, for the message.
-        volume: What to look into, and so on inside; boxes that are turned are left alone.
+        detector: Name of the detector, for the message.
+        volume: Volume whose daughters are checked, and theirs; rotated boxes are not checked.
 
     Raises:
         DetectorError: If there are such boxes; it names them.
     """
-    boxes = [(part.volume, _bounds(part)) for part in volume.parts if _is_upright_box(part)]
+    boxes = [
+        (placed.volume, _bounds(placed)) for placed in volume.daughters if _is_upright_box(placed)
+    ]
     for inner, bounds in boxes:
         if not _holds(volume.solid, bounds):
             msg = f"In detector {detector} a {inner.name} sticks out of its {volume.name}."
@@ -130,37 +132,37 @@ def check_boxes(detector: str, volume: Volume) -> None:
     for i, (inner, bounds) in enumerate(boxes):
         for other, others in boxes[i + 1 :]:
             if others[2][0] > bounds[2][1] - _TOUCHING_MM:
-                break  # the others begin even farther back
-            if all(_reach(a, b) for a, b in zip(bounds, others, strict=True)):
+                break  # the others begin farther back
+            if all(_overlap(a, b) for a, b in zip(bounds, others, strict=True)):
                 msg = (
                     f"In detector {detector} a {inner.name} and a {other.name} overlap "
                     f"in their {volume.name}."
                 )
                 raise DetectorError(msg)
-    for inner in {id(part.volume): part.volume for part in volume.parts}.values():
+    for inner in {id(placed.volume): placed.volume for placed in volume.daughters}.values():
         check_boxes(detector, inner)
 
 
-def _is_upright_box(part: Part) -> bool:
-    return isinstance(part.volume.solid, Box) and part.axes is IDENTITY
+def _is_upright_box(placed: PlacedVolume) -> bool:
+    return isinstance(placed.volume.solid, Box) and placed.axes is IDENTITY
 
 
-def _bounds(part: Part) -> Bounds:
-    assert isinstance(part.volume.solid, Box)
+def _bounds(placed: PlacedVolume) -> Bounds:
+    assert isinstance(placed.volume.solid, Box)
     x, y, z = (
         (at - half, at + half)
-        for at, half in zip(part.at_mm, part.volume.solid.half_mm, strict=True)
+        for at, half in zip(placed.at_mm, placed.volume.solid.half_mm, strict=True)
     )
     return x, y, z
 
 
-def _reach(a: tuple[float, float], b: tuple[float, float]) -> bool:
-    """Whether two stretches have more in common than their ends."""
+def _overlap(a: tuple[float, float], b: tuple[float, float]) -> bool:
+    """`True` if two intervals have more in common than their ends."""
     return min(a[1], b[1]) - max(a[0], b[0]) > _TOUCHING_MM
 
 
 def _holds(solid: Solid, bounds: Bounds) -> bool:
-    """Whether a box lies in a solid; all but tubes are convex, so its corners decide."""
+    """`True` if a box lies in a solid; all but tubes are convex, so its corners decide."""
     if isinstance(solid, Tube):
         return False
     return all(

@@ -1,6 +1,6 @@
-"""A worker process: reads tasks from its standard input, answers on its standard output.
+"""Worker process of Geant4: tasks on its standard input, replies on its standard output.
 
-What Geant4 prints goes to the worker's standard error, a file that the pool reads if Geant4 stops.
+Geant4's own output goes to the standard error, a file that the pool reads if Geant4 stops.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from numpy.typing import NDArray
 from calozoo_core.detector import Detector
 from calozoo_core.errors import CalozooError, PluginError
 
-__all__ = ["Answer", "Setup", "Shot", "main"]
+__all__ = ["DetectorTask", "ShowerTask", "WorkerReply", "main"]
 
 
 @dataclass(frozen=True)
-class Setup:
-    """The first task: build this detector."""
+class DetectorTask:
+    """First task: the detector to build."""
 
     detector: Detector
 
 
 @dataclass(frozen=True)
-class Shot:
-    """A task: one shower; the arguments of `Simulation.shoot`."""
+class ShowerTask:
+    """Task of one shower: the arguments of `Simulation.shoot`."""
 
     particle: str
     energy_gev: float
@@ -43,8 +43,14 @@ class Shot:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came of a task: steps of shape (n, 5), or an error; and the CPU time, in s."""
+class WorkerReply:
+    """Result of a task.
+
+    Arguments:
+        steps: Steps of a shower, shape (n, 5), as `Simulation.shoot` returns them.
+        error: Error of the task, if it failed.
+        cpu_s: CPU time in s.
+    """
 
     steps: NDArray[np.float64] | None = None
     error: Exception | None = None
@@ -52,10 +58,10 @@ class Answer:
 
 
 def main() -> None:
-    """Answer tasks until the input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the pool, which ends us
+    """Run tasks until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool handles Ctrl-C
     gc.disable()  # steps form no cycles, and looking for some costs 4 % of the time
-    tasks, answers = _private_pipes()
+    tasks, replies = _private_pipes()
     simulation: Any = None
     while True:
         try:
@@ -64,34 +70,34 @@ def main() -> None:
             break
         began = time.process_time()
         try:
-            if isinstance(task, Setup):
+            if isinstance(task, DetectorTask):
                 simulation = _simulation(task.detector)
-                answer = Answer()
+                reply = WorkerReply()
             else:
-                _forget_output()
+                _clear_log()
                 steps = simulation.shoot(**vars(task))
-                answer = Answer(steps=steps, cpu_s=time.process_time() - began)
-        except Exception as error:  # whatever it is, the pool must hear of it
-            answer = Answer(error=_portable(error))
-        pickle.dump(answer, answers, protocol=5)
-        answers.flush()
+                reply = WorkerReply(steps=steps, cpu_s=time.process_time() - began)
+        except Exception as error:  # any error is reported to the pool
+            reply = WorkerReply(error=_picklable(error))
+        pickle.dump(reply, replies, protocol=5)
+        replies.flush()
     os._exit(0)  # Geant4's own clean-up may crash, and nothing is left to save
 
 
 def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Our ends of the pipes; Geant4 then finds an empty input, and prints to the log."""
-    tasks, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    """Pipes of tasks and replies; Geant4 is left with an empty input, and prints to the log."""
+    tasks, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
     os.dup2(2, 1)
     # geant4_pybind prints through Python, whose buffer would be lost if Geant4 aborts.
     sys.stdout = sys.stderr = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
-    return tasks, answers
+    return tasks, replies
 
 
-def _forget_output() -> None:
-    """Keep the log short: only what is printed during the current shower is of interest."""
+def _clear_log() -> None:
+    """Empty the log, so that it has the output of the current shower only."""
     os.lseek(2, 0, os.SEEK_SET)
     os.ftruncate(2, 0)
 
@@ -105,8 +111,8 @@ def _simulation(detector: Detector) -> Any:
     return Simulation(detector)
 
 
-def _portable(error: Exception) -> Exception:
-    """The error, in a form that survives the way to the pool."""
+def _picklable(error: Exception) -> Exception:
+    """The error in a form that can be sent to the pool."""
     if isinstance(error, CalozooError):
         return type(error)(str(error), argument=error.arguments)
     return RuntimeError(f"{type(error).__name__}: {error}")

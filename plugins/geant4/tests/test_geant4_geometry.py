@@ -13,29 +13,29 @@ import pytest
 from calozoo_core.detector import Detector, load_detector, parse_detector
 from calozoo_core.errors import DetectorError
 from calozoo_geant4.data_sets import data_environment
-from calozoo_geant4.layout import Round, layout
-from calozoo_geant4.solids import Box, Part, Prism, Trapezoid, Volume, check_boxes
+from calozoo_geant4.layout import CylinderFrame, layout
+from calozoo_geant4.solids import Box, PlacedVolume, Prism, Trapezoid, Volume, check_boxes
 
 ILD = load_detector("ild_siecal")
 
 
-def _inside(volume: Volume, name: str) -> list[tuple[Volume, Part]]:
+def _inside(volume: Volume, name: str) -> list[tuple[Volume, PlacedVolume]]:
     """Every part of this name, wherever it lies, with what it lies in."""
-    found = [(volume, part) for part in volume.parts if part.volume.name == name]
-    for inner in {id(part.volume): part.volume for part in volume.parts}.values():
+    found = [(volume, placed) for placed in volume.daughters if placed.volume.name == name]
+    for inner in {id(placed.volume): placed.volume for placed in volume.daughters}.values():
         found += _inside(inner, name)
     return found
 
 
 def _body(detector: Detector, name: str) -> Volume:
-    return next(part.volume for part in layout(detector).parts if part.volume.name == name)
+    return next(placed.volume for placed in layout(detector).volumes if placed.volume.name == name)
 
 
 def test_there_are_eight_staves_and_at_either_end_four_quadrants():
-    names = [part.volume.name for part in layout(ILD).parts]
+    names = [placed.volume.name for placed in layout(ILD).volumes]
     assert names.count("stave") == 8
     assert names.count("quadrant") == 2 * 4
-    assert len({id(part.volume) for part in layout(ILD).parts}) == 2
+    assert len({id(placed.volume) for placed in layout(ILD).volumes}) == 2
 
 
 def test_stave_is_a_trapezoid_that_ends_on_the_back_of_its_neighbour():
@@ -61,7 +61,7 @@ def test_slabs_are_as_wide_as_their_tower_less_its_walls():
 
 def test_every_wafer_is_whole_cells_and_full_but_for_the_last_of_its_slab():
     for body in ("stave", "quadrant"):
-        sizes = {part.volume.solid.half_mm for _, part in _inside(_body(ILD, body), "wafer")}
+        sizes = {placed.volume.solid.half_mm for _, placed in _inside(_body(ILD, body), "wafer")}
         side = 18 * ILD.cell_mm / 2
         cells = sorted(round(2 * half[1] / ILD.cell_mm, 6) for half in sizes)
         assert all(half[0] == pytest.approx(side) for half in sizes)
@@ -71,34 +71,39 @@ def test_every_wafer_is_whole_cells_and_full_but_for_the_last_of_its_slab():
 
 def test_silicon_fills_96_7_percent_of_a_stave_but_for_its_ends():
     stave = _body(ILD, "stave")
-    alveolus = max((p.volume for _, p in _inside(stave, "alveolus")), key=lambda v: len(v.parts))
+    alveolus = max(
+        (p.volume for _, p in _inside(stave, "alveolus")), key=lambda v: len(v.daughters)
+    )
     wafer = max((p.volume.solid.half_mm for _, p in _inside(stave, "wafer")), key=lambda h: h[1])
     side = 2 * wafer[0]
     assert side**2 * 2 / (92.59 * 187.36) == pytest.approx(0.967, abs=0.0005)
-    assert len([part for part in alveolus.parts if part.volume.name == "wafer"]) > 60
+    assert len([placed for placed in alveolus.daughters if placed.volume.name == "wafer"]) > 60
 
 
 def test_silicon_is_all_that_is_sensitive():
     def sensitive(volume: Volume) -> set[tuple[str, str | None]]:
         own = {(volume.name, volume.material)} if volume.is_sensitive else set()
-        return own.union(*(sensitive(part.volume) for part in volume.parts))
+        return own.union(*(sensitive(placed.volume) for placed in volume.daughters))
 
-    world = Volume("world", Box((1e4, 1e4, 1e4)), None, parts=layout(ILD).parts)
+    world = Volume("world", Box((1e4, 1e4, 1e4)), None, daughters=layout(ILD).volumes)
     assert sensitive(world) == {("wafer", "silicon")}
 
 
 @pytest.mark.parametrize(
-    ("parts", "words"),
+    ("positions", "words"),
     [
         (((0, 0, 0.5), (0, 0, 1.4)), "a small box and a small box overlap in their large box"),
         (((0, 0, 9.6),), "a small box sticks out of its large box"),
         (((0, -9.6, 0),), "a small box sticks out"),
     ],
 )
-def test_boxes_that_overlap_or_stick_out_are_named(parts, words):
+def test_boxes_that_overlap_or_stick_out_are_named(positions, words):
     small = Volume("small box", Box((0.5, 0.5, 0.5)), None)
     large = Volume(
-        "large box", Box((10, 10, 10)), None, parts=tuple(Part(small, at) for at in parts)
+        "large box",
+        Box((10, 10, 10)),
+        None,
+        daughters=tuple(PlacedVolume(small, at) for at in positions),
     )
     with pytest.raises(DetectorError, match=f"In detector mine {words}"):
         check_boxes("mine", large)
@@ -106,8 +111,8 @@ def test_boxes_that_overlap_or_stick_out_are_named(parts, words):
 
 def test_boxes_that_touch_do_not_overlap():
     small = Volume("small box", Box((0.5, 0.5, 0.5)), None)
-    parts = tuple(Part(small, (0.0, 0.0, z)) for z in (-0.5, 0.5, 1.5))
-    check_boxes("mine", Volume("large box", Box((0.5, 0.5, 2)), None, parts=parts))
+    parts = tuple(PlacedVolume(small, (0.0, 0.0, z)) for z in (-0.5, 0.5, 1.5))
+    check_boxes("mine", Volume("large box", Box((0.5, 0.5, 2)), None, daughters=parts))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +126,7 @@ def test_boxes_that_touch_do_not_overlap():
 )
 def test_slanted_sides_are_looked_at(solid, at, fits):
     small = Volume("small box", Box((0.5, 0.5, 0.5)), None)
-    outer = Volume("body", solid, None, parts=(Part(small, at),))
+    outer = Volume("body", solid, None, daughters=(PlacedVolume(small, at),))
     if fits:
         check_boxes("mine", outer)
     else:
@@ -158,7 +163,7 @@ def test_stack_too_thick_for_its_staves_is_refused():
 
 
 def test_point_of_a_cylinder_is_measured_along_its_arc():
-    frame = Round(800.0)
+    frame = CylinderFrame(800.0)
     radius, angle = 850.0, 0.1
     point = np.array([[25.0, radius * np.sin(angle), radius * np.cos(angle)]])
     local, is_inside = frame.local(point, 5.0, 0.0)
@@ -228,7 +233,7 @@ def _overlaps(name: str, result, change: str = "") -> str:
         f"detector = load_detector({name!r})\n{change}"
         "geometry = Simulation(detector).geometry\n"
         "found = sorted(set(geometry.overlaps()))\n"
-        f"Path({str(result)!r}).write_text(f'{{found}} {{geometry.n_parts > 5}}')\n"
+        f"Path({str(result)!r}).write_text(f'{{found}} {{geometry.n_placed > 5}}')\n"
     )
     subprocess.run(
         [sys.executable, "-c", code],

@@ -1,4 +1,4 @@
-"""The best a model of a representation could do: Geant4's own steps, merged as it sees them."""
+"""Optimum generators: Geant4's steps in the representation of a model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STEPS = _spec("steps", "Geant4's steps as they are, in the 800 mm box of x1 and 
 
 @hookimpl
 def register_models(register: Callable[[ModelSpec], None]) -> None:
-    """Bring the three reference generators into the zoo."""
+    """Register the three optimum generators."""
     register(X1)
     register(X9)
     register(STEPS)

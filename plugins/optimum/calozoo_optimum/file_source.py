@@ -1,4 +1,4 @@
-"""A shower file as the source of an optimum generator."""
+"""Shower files as the source of an optimum generator."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile
 from calozoo_core.showers import Showers
 
-__all__ = ["Library"]
+__all__ = ["ShowerLibrary"]
 
 TOLERANCE = 1e-3
 
 
-class Library:
-    """Showers that were made before: shower i of a request is number i of the file.
+class ShowerLibrary:
+    """Showers of a file: shower i of a request is number i of the file.
 
-    The file is opened once, and of its showers only those asked for are read.
+    The file is opened once, and only the showers asked for are read.
 
     Arguments:
-        path: A native shower file.
+        path: Native shower file.
 
     Attributes:
-        name: Its path, for messages.
-        representation: How finely its deposits are merged.
-        detector: Name of the detector they were made for.
-        grid_seed: The seed that fixes the grid its points were merged on; None for steps, which
-            lie on none, and where the file does not say.
+        name: Path in messages.
+        representation: Representation of the showers.
+        detector: Name of their detector.
+        grid_seed: Seed of the grid their points were merged on; `None` for steps, and if the file
+            has none.
 
     Raises:
         ShowerFileError: If the file is missing, damaged, or no shower file.
@@ -44,18 +44,18 @@ class Library:
         self.representation = self._file.representation
         self.detector = self._file.detector
         is_merged = self.representation != "steps"
-        self.grid_seed = _whole_number(self._file.seed) if is_merged else None
+        self.grid_seed = _seed_number(self._file.seed) if is_merged else None
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """The showers of these primaries, of which the first is number `first` of the file.
+        """Showers of these primaries, of which the first is number `first` of the file.
 
         Arguments:
-            incident: The primaries; each must be the one its shower was made for, to 1e-3.
-            seed: Not needed: the showers are there.
+            incident: Primaries; each must equal that of its shower to 1e-3.
+            seed: Not used.
             first: Number of the first of them.
 
         Raises:
-            ConditionsError: If the file has not as many showers, or one is of another primary.
+            ConditionsError: If the file has too few showers, or one is of another primary.
             ShowerFileError: If that part of the file is damaged.
         """
         stop = first + len(incident)
@@ -104,6 +104,6 @@ def _text(incident: Incident, row: int) -> str:
     return ",".join(f"{component:.4g}" for component in incident.direction[row])
 
 
-def _whole_number(text: str) -> int | None:
-    """The seed that a file names; None if that is none."""
+def _seed_number(text: str) -> int | None:
+    """Seed in the attributes of a file; `None` if it is no number."""
     return int(text) if text.isdecimal() and len(text) < 21 and int(text) < 2**64 else None

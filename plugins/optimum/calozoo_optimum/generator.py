@@ -1,47 +1,51 @@
-"""The three optimum generators: what a model would make that had learnt everything."""
+"""Optimum generators: Geant4's showers in the representation of a model, the best it can reach."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import DetectorError, InputError
+from calozoo_core.frames import axis_offsets
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.representation import REPRESENTATIONS, Representation
 from calozoo_core.showers import Showers
-from calozoo_optimum.box import inside_box
-from calozoo_optimum.file_source import Library
+from calozoo_optimum.file_source import ShowerLibrary
 
-__all__ = ["Optimum"]
+__all__ = ["BOX_MM", "Optimum", "inside_box"]
+
+BOX_MM = 800.0
+"""Width of the box around the shower axis in which deposits are kept."""
 
 
 class Optimum(Generator):
-    """Reads or simulates true showers and hands them out as its representation sees them.
+    """Generator of Geant4's showers in the representation of a model.
 
     Deposits within 400 mm of the shower axis are projected onto a regular grid of cells (x1) or of
-    3 x 3 sub-cells a cell (x9), which lies anew for each shower, or are kept one by one (steps). A
-    grid knows no places inside its cells, so a point of x1 or x9 lies in the middle of its own.
-    What is lost from here on, when showers are placed into a real detector, is what no model of
-    that representation can bring back.
+    3 x 3 sub-cells per cell (x9), whose position is random for each shower, or are kept one by one
+    (steps). A point of x1 or x9 is the middle of its cell, since a grid has no positions inside its
+    cells. No model of that representation can be better than these showers after placement.
 
-    The showers are those of another generator, made for the same primaries with the same seed, or
-    those of a file. A finer representation than asked for will do where its sub-cells nest.
+    The showers come from another generator, for the same primaries with the same seed, or from a
+    file. The file may have a finer representation whose sub-cells nest in the one asked for.
 
     References:
         | Full physics benchmark, section II B: https://arxiv.org/abs/2511.17293
 
     Arguments:
-        spec: The spec it was registered with.
-        source: Where the showers come from.
+        spec: Spec it was registered with.
+        source: Source of the showers.
 
     Raises:
         InputError: If the source's showers cannot be merged to this representation.
         DetectorError: If they are of another detector.
     """
 
-    def __init__(self, spec: ModelSpec, source: Generator | Library) -> None:
-        given = source if isinstance(source, Library) else source.spec
+    def __init__(self, spec: ModelSpec, source: Generator | ShowerLibrary) -> None:
+        given = source if isinstance(source, ShowerLibrary) else source.spec
         if given.detector != spec.detector:
             msg = (
                 f"{spec.name} needs showers of {spec.detector}, and those of {given.name} are of "
@@ -59,7 +63,7 @@ class Optimum(Generator):
                 update={"conditions": source.spec.conditions, "source": source.spec.name}
             )
         super().__init__(spec)
-        # Each source has a size of its own; the class's is for generators that are alike.
+        # The batch size depends on the source, not on the class.
         self.default_batch_size = source.default_batch_size  # type: ignore[misc]
         self._source = source
         cell = load_detector(spec.detector).cell_mm
@@ -75,14 +79,14 @@ class Optimum(Generator):
         precision: Precision | None = None,
         source: Generator | Path | None = None,
     ) -> Optimum:
-        """Build the generator.
+        """Generator with a source of showers.
 
         Arguments:
-            spec: The spec it was registered with.
-            folder: Not needed: it has no weights.
+            spec: Spec it was registered with.
+            folder: Not used, since it has no weights.
             device: "cpu".
             precision: None.
-            source: The generator that feeds it, or a native shower file.
+            source: Generator of the showers, or a native shower file.
 
         Raises:
             InputError: If there is no source, its showers cannot be merged to this representation,
@@ -96,35 +100,69 @@ class Optimum(Generator):
         if source is None:
             msg = f"{spec.name} makes no showers of its own; give source=, a Generator or a file."
             raise InputError(msg)
-        return cls(spec, source if isinstance(source, Generator) else Library(source))
+        return cls(spec, source if isinstance(source, Generator) else ShowerLibrary(source))
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """The source's showers of these primaries, in the box, merged.
+        """Showers of the source for these primaries, in the box, merged.
 
         Raises:
-            CalozooError: What the source raises.
+            CalozooError: If the source raises it.
         """
         showers = inside_box(self._source.sample(incident, seed, first))
         return self._representation(showers, self._grid_seed(seed), first)
 
     @property
     def precision(self) -> str:
-        """That of its source."""
+        """Precision of the source."""
         return self._source.precision if isinstance(self._source, Generator) else super().precision
 
     def close(self) -> None:
-        """Close the file, or the generator, that feeds it."""
+        """Close the source."""
         self._source.close()
 
     def _grid_seed(self, seed: int) -> int:
-        """The seed of the grids: sub-cells of a file nest only in cells of the file's own grids."""
-        own = self._source.grid_seed if isinstance(self._source, Library) else None
+        """Seed of the grids; sub-cells of a file nest only in cells of the file's own grids."""
+        own = self._source.grid_seed if isinstance(self._source, ShowerLibrary) else None
         return seed if own is None else own
 
 
 def _nests(fine: str, coarse: str) -> bool:
-    """Whether each sub-cell of one representation lies in a single one of another."""
+    """`True` if each sub-cell of one representation lies in a single sub-cell of another."""
     if fine in ("steps", coarse):
         return True
     many, few = REPRESENTATIONS[fine], REPRESENTATIONS[coarse]
     return many is not None and few is not None and many % few == 0
+
+
+def inside_box(showers: Showers) -> Showers:
+    r"""Showers with the deposits within 400 mm of their axis along x' and along y'.
+
+    Deposits farther away are mostly backscatter, at the other end of the detector. The axis goes
+    through the origin along the primary: at the depth d of a layer's middle it is at
+
+    .. math:: x' = d\,p_x / p_z, \quad y' = d\,p_y / p_z
+
+    References:
+        | Full physics benchmark, section II B: https://arxiv.org/abs/2511.17293
+
+    Arguments:
+        showers: Showers of any representation.
+
+    Raises:
+        DetectorError: If their detector is unknown.
+    """
+    dx, dy = axis_offsets(showers, load_detector(showers.detector))
+    keep = np.abs(showers.x - dx) <= BOX_MM / 2
+    keep &= np.abs(showers.y - dy) <= BOX_MM / 2
+    kept_before = np.concatenate([[0], np.cumsum(keep)])
+    return Showers(
+        offsets=kept_before[showers.offsets],
+        x=showers.x[keep],
+        y=showers.y[keep],
+        layer=showers.layer[keep],
+        energy=showers.energy[keep],
+        time=None if showers.time is None else showers.time[keep],
+        incident=showers.incident,
+        representation=showers.representation,
+        detector=showers.detector,
+    )

@@ -14,8 +14,7 @@ from calozoo_core.representation import grid_offsets
 from calozoo_core.showers import Showers
 from calozoo_core.testing import ModelContract
 from calozoo_optimum import STEPS, X1, X9
-from calozoo_optimum.box import inside_box
-from calozoo_optimum.generator import Optimum
+from calozoo_optimum.generator import Optimum, inside_box
 
 ILD = load_detector("ild_siecal_regular")
 SPLIT = {"x1": 1, "x9": 3}

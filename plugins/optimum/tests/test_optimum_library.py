@@ -114,7 +114,7 @@ def test_another_direction_than_the_librarys_is_refused(steps, library):
 
 def test_another_particle_than_the_librarys_is_refused(steps, library):
     asked = type(steps.incident)(steps.incident.energy, steps.incident.direction, "e-")
-    with pytest.raises(ConditionsError, match=r"showers of gamma, not of e-; add --particle gamma"):
+    with pytest.raises(ConditionsError, match=r"showers of gamma, not of e-; add particle='gamma'"):
         Optimum.load(X1, source=library).generate(asked)
 
 

@@ -15,8 +15,7 @@ from calozoo_core.io import write_showers
 from calozoo_core.showers import Showers
 from calozoo_core.testing import ModelContract
 from calozoo_optimum import STEPS, X1, X9
-from calozoo_optimum.box import inside_box
-from calozoo_optimum.generator import Optimum
+from calozoo_optimum.generator import Optimum, inside_box
 
 INCIDENT = Incident([0.5, 1.0, 2.0], [(0, 0, 1), (0.5, 0, 1), (0, -0.5, 1)])
 

@@ -1,4 +1,4 @@
-"""A model without weights, for trying things out and for learning how a plugin is made."""
+"""Toy model without weights, an example of a plugin."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ ILD_PHOTON = ModelSpec(
 
 @hookimpl
 def register_models(register: Callable[[ModelSpec], None]) -> None:
-    """Bring the toy into the zoo."""
+    """Register the toy."""
     register(ILD_PHOTON)

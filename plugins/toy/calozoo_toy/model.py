@@ -1,4 +1,4 @@
-"""Photon showers from four textbook formulas."""
+"""Toy generator of photon showers from four textbook formulas."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LARGEST_RADIUS_MM = 500.0
 
 
 class ToyGenerator(Generator):
-    r"""Makes photon showers from the formulas of a textbook.
+    r"""Generator of photon showers from textbook formulas.
 
     A photon converts after an exponential depth. From there the number of shower particles follows
     a gamma profile in radiation lengths, counted along the photon's direction:
@@ -58,7 +58,7 @@ class ToyGenerator(Generator):
         | Grindhammer and Peters: https://arxiv.org/abs/hep-ex/0001020
 
     Arguments:
-        spec: The spec it was registered with.
+        spec: Spec it was registered with.
 
     Example:
         >>> from calozoo_toy import ILD_PHOTON
@@ -81,7 +81,7 @@ class ToyGenerator(Generator):
         device: str = "cpu",
         precision: Precision | None = None,
     ) -> ToyGenerator:
-        """Build the generator; it has no weights, and computes in numpy.
+        """Generator without weights, computed in numpy.
 
         Raises:
             InputError: If another device than "cpu", or bfloat16, is asked for.
@@ -92,11 +92,17 @@ class ToyGenerator(Generator):
         return cls(spec)
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """Showers for these primaries, of which the first is number `first` of the sample."""
+        """Showers of these primaries, of which the first is number `first` of the sample."""
         return self.sample_numbers(incident, seed, np.arange(first, first + len(incident)))
 
     def sample_numbers(self, incident: Incident, seed: int, numbers: NDArray[np.int64]) -> Showers:
-        """Showers for these primaries, each from a random stream of its own."""
+        """Showers of these primaries, each from its own random stream.
+
+        Arguments:
+            incident: The primaries.
+            seed: Seed of the sample.
+            numbers: Number of each shower in the sample, shape (n,).
+        """
         directions = incident.direction.astype(np.float64)
         showers = [
             self._shower(float(energy), direction, stream(seed, int(number), "toy"))
@@ -117,7 +123,7 @@ class ToyGenerator(Generator):
     def _shower(
         self, energy_gev: float, direction: FloatArray, rng: np.random.Generator
     ) -> tuple[FloatArray, FloatArray, NDArray[np.intp], FloatArray]:
-        """The points of one shower: x and y in mm, layer, energy in MeV."""
+        """Points of one shower: x' and y' in mm, layer, energy in MeV."""
         p_x, p_y, p_z = direction
         t_max = max(math.log(1000 * energy_gev / CRITICAL_ENERGY_MEV) - 0.5, 0.1)
         t = self._depth_x0 / p_z - rng.exponential(CONVERSION_X0)
@@ -136,10 +142,10 @@ class ToyGenerator(Generator):
 
 
 def layer_depth_x0(detector: Detector) -> FloatArray:
-    """Depth of the middle of each sensitive layer, in radiation lengths, shape (n_layers,).
+    """Depth of the middles of the sensitive layers, in radiation lengths, shape (n_layers,).
 
     Raises:
-        InputError: If the detector has a material whose radiation length is not known here.
+        InputError: If the detector has a material without a known radiation length.
     """
     depth, depths = 0.0, []
     for slab in detector.slabs:
@@ -154,14 +160,14 @@ def layer_depth_x0(detector: Detector) -> FloatArray:
 
 
 def _gamma_profile(t: FloatArray, t_max: float) -> FloatArray:
-    """(1/E) dE/dt per radiation length, at depths t behind the conversion; none before it."""
+    """Gamma profile (1/E) dE/dt per radiation length at depths t behind the conversion."""
     a = 1 + DECAY_PER_X0 * t_max
     bt = DECAY_PER_X0 * np.maximum(t, 1e-9)
     return np.where(t > 0, DECAY_PER_X0 * np.exp((a - 1) * np.log(bt) - bt - math.lgamma(a)), 0.0)
 
 
 def _radii(age: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Distances to the axis, in mm, at depths in units of the shower maximum.
+    """Random distances to the axis, in mm, at depths in units of the shower maximum.
 
     Core and tail both have the density 2 r R^2 / (r^2 + R^2)^2, whose quantile function is
     R sqrt(u / (1 - u)); u ends where r reaches LARGEST_RADIUS_MM.
