@@ -21,11 +21,15 @@ from calozoo.benchmark.measurements import (
     Timing,
     read_measurements,
 )
-from calozoo.cards.card import card, find_card, own_cards, read_cards, write_card
-from calozoo.cards.leaderboard import Entry, Row, leaderboard
-from calozoo.cards.leaderboard_pages import as_html, as_markdown
-from calozoo.cli.card import readable
-from calozoo.cli.compare import board_text
+from calozoo.cards.card import card_markdown, find_card, own_cards, read_cards, write_card
+from calozoo.cards.leaderboard import (
+    LeaderboardRow,
+    LeaderboardValue,
+    leaderboard,
+    leaderboard_html,
+    leaderboard_markdown,
+)
+from calozoo.cli.cards import card_text, leaderboard_text
 from calozoo_core.errors import CalozooError, InputError
 from calozoo_core.generator import Conditions, ModelSpec
 from calozoo_core.metrics.result import MetricResult
@@ -126,7 +130,7 @@ def measurements(name: str = "caloclouds3.test", value: float = 4e-4, ms: float 
 def test_no_number_in_a_card_is_typed(path):
     measured = read_measurements(path)
     assert measured.as_json() == path.read_text()
-    assert card(measured) == (path.parent / "README.md").read_text()
+    assert card_markdown(measured) == (path.parent / "README.md").read_text()
     assert measured.spec.name == path.parent.name
 
 
@@ -136,8 +140,8 @@ def test_there_are_cards():
 
 def test_no_number_in_the_leaderboard_is_typed():
     board = leaderboard(read_cards())
-    assert as_markdown(board) == (ROOT / "docs" / "leaderboard.md").read_text()
-    assert as_html(board) == (ROOT / "docs" / "leaderboard.html").read_text()
+    assert leaderboard_markdown(board) == (ROOT / "docs" / "leaderboard.md").read_text()
+    assert leaderboard_html(board) == (ROOT / "docs" / "leaderboard.html").read_text()
 
 
 # What the Hub reads
@@ -155,7 +159,7 @@ def test_hub_reads_licence_tags_and_every_result():
 def check_front_matter(measured: Measurements) -> None:
     from huggingface_hub import ModelCard
 
-    data = ModelCard(card(measured)).data
+    data = ModelCard(card_markdown(measured)).data
     assert data.license == measured.spec.license.lower()
     assert data.library_name == "calozoo"
     assert measured.spec.architecture in data.tags
@@ -182,7 +186,7 @@ def check_front_matter(measured: Measurements) -> None:
 
 
 def test_card_names_the_papers_own_figure_beside_ours():
-    text = card(measurements())
+    text = card_markdown(measurements())
     assert (
         "| longitudinal energy profile | 1e-4 nat | 4.00 ± 0.40 | 0.2 | 0.050 ± 0.011 [1]" in text
     )
@@ -192,7 +196,7 @@ def test_card_names_the_papers_own_figure_beside_ours():
 
 
 def test_card_says_why_a_figure_is_missing():
-    text = card(measurements())
+    text = card_markdown(measurements())
     assert "| energy resolution | % | - | - |" in text
     assert "Not given: Too few." in text
 
@@ -200,13 +204,13 @@ def test_card_says_why_a_figure_is_missing():
 def test_card_warns_of_primaries_outside_the_training():
     measured = measurements()
     outside = measured.fidelity[0].model_copy(update={"extrapolated": True})
-    text = card(measured.model_copy(update={"fidelity": (outside,)}))
+    text = card_markdown(measured.model_copy(update={"fidelity": (outside,)}))
     assert "outside what the model was trained on" in text
-    assert "outside what" not in card(measured)
+    assert "outside what" not in card_markdown(measured)
 
 
 def test_terminal_sees_columns_and_no_front_matter():
-    text = readable(card(measurements()))
+    text = card_text(card_markdown(measurements()))
     assert text.startswith("\x1b[1mcaloclouds3.test\x1b[0m")
     assert "|" not in text
     assert "model-index" not in text
@@ -246,8 +250,13 @@ def test_numbers_that_are_none_are_refused():
 
 
 def test_best_and_worst_are_marked():
-    entries = (Entry("1", 1.0), Entry("3", 3.0), Entry("-", None), Entry("2", 2.0))
-    row = Row("a figure", entries)
+    entries = (
+        LeaderboardValue("1", 1.0),
+        LeaderboardValue("3", 3.0),
+        LeaderboardValue("-", None),
+        LeaderboardValue("2", 2.0),
+    )
+    row = LeaderboardRow("a figure", entries)
     assert row.marks == ("best", "worst", "", "")
     assert replace(row, better="high").marks == ("worst", "best", "", "")
     assert replace(row, better=None).marks == ("", "", "", "")
@@ -255,7 +264,9 @@ def test_best_and_worst_are_marked():
 
 @pytest.mark.parametrize("values", [(2.0, 2.0), (2.0, None), (None, None)])
 def test_nothing_is_marked_where_nothing_differs(values):
-    assert set(Row("r", tuple(Entry("x", value) for value in values)).marks) == {""}
+    assert set(
+        LeaderboardRow("r", tuple(LeaderboardValue("x", value) for value in values)).marks
+    ) == {""}
 
 
 def test_leaderboard_ranks_models_row_by_row():
@@ -268,11 +279,11 @@ def test_leaderboard_ranks_models_row_by_row():
     assert rows["times faster than Geant4, alone"].marks == ("worst", "best")
     assert rows["parameters"].marks == ("", "")
     assert "energy resolution [%]" not in rows  # nobody has it
-    text = as_markdown(board)
+    text = leaderboard_markdown(board)
     assert (
         "| longitudinal energy profile [1e-4 nat] | **1.00 ± 0.10** | *9.00 ± 0.90* | 0.2 |" in text
     )
-    plain = board_text(board)
+    plain = leaderboard_text(board)
     assert "1.00 ± 0.10*" in plain
     assert "9.00 ± 0.90!" in plain
 
@@ -302,7 +313,7 @@ def test_no_cards_are_no_leaderboard():
 
 def test_html_is_well_formed_and_marks_alike():
     one, other = measurements("one.a", 1e-4), measurements("other.b", 9e-4)
-    text = as_html(leaderboard([one, other]))
+    text = leaderboard_html(leaderboard([one, other]))
     page = ElementTree.fromstring(text.removeprefix("<!DOCTYPE html>\n"))
     marked = {cell.get("class"): cell.text for cell in page.iter("td") if cell.get("class")}
     assert set(marked) == {"best", "worst", "floor"}
@@ -314,7 +325,7 @@ def test_html_is_safe_from_what_names_hold():
     odd = measured.model_copy(
         update={"sample": measured.sample.model_copy(update={"reference": "<script>&.h5"})}
     )
-    assert "&lt;script&gt;&amp;.h5" in as_html(leaderboard([odd]))
+    assert "&lt;script&gt;&amp;.h5" in leaderboard_html(leaderboard([odd]))
 
 
 # The commands
@@ -330,7 +341,7 @@ def test_commands_read_cards_of_a_folder(calozoo, tmp_path):
     one = calozoo("compare", "other.b", "--cards", "cards", "--json")
     assert json.loads(one.stdout)["models"] == ["other.b"]
     printed = calozoo("card", "one", "--cards", "cards")
-    assert printed.stdout == card(measurements("one.a", 1e-4))
+    assert printed.stdout == card_markdown(measurements("one.a", 1e-4))
     path = calozoo("card", "one", "--cards", "cards", "--path").stdout.strip()
     assert path == "cards/one.a/README.md"
     as_json = calozoo("card", "one", "--cards", "cards", "--json").stdout

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from calozoo.cli import COMMANDS, cli
-from calozoo.cli.table import aligned
+from calozoo.cli.output import aligned
 from calozoo.models.index import read_index
 from calozoo_core.generator import ModelSpec
 

@@ -1,4 +1,4 @@
-"""Cards of models: measurements.json, and the Hugging Face model card that is made of it."""
+"""Cards of models: measurements.json, and the Markdown page that is made of it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,21 @@ from typing import Final
 from calozoo.benchmark.measurements import Measurements, read_measurements
 from calozoo.cards.hub_metadata import card_front_matter
 from calozoo.cards.literature import PublishedFigure, published_figures
-from calozoo.cards.metric_labels import label, printed, sort_key, unit
+from calozoo.cards.metric_labels import label, sort_key, unit, value_text
 from calozoo.models.index import read_index
 from calozoo_core.errors import CalozooError
 from calozoo_core.io.atomic import write_atomic
 from calozoo_core.metrics.result import MetricResult
 
-__all__ = ["CARD", "MEASUREMENTS", "card", "find_card", "own_cards", "read_cards", "write_card"]
+__all__ = [
+    "CARD",
+    "MEASUREMENTS",
+    "card_markdown",
+    "find_card",
+    "own_cards",
+    "read_cards",
+    "write_card",
+]
 
 CARD: Final = "README.md"
 MEASUREMENTS: Final = "measurements.json"
@@ -28,32 +36,32 @@ the full physics benchmark, arXiv:2511.17293."""
 
 
 def own_cards() -> Path:
-    """The folder of the cards that calozoo comes with."""
+    """Folder of the cards that calozoo comes with."""
     return Path(str(files("calozoo_cards")))
 
 
 def read_cards(folder: Path | None = None) -> list[Measurements]:
-    """What all cards of a folder were made of, by name.
+    """Measurements of all cards of a folder, sorted by name.
 
     Arguments:
-        folder: Holds a folder for each model; by default the cards that calozoo comes with.
+        folder: Folder with a folder for each model; by default the cards that calozoo comes with.
 
     Raises:
-        CalozooError: If one of them is not what `calozoo benchmark` writes.
+        CalozooError: If one of them was not written by `calozoo benchmark`.
     """
     paths = sorted((own_cards() if folder is None else folder).glob(f"*/{MEASUREMENTS}"))
     return [read_measurements(path) for path in paths]
 
 
 def find_card(model: str, folder: Path | None = None) -> Path:
-    """The folder with a model's card.
+    """Folder with the card of a model.
 
     Arguments:
         model: `architecture.tag`, or an architecture, which means its first tag with a card.
         folder: As in `read_cards`.
 
     Raises:
-        CalozooError: If it has none; the message says how to make one, or which there are.
+        CalozooError: If it has none; the message says how to make one.
     """
     place = own_cards() if folder is None else folder
     found = sorted(path.parent.name for path in place.glob(f"*/{MEASUREMENTS}"))
@@ -69,20 +77,20 @@ def find_card(model: str, folder: Path | None = None) -> Path:
 
 
 def write_card(folder: Path, measurements: Measurements) -> Path:
-    """Write a model's measurements and its card into a folder of their own, and say which."""
+    """Write a model's measurements and its card into a folder of their own, which is returned."""
     place = folder / measurements.spec.name
     place.mkdir(parents=True, exist_ok=True)
-    for name, text in ((MEASUREMENTS, measurements.as_json()), (CARD, card(measurements))):
+    for name, text in ((MEASUREMENTS, measurements.as_json()), (CARD, card_markdown(measurements))):
         write_atomic(place / name, text)
     return place
 
 
-def card(measurements: Measurements) -> str:
-    """The card, in Markdown, with the front matter that the Hub reads."""
-    sections = [card_front_matter(measurements), _head(measurements), *_good(measurements)]
+def card_markdown(measurements: Measurements) -> str:
+    """Card in Markdown, with the front matter that the Hub reads."""
+    sections = [card_front_matter(measurements), _head(measurements), *_fidelity(measurements)]
     if measurements.timings:
-        sections.append(_fast(measurements))
-    sections.append(_big(measurements))
+        sections.append(_speed(measurements))
+    sections.append(_size(measurements))
     if measurements.notes:
         sections.append("## Notes\n\n" + "\n".join(f"- {note}" for note in measurements.notes))
     sections.append(_machine(measurements))
@@ -108,7 +116,7 @@ def _head(measurements: Measurements) -> str:
     )
 
 
-def _good(measurements: Measurements) -> Iterator[str]:
+def _fidelity(measurements: Measurements) -> Iterator[str]:
     yield f"## How good\n\n{_sample(measurements)}"
     sources: dict[tuple[str, str], PublishedFigure] = {}
     for level, title in (("cells", "Cells, placed"), ("points", "Points")):
@@ -167,7 +175,9 @@ def _figure_row(
     for fidelity in measurements.fidelity:
         same = [f for f in fidelity.figures if (f.name, f.metric) == (figure.name, figure.metric)]
         found.append(_value(same[0]) if same else "-")
-    floor = "-" if figure.noise_floor is None else printed(figure.noise_floor, None, figure.metric)
+    floor = (
+        "-" if figure.noise_floor is None else value_text(figure.noise_floor, None, figure.metric)
+    )
     papers = published_figures(measurements.spec.name, figure.name, figure.metric)
     quoted = []
     for paper in papers:
@@ -176,12 +186,12 @@ def _figure_row(
         if paper.note:
             quoted.append(f"{paper.value:g} ± {paper.error:g} (no unit printed) [{number}]")
         else:
-            quoted.append(f"{printed(paper.value, paper.error, paper.metric)} [{number}]")
+            quoted.append(f"{value_text(paper.value, paper.error, paper.metric)} [{number}]")
     return (label(figure), unit(figure.metric), *found, floor, "; ".join(quoted) or "-")
 
 
 def _value(figure: MetricResult) -> str:
-    return "-" if figure.value is None else printed(figure.value, figure.error, figure.metric)
+    return "-" if figure.value is None else value_text(figure.value, figure.error, figure.metric)
 
 
 def _ratios(measurements: Measurements) -> str:
@@ -200,7 +210,7 @@ def _ratios(measurements: Measurements) -> str:
     return _table(("energy [GeV]", "showers", *names), rows)
 
 
-def _fast(measurements: Measurements) -> str:
+def _speed(measurements: Measurements) -> str:
     first = measurements.timings[0]
     rows = [
         (
@@ -271,7 +281,7 @@ def _fast(measurements: Measurements) -> str:
     )
 
 
-def _big(measurements: Measurements) -> str:
+def _size(measurements: Measurements) -> str:
     memory = measurements.memory
     if memory is None:
         why = "it is made of another model's showers" if measurements.spec.source else ""

@@ -1,18 +1,26 @@
-"""Models beside each other, from the measurements of their cards: best and worst marked."""
+"""Leaderboard: models beside each other, from the measurements of their cards."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Final, Literal
 
 from calozoo.benchmark.measurements import Measurements
 from calozoo.cards.literature import published_figures
-from calozoo.cards.metric_labels import LABELS, label, printed, sort_key, unit
+from calozoo.cards.metric_labels import LABELS, label, sort_key, unit, value_text
 from calozoo_core.errors import InputError
 from calozoo_core.metrics.result import MetricResult
 
-__all__ = ["Entry", "Leaderboard", "Row", "leaderboard"]
+__all__ = [
+    "Leaderboard",
+    "LeaderboardRow",
+    "LeaderboardValue",
+    "leaderboard",
+    "leaderboard_html",
+    "leaderboard_markdown",
+]
 
 Mark = Literal["best", "worst", ""]
 
@@ -23,13 +31,31 @@ FLOOR: Final = "Values below about twice the noise floor cannot be told apart, w
 CORRELATION: Final = "Frobenius distance of correlations; less is better."
 
 
+_INTRODUCTION: Final = (
+    "Written by `calozoo compare --markdown` from the measurements of the "
+    "[cards](../cards/calozoo_cards); the **best** of each row is bold, the *worst* in italics. "
+    "How it was measured: [The benchmark](benchmark.md)."
+)
+
+_STYLE: Final = """
+body { font-family: sans-serif; margin: 2em auto; max-width: 90em; padding: 0 1em; color: #222; }
+table { border-collapse: collapse; margin: 1em 0 2em; }
+th, td { padding: 0.3em 0.8em; text-align: right; border-bottom: 1px solid #ddd; }
+th:first-child, td:first-child { text-align: left; }
+thead th { border-bottom: 2px solid #1f4e79; }
+.best { font-weight: bold; color: #1f6e3a; }
+.worst { color: #a33b2a; text-decoration: underline; }
+.floor { color: #777; }
+"""
+
+
 @dataclass(frozen=True)
-class Entry:
-    """What one model has in one row.
+class LeaderboardValue:
+    """Value of one model in one row.
 
     Arguments:
-        text: As it is printed.
-        value: What it is ranked by; None if it is not there.
+        text: Text that is printed.
+        value: Number of the ranking; None if there is none.
     """
 
     text: str
@@ -37,24 +63,24 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One thing that was measured of several models.
+class LeaderboardRow:
+    """Row of a leaderboard: one quantity of all models.
 
     Arguments:
-        label: In words, with the unit.
-        entries: One a model.
-        better: Whether a low or a high value is good; None where neither is.
-        floor: What chance alone gives; empty where it gives nothing.
+        label: Label with the unit.
+        entries: Value of each model.
+        better: Whether a low or a high value is better; None without a ranking.
+        floor: Text of the noise floor; empty where there is none.
     """
 
     label: str
-    entries: tuple[Entry, ...]
+    entries: tuple[LeaderboardValue, ...]
     better: Literal["low", "high"] | None = "low"
     floor: str = ""
 
     @property
     def marks(self) -> tuple[Mark, ...]:
-        """Which entries are the best and the worst; none of them if they are all alike."""
+        """Mark of each entry: best, worst or none; no marks if all are alike."""
         nothing: Mark = ""
         values = [entry.value for entry in self.entries if entry.value is not None]
         if self.better is None or len(set(values)) < 2:
@@ -68,27 +94,27 @@ class Row:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Tables of rows, each with a title.
+    """Tables of measurements, with a column for each model.
 
     Arguments:
-        models: Their names, one a column.
-        tables: By title.
-        papers: What papers print of these models.
-        notes: What must be known to read them.
+        models: Names of the models.
+        tables: Rows of each table, by title.
+        papers: Rows with values of the literature.
+        notes: Remarks for the reader.
     """
 
     models: tuple[str, ...]
-    tables: dict[str, tuple[Row, ...]]
-    papers: tuple[Row, ...]
+    tables: dict[str, tuple[LeaderboardRow, ...]]
+    papers: tuple[LeaderboardRow, ...]
     notes: tuple[str, ...]
 
 
 def leaderboard(measured: Sequence[Measurements]) -> Leaderboard:
-    """The leaderboard of some models.
+    """Leaderboard of some models.
 
     Arguments:
-        measured: Of each model; they need not be measured against the same reference, which is
-            said then.
+        measured: Measurements of each model. Those against different references are compared too,
+            and a note says so.
 
     Raises:
         InputError: If there are none.
@@ -109,7 +135,58 @@ def leaderboard(measured: Sequence[Measurements]) -> Leaderboard:
     )
 
 
-def _figure_rows(measured: Sequence[Measurements], level: str) -> tuple[Row, ...]:
+def leaderboard_markdown(board: Leaderboard) -> str:
+    """Leaderboard as a Markdown page: the best bold, the worst in italics."""
+    around = {"best": "**", "worst": "*", "": ""}
+    parts = [
+        "# Leaderboard",
+        _INTRODUCTION,
+        "\n".join(f"- {note}" for note in board.notes),
+    ]
+    for title, rows in _with_papers(board).items():
+        header = ["", *board.models, "noise floor"]
+        lines = [header, ["---", *["---:"] * (len(header) - 1)]]
+        for row in rows:
+            marked = [
+                f"{around[mark]}{entry.text}{around[mark]}"
+                for entry, mark in zip(row.entries, row.marks, strict=True)
+            ]
+            lines.append([row.label, *marked, row.floor])
+        parts += [f"## {title}", "\n".join("| " + " | ".join(line) + " |" for line in lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def leaderboard_html(board: Leaderboard) -> str:
+    """Leaderboard as an HTML page without links to other files."""
+    parts = [
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8"/>',
+        f"<title>calozoo: leaderboard</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
+        "<h1>Leaderboard</h1>",
+        '<p>Of each row, the <span class="best">best</span> and the',
+        '<span class="worst">worst</span> are marked.</p>\n<ul>',
+        *(f"<li>{escape(note)}</li>" for note in board.notes),
+        "</ul>",
+    ]
+    for title, rows in _with_papers(board).items():
+        heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in board.models)
+        parts.append(
+            f'<h2>{escape(title)}</h2>\n<table>\n<thead><tr><th scope="col"></th>{heads}'
+            '<th scope="col">noise floor</th></tr></thead>\n<tbody>'
+        )
+        for row in rows:
+            cells = "".join(
+                f'<td class="{mark}">{escape(entry.text)}</td>'
+                if mark
+                else f"<td>{escape(entry.text)}</td>"
+                for entry, mark in zip(row.entries, row.marks, strict=True)
+            )
+            floor = f'<td class="floor">{escape(row.floor)}</td>'
+            parts.append(f'<tr><th scope="row">{escape(row.label)}</th>{cells}{floor}</tr>')
+        parts.append("</tbody>\n</table>")
+    return "\n".join([*parts, "</body>\n</html>"]) + "\n"
+
+
+def _figure_rows(measured: Sequence[Measurements], level: str) -> tuple[LeaderboardRow, ...]:
     kinds: dict[tuple[str, str], MetricResult] = {}
     for one in measured:
         for key, figure in one.figures.items():
@@ -118,27 +195,27 @@ def _figure_rows(measured: Sequence[Measurements], level: str) -> tuple[Row, ...
     rows = []
     for key, first in sorted(kinds.items(), key=lambda item: sort_key(item[1])):
         found = [one.figures.get(key) for one in measured]
-        entries = tuple(map(_entry, found))
+        entries = tuple(map(_value, found))
         if all(entry.value is None for entry in entries):
             continue
         floors = [f.noise_floor for f in found if f is not None and f.noise_floor is not None]
-        floor = printed(floors[0], None, first.metric) if floors else ""
-        rows.append(Row(_named(label(first), first.metric), entries, floor=floor))
+        floor = value_text(floors[0], None, first.metric) if floors else ""
+        rows.append(LeaderboardRow(_named(label(first), first.metric), entries, floor=floor))
     return tuple(rows)
 
 
-def _entry(figure: MetricResult | None) -> Entry:
+def _value(figure: MetricResult | None) -> LeaderboardValue:
     if figure is None or figure.value is None:
-        return Entry("-", None)
-    return Entry(printed(figure.value, figure.error, figure.metric), figure.value)
+        return LeaderboardValue("-", None)
+    return LeaderboardValue(value_text(figure.value, figure.error, figure.metric), figure.value)
 
 
 def _named(words: str, metric: str) -> str:
     return f"{words} [{unit(metric)}]" if unit(metric) else words
 
 
-def _paper_rows(measured: Sequence[Measurements]) -> tuple[Row, ...]:
-    """What is printed of each model, not ranked: machines, samples and bins are others."""
+def _paper_rows(measured: Sequence[Measurements]) -> tuple[LeaderboardRow, ...]:
+    """Values of the literature, not ranked: their machines, samples and bins are others."""
     found = {one.spec.name: published_figures(one.spec.name) for one in measured}
     kinds = {
         (figure.paper, figure.table, figure.name, figure.metric): figure.note
@@ -153,16 +230,16 @@ def _paper_rows(measured: Sequence[Measurements]) -> tuple[Row, ...]:
             text = "-"
             if same:
                 value, error = same[0].value, same[0].error
-                text = f"{value:g} ± {error:g}" if note else printed(value, error, kind[3])
-            entries.append(Entry(text, None))
+                text = f"{value:g} ± {error:g}" if note else value_text(value, error, kind[3])
+            entries.append(LeaderboardValue(text, None))
         paper, table, name, metric = kind
         words = LABELS.get(name, name)
         words = f"{words} (no unit printed)" if note else _named(words, metric)
-        rows.append(Row(f"{paper}, {table}: {words}", tuple(entries), better=None))
+        rows.append(LeaderboardRow(f"{paper}, {table}: {words}", tuple(entries), better=None))
     return tuple(rows)
 
 
-def _cost_rows(measured: Sequence[Measurements]) -> tuple[Row, ...]:
+def _cost_rows(measured: Sequence[Measurements]) -> tuple[LeaderboardRow, ...]:
     columns: tuple[
         tuple[str, Callable[[Measurements], float | None], str, Literal["low", "high"]], ...
     ] = (
@@ -211,8 +288,10 @@ def _cost_rows(measured: Sequence[Measurements]) -> tuple[Row, ...]:
     for words, value_of, form, better in columns:
         values = [value_of(one) for one in measured]
         if any(value is not None for value in values):
-            entries = tuple(Entry("-" if v is None else form.format(v), v) for v in values)
-            rows.append(Row(words, entries, better))
+            entries = tuple(
+                LeaderboardValue("-" if v is None else form.format(v), v) for v in values
+            )
+            rows.append(LeaderboardRow(words, entries, better))
     return tuple(rows)
 
 
@@ -249,3 +328,8 @@ def _notes(measured: Sequence[Measurements]) -> tuple[str, ...]:
     if len(machines) > 1:
         notes.append("Times of different machines cannot be compared; speed-ups can, roughly.")
     return tuple(notes)
+
+
+def _with_papers(board: Leaderboard) -> dict[str, tuple[LeaderboardRow, ...]]:
+    papers = {"What papers print, on their own samples and machines": board.papers}
+    return board.tables | (papers if board.papers else {})

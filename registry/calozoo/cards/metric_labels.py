@@ -1,13 +1,12 @@
-"""What figures are called on cards and leaderboards, in which order and in which unit."""
+"""Labels, order and units of figures on cards and leaderboards."""
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
-from calozoo_core.metrics.result import MetricResult
+from calozoo_core.metrics.result import MetricResult, format_with_error
 
-__all__ = ["LABELS", "label", "printed", "sort_key", "unit"]
+__all__ = ["LABELS", "label", "sort_key", "unit", "value_text"]
 
 LABELS: Final = {
     "cells.radial_energy_100": "radial energy profile, 0-100 mm",
@@ -45,40 +44,35 @@ LABELS: Final = {
     "points.centre_y": "centre of gravity, y'",
     "points.centre_z": "centre of gravity, layer",
 }
-"""In the order of cards; first the single-particle rows of the benchmark paper's Table I."""
+"""Label of each observable, in the order of cards; first those of the benchmark paper's Table I."""
 
 _UNITS: Final = {"js": (1e4, "1e-4 nat"), "separation": (1e4, "1e-4"), "l1": (100.0, "%")}
 _ORDER: Final = {name: i for i, name in enumerate(LABELS)}
 
 
 def label(figure: MetricResult) -> str:
-    """A figure's name in words."""
+    """Label of a figure."""
     return LABELS.get(figure.name, figure.name)
 
 
 def unit(metric: str) -> str:
-    """The unit a metric is printed in; empty if it has none."""
+    """Unit of a metric; empty if it has none."""
     return _UNITS.get(metric, (1.0, ""))[1]
 
 
 def sort_key(figure: MetricResult) -> int:
-    """Those of the benchmark paper first, in its order."""
+    """Position of a figure on a card."""
     return _ORDER.get(figure.name, len(_ORDER))
 
 
-def printed(value: float, error: float | None, metric: str) -> str:
-    """A value in its metric's unit, to as many digits as its error allows.
+def value_text(value: float, error: float | None, metric: str) -> str:
+    """Text of a value in the unit of its metric, with two digits of the error.
 
     Example:
-        >>> printed(0.00047123, 0.0000041, "js")
+        >>> value_text(0.00047123, 0.0000041, "js")
         '4.712 ± 0.041'
-        >>> printed(0.1143, 0.0543, "l1")
+        >>> value_text(0.1143, 0.0543, "l1")
         '11.4 ± 5.4'
     """
     scale = _UNITS.get(metric, (1.0, ""))[0]
-    value *= scale
-    if error is None or not error > 0:
-        return f"{value:.3g}"
-    error *= scale
-    digits = min(8, max(0, 1 - math.floor(math.log10(error))))
-    return f"{value:.{digits}f} ± {error:.{digits}f}"
+    return format_with_error(value * scale, 0.0 if error is None else error * scale)

@@ -1,4 +1,4 @@
-"""`calozoo benchmark`: how good, how fast and how big models are, in one run."""
+"""`calozoo benchmark`: fidelity, speed and size of models, in one run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from calozoo.cli.completion import complete_models, complete_sources
+from calozoo.cli.options import (
+    extrapolate_option,
+    json_option,
+    precision_option,
+    quiet_option,
+    seed_option,
+    weights_option,
+    workers_option,
+)
 from calozoo.cli.progress import progress_bar
 from calozoo_core.errors import CalozooError, InputError
 
@@ -67,32 +76,11 @@ QUICK_SHOWERS, QUICK_ROUNDS = 20, 2
     metavar="DIR",
     help="Write MODEL/README.md and MODEL/measurements.json here.",
 )
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "bfloat16"]),
-    help="Only this one; by default all that a model offers.",
-)
-@click.option(
-    "--weights",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="DIR",
-    help="Measure the model with the weights in this folder; by default with its own.",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Processes of Geant4; by default CALOZOO_G4WORKERS, or 1.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Of the primaries and all showers.",
-)
-@click.option("--extrapolate", is_flag=True, help="Go beyond what a model was trained on.")
+@precision_option("Only this one; by default all that a model offers.")
+@weights_option("Measure the model with the weights in this folder; by default with its own.")
+@workers_option("Processes of Geant4; by default CALOZOO_G4WORKERS, or 1.")
+@seed_option("Of the primaries and all showers.")
+@extrapolate_option("a model")
 @click.option(
     "--note",
     "notes",
@@ -102,8 +90,8 @@ QUICK_SHOWERS, QUICK_ROUNDS = 20, 2
     help="A line for a model's card; by default a card that is replaced leaves its lines to the "
     "new one.",
 )
-@click.option("--quiet", is_flag=True, help="Say nothing on stderr but what goes wrong.")
-@click.option("--json", "as_json", is_flag=True, help="Print the measurements, as a JSON array.")
+@quiet_option
+@json_option("Print the measurements, as a JSON array.")
 def benchmark(
     models: tuple[str, ...],
     reference: str,
@@ -161,10 +149,10 @@ def benchmark(
         pictures=out,
     )
 
-    def progress(title: str, total: int, of: str) -> AbstractContextManager[Callable[[int], None]]:
+    def progress(title: str, n: int, unit: str) -> AbstractContextManager[Callable[[int], None]]:
         if not quiet:
             click.echo(title, err=True)
-        return progress_bar(total, hidden=quiet, of=of)
+        return progress_bar(n, hidden=quiet, unit=unit)
 
     lines = _notes_by_model(notes, request.models)
     run = Benchmark(request, progress)
@@ -187,9 +175,9 @@ def benchmark(
         click.echo("[" + ",\n".join(one.as_json().rstrip() for one in measured) + "]")
     else:
         from calozoo.cards.leaderboard import leaderboard
-        from calozoo.cli.compare import board_text
+        from calozoo.cli.cards import leaderboard_text
 
-        click.echo(board_text(leaderboard(measured)))
+        click.echo(leaderboard_text(leaderboard(measured)))
 
 
 def _notes_by_model(

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from calozoo.cli.completion import complete_cached
-from calozoo.cli.progress import readable_size
-from calozoo.cli.table import aligned
+from calozoo.cli.output import aligned, readable_size
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -1,16 +1,22 @@
-"""`calozoo calibrate`: a model's number of points and energy, made to agree with Geant4's."""
+"""`calozoo calibrate`: factors on a model's number of points and energy, fitted to Geant4."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from calozoo.cli.completion import complete_models
-from calozoo.cli.signals import stoppable
-from calozoo.cli.table import aligned
+from calozoo.cli.options import (
+    json_option,
+    overwrite_option,
+    seed_option,
+    weights_option,
+    weights_out_option,
+)
+from calozoo.cli.output import aligned
+from calozoo.cli.progress import batch_progress
 
 if TYPE_CHECKING:
     from calozoo_core.weights.calibration import CalibrationRecord
@@ -29,19 +35,8 @@ __all__ = ["calibrate"]
     metavar="FILE",
     help="Showers of Geant4; give it several times for several files.",
 )
-@click.option(
-    "--weights",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Begin with the weights in this folder; by default with the model's own.",
-)
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Folder for config.json and model.safetensors.",
-)
+@weights_option("Begin with the weights in this folder; by default with the model's own.")
+@weights_out_option
 @click.option(
     "--energy",
     type=float,
@@ -50,16 +45,9 @@ __all__ = ["calibrate"]
     metavar="GEV",
     help="Incident energy at which the visible energy is made to agree.",
 )
-@click.option(
-    "--seed",
-    type=int,
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Of the generated showers.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace weights that are already there.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@seed_option("Of the generated showers.")
+@overwrite_option("weights")
+@json_option()
 def calibrate(
     model: str,
     data: tuple[Path, ...],
@@ -79,8 +67,7 @@ def calibrate(
     """
     from calozoo.evaluation import calibrate
 
-    with ExitStack() as running:
-        stop_if_asked = running.enter_context(stoppable())
+    with batch_progress(hidden=True) as progress:
         factors, record = calibrate.calibrate(
             model,
             data,
@@ -89,7 +76,7 @@ def calibrate(
             energy_gev=energy,
             seed=seed,
             overwrite=overwrite,
-            on_showers=lambda n: stop_if_asked(),
+            on_showers=progress.advance,
         )
     if as_json:
         import json
@@ -104,7 +91,7 @@ def calibrate(
 def _table(factors: dict[str, float], record: CalibrationRecord) -> str:
     from calozoo_core.metrics.result import format_with_error
 
-    what = {
+    labels = {
         "n_points": f"{record.compared} in a shower",
         "energy": f"visible energy at {record.energy_gev:g} GeV",
     }
@@ -113,7 +100,7 @@ def _table(factors: dict[str, float], record: CalibrationRecord) -> str:
         before, after = record.before[name], record.after[name]
         rows.append(
             (
-                what[name],
+                labels[name],
                 format_with_error(before.value, before.error),
                 format_with_error(after.value, after.error),
                 f"{factor:.5f}",

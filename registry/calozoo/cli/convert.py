@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from calozoo.cli.completion import complete_models
-from calozoo.cli.weights import weights_report
+from calozoo.cli.options import json_option, overwrite_option, weights_out_option
+from calozoo.cli.output import weights_report
 
 __all__ = ["convert"]
 
@@ -15,15 +16,9 @@ __all__ = ["convert"]
 @click.command(short_help="Convert a model's published weights for calozoo.")
 @click.argument("model", shell_complete=complete_models)
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Folder for config.json and model.safetensors.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace weights that are already there.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@weights_out_option
+@overwrite_option("weights")
+@json_option()
 def convert(model: str, source: Path, out: Path, overwrite: bool, as_json: bool) -> None:
     """Convert SOURCE, a file or folder of MODEL's authors, into weights that calozoo loads.
 

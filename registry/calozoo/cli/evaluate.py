@@ -1,16 +1,20 @@
-"""`calozoo evaluate`: how far showers are from Geant4's."""
+"""`calozoo evaluate`: comparison of generated showers with those of Geant4."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from calozoo.cli.completion import complete_detectors
-from calozoo.cli.progress import progress_bar
-from calozoo.cli.signals import stoppable
+from calozoo.cli.options import (
+    overwrite_option,
+    place_option,
+    quiet_option,
+    seed_option,
+    workers_option,
+)
+from calozoo.cli.progress import batch_progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,12 +35,9 @@ __all__ = ["evaluate"]
     metavar="REF",
     help="Showers of Geant4, of primaries with the same energies and directions.",
 )
-@click.option(
-    "--place",
-    metavar="DETECTOR",
-    shell_complete=complete_detectors,
-    help="Put the points of all files into this detector and compare its cells; by default the "
-    "hits in the files, or the detector of REF if it has gaps, or cells without gaps.",
+@place_option(
+    "Put the points of all files into this detector and compare its cells; by default the "
+    "hits in the files, or the detector of REF if it has gaps, or cells without gaps."
 )
 @click.option(
     "--threshold",
@@ -68,12 +69,10 @@ __all__ = ["evaluate"]
     help="Write all figures, binnings and versions to this file; - for stdout, in place of the "
     "table.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a file that is already there.")
-@click.option(
-    "--seed", type=int, default=0, show_default=True, metavar="N", help="Of the grids of cells."
-)
-@click.option("--workers", type=int, metavar="N", help="Processes; by default all cores.")
-@click.option("--quiet", is_flag=True, help="Say nothing on stderr but what goes wrong.")
+@overwrite_option()
+@seed_option("Of the grids of cells.")
+@workers_option("Processes; by default all cores.")
+@quiet_option
 def evaluate(
     generated: tuple[Path, ...],
     reference: Path,
@@ -112,17 +111,7 @@ def evaluate(
         from calozoo.plotting import check_folder
 
         check_folder(plots)
-    with ExitStack() as looking:
-        stop_if_asked = looking.enter_context(stoppable())
-        advance = [lambda n: None]
-
-        def on_start(n: int) -> None:
-            advance[0] = looking.enter_context(progress_bar(n, hidden=quiet))
-
-        def on_batch(n: int) -> None:
-            advance[0](n)
-            stop_if_asked()
-
+    with batch_progress(hidden=quiet) as progress:
         evaluations = evaluate_files(
             generated,
             reference,
@@ -131,9 +120,9 @@ def evaluate(
             features=features,
             seed=seed,
             workers=workers or cores(),
-            on_start=on_start,
-            on_batch=on_batch,
-            on_read=looking.close,
+            on_start=progress.start,
+            on_batch=progress.advance,
+            on_read=progress.close,
         )
     reports = [evaluation.report for evaluation in evaluations]
     if report == "-":

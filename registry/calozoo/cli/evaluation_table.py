@@ -1,4 +1,4 @@
-"""What `calozoo evaluate` prints: figures with their errors, floors, and what papers print."""
+"""Table of `calozoo evaluate`: figures with errors and noise floors, beside the literature."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from calozoo.cli.table import aligned
+from calozoo.cli.output import aligned
 from calozoo_core.metrics.result import format_with_error
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ GROUPS = {
     "features": "FEATURES",
 }
 
-#: How a metric is called, the unit it is printed in, and what one of that unit is.
 METRICS = {
     "js": ("JS", "1e-4", 1e-4),
     "l1": ("L1", "%", 1e-2),
@@ -35,17 +34,18 @@ METRICS = {
     "kpd": ("KPD", "1e-4", 1e-4),
     "auc": ("AUC", "", 1.0),
 }
+"""Label, unit, and size of the unit of each metric."""
 
 _RESPONSE = ("visible_energy", "response", "resolution", "linearity")
 
 
 def evaluation_text(report: EvaluationReport) -> str:
-    """A report as a table.
+    """Table of an evaluation report.
 
     The separation power, which says nearly the same as the divergence, is left to the JSON.
 
     Arguments:
-        report: Of one generated sample.
+        report: Report of one generated sample.
     """
     footnotes: dict[str, str] = {}
     rows: list[tuple[str, ...]] = []
@@ -117,7 +117,7 @@ def _row(
 
 
 def _rounded(value: float) -> str:
-    """Two digits, and no exponent."""
+    """Text of a number with two digits, and no exponent."""
     digits = 1 - math.floor(math.log10(abs(value))) if value else 0
     return f"{round(value, digits):.{max(digits, 0)}f}"
 

@@ -1,15 +1,15 @@
-"""`calozoo export`: a shower file in the format of another program."""
+"""`calozoo export`: showers in the file format of another program."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from calozoo.cli.progress import progress_bar, readable_size
-from calozoo.cli.signals import stoppable
+from calozoo.cli.options import json_option, overwrite_option, quiet_option
+from calozoo.cli.output import readable_size
+from calozoo.cli.progress import batch_progress
 
 if TYPE_CHECKING:
     from calozoo_core.io import Exported
@@ -52,9 +52,9 @@ __all__ = ["export"]
     help="calochallenge: empty voxels below it; by default 0.01515 for dataset2 and dataset3, else "
     "0.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a file that is already there.")
-@click.option("--quiet", is_flag=True, help="Say nothing on stderr but what goes wrong.")
-@click.option("--json", "as_json", is_flag=True, help="Report on stdout, as one JSON object.")
+@overwrite_option()
+@quiet_option
+@json_option("Report on stdout, as one JSON object.")
 def export(
     showers: Path,
     out: Path,
@@ -78,16 +78,7 @@ def export(
     """
     from calozoo.export.formats import export_file, format_of
 
-    with ExitStack() as bars, stoppable() as stop_if_asked:
-        advance = [lambda n: None]
-
-        def on_start(n: int) -> None:
-            advance[0] = bars.enter_context(progress_bar(n, hidden=quiet))
-
-        def on_batch(n: int) -> None:
-            advance[0](n)
-            stop_if_asked()
-
+    with batch_progress(hidden=quiet) as progress:
         exported = export_file(
             showers,
             out,
@@ -98,8 +89,8 @@ def export(
             sampling_fraction=sampling_fraction,
             threshold=threshold,
             overwrite=overwrite,
-            on_start=on_start,
-            on_batch=on_batch,
+            on_start=progress.start,
+            on_batch=progress.advance,
         )
     if not quiet:
         click.echo(_footer(out, exported), err=True)

@@ -1,4 +1,4 @@
-"""`calozoo generate`: showers of a model, into a file."""
+"""`calozoo generate`: a file of generated showers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,20 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from calozoo.cli.completion import complete_detectors, complete_models, complete_sources
-from calozoo.cli.progress import progress_bar, readable_size
-from calozoo.cli.signals import stoppable
+from calozoo.cli.options import (
+    extrapolate_option,
+    json_option,
+    offline_option,
+    overwrite_option,
+    place_option,
+    precision_option,
+    quiet_option,
+    seed_option,
+    weights_option,
+    workers_option,
+)
+from calozoo.cli.output import readable_size
+from calozoo.cli.progress import batch_progress
 
 if TYPE_CHECKING:
     from calozoo.generation.generate_file import GenerationResult
@@ -51,21 +63,14 @@ __all__ = ["generate"]
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The file, .h5."
 )
-@click.option("--overwrite", is_flag=True, help="Replace a file that is already there.")
-@click.option(
-    "--seed",
-    type=int,
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Same seed, same showers, same bytes.",
-)
+@overwrite_option()
+@seed_option("Same seed, same showers, same bytes.")
 @click.option(
     "--particle",
     metavar="PDG",
     help="Its PDG name, such as gamma or e-; by default the model's own.",
 )
-@click.option("--extrapolate", is_flag=True, help="Go beyond what the model was trained on.")
+@extrapolate_option("the model")
 @click.option(
     "--batch-size", type=int, metavar="N", help="Showers at a time; they do not depend on it."
 )
@@ -77,23 +82,9 @@ __all__ = ["generate"]
     help="What the network runs on.",
 )
 @click.option("--threads", type=int, metavar="N", help="Of the network; by default all cores.")
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "bfloat16"]),
-    help="Of the network's arithmetic; by default what the model measured best.",
-)
-@click.option(
-    "--weights",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="FOLDER",
-    help="Use these instead: what `calozoo train` or `calozoo convert` wrote.",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Processes to simulate in, where a model does; the showers do not depend on it.",
-)
+@precision_option("Of the network's arithmetic; by default what the model measured best.")
+@weights_option("Use these instead: what `calozoo train` or `calozoo convert` wrote.")
+@workers_option("Processes to simulate in, where a model does; the showers do not depend on it.")
 @click.option(
     "--source",
     "fed_by",
@@ -107,11 +98,8 @@ __all__ = ["generate"]
     shell_complete=complete_detectors,
     help="Another detector than the model's own, where it can simulate any.",
 )
-@click.option(
-    "--place",
-    metavar="DETECTOR",
-    shell_complete=complete_detectors,
-    help="Put the showers into a detector with its gaps, and write its hits beside the points.",
+@place_option(
+    "Put the showers into a detector with its gaps, and write its hits beside the points."
 )
 @click.option(
     "--position",
@@ -133,9 +121,9 @@ __all__ = ["generate"]
     metavar="MEV",
     help="Leave out hits with less energy; by default 0.1, half of what a muon leaves.",
 )
-@click.option("--offline", is_flag=True, help="Ask nothing of the network.")
-@click.option("--quiet", is_flag=True, help="Say nothing on stderr but what goes wrong.")
-@click.option("--json", "as_json", is_flag=True, help="Report on stdout, as one JSON object.")
+@offline_option
+@quiet_option
+@json_option("Report on stdout, as one JSON object.")
 def generate(
     model: str,
     energy: str,
@@ -177,13 +165,16 @@ def generate(
     use_threads(threads)  # before numpy is imported: its linear algebra asks only then
     from calozoo.generation.generate_file import check_output, check_request, generate_to_file
     from calozoo.generation.parsing import make_source, make_source_from_ip
-    from calozoo.generation.placement import find_hit_placer, find_placement
 
     spec = api.find_model(names.split_revision(model)[0], offline=offline)
     particle = particle or spec.conditions.particles[0]
     made_for = detector or spec.detector
-    placement = find_placement(spec.name, made_for, place, position, from_ip=from_ip)
-    placer = find_hit_placer(spec.representation, made_for, place, placement, threshold_mev)
+    placement = placer = None
+    if from_ip or any(option is not None for option in (place, position, threshold_mev)):
+        from calozoo.generation.placement import find_hit_placer, find_placement
+
+        placement = find_placement(spec.name, made_for, place, position, from_ip=from_ip)
+        placer = find_hit_placer(spec.representation, made_for, place, placement, threshold_mev)
     if from_ip and placement is not None:
         source = make_source_from_ip(
             energy,
@@ -217,13 +208,8 @@ def generate(
     )
     if not quiet:
         click.echo(_header(generator), err=True)
-    with stoppable() as stop_if_asked, progress_bar(len(source), hidden=quiet) as advance:
-
-        def on_batch(n: int) -> None:
-            advance(n)
-            stop_if_asked()
-
-        written = generate_to_file(
+    with batch_progress(len(source), hidden=quiet) as progress:
+        result = generate_to_file(
             generator,
             source,
             out,
@@ -232,12 +218,12 @@ def generate(
             batch_size=batch_size,
             extrapolate=extrapolate,
             placer=placer,
-            on_batch=on_batch,
+            on_batch=progress.advance,
         )
     if not quiet:
-        click.echo(_footer(written), err=True)
+        click.echo(_footer(result), err=True)
     if as_json:
-        click.echo(_report(generator, written, seed))
+        click.echo(_report(generator, result, seed))
 
 
 def _header(generator: Generator) -> str:
@@ -248,18 +234,18 @@ def _header(generator: Generator) -> str:
     return f"{spec.name}  {spec.representation}  {generator.device}, {cores}, {generator.precision}"
 
 
-def _footer(written: GenerationResult) -> str:
-    showers = f"{written.n_showers} shower" + ("" if written.n_showers == 1 else "s")
-    size = readable_size(written.n_bytes)
-    line = f"{written.path}  {showers}, {_readable_count(written.n_points)} points, {size}"
-    placer = written.placer
+def _footer(result: GenerationResult) -> str:
+    showers = f"{result.n_showers} shower" + ("" if result.n_showers == 1 else "s")
+    size = readable_size(result.n_bytes)
+    line = f"{result.path}  {showers}, {_readable_count(result.n_points)} points, {size}"
+    placer = result.placer
     if placer is None:
         return line
-    least = f" from {placer.threshold_mev:g} MeV" if placer.threshold_mev else ""
+    threshold = f" from {placer.threshold_mev:g} MeV" if placer.threshold_mev else ""
     return (
-        f"{line}\n{placer.detector}  {_readable_count(placer.n_hits)} hits{least}, "
+        f"{line}\n{placer.detector}  {_readable_count(placer.n_hits)} hits{threshold}, "
         f"{placer.lost_percent:.1f} % of the energy in gaps, "
-        f"{_seconds(written.generation_seconds)} to generate, {_seconds(placer.seconds)} to place"
+        f"{_seconds(result.generation_seconds)} to generate, {_seconds(placer.seconds)} to place"
     )
 
 
@@ -273,7 +259,7 @@ def _readable_count(n: int) -> str:
     return f"{n / 1e3:.1f} k" if n < 999_950 else f"{n / 1e6:.1f} M"
 
 
-def _report(generator: Generator, written: GenerationResult, seed: int) -> str:
+def _report(generator: Generator, result: GenerationResult, seed: int) -> str:
     import json
 
     from calozoo.generation.threads import threads_in_use
@@ -287,15 +273,15 @@ def _report(generator: Generator, written: GenerationResult, seed: int) -> str:
         "threads": threads_in_use(),
         "precision": generator.precision,
         "seed": seed,
-        "file": str(written.path),
-        "showers": written.n_showers,
-        "points": written.n_points,
-        "bytes": written.n_bytes,
-        "seconds": round(written.seconds, 3),
-        "showers_per_second": round(written.n_showers / written.seconds, 1),
-        "generation_seconds": round(written.generation_seconds, 3),
+        "file": str(result.path),
+        "showers": result.n_showers,
+        "points": result.n_points,
+        "bytes": result.n_bytes,
+        "seconds": round(result.seconds, 3),
+        "showers_per_second": round(result.n_showers / result.seconds, 1),
+        "generation_seconds": round(result.generation_seconds, 3),
     }
-    placer = written.placer
+    placer = result.placer
     if placer is not None:
         report |= {
             "hits_detector": placer.detector,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from calozoo.cli.completion import complete_models
-from calozoo.cli.table import aligned
+from calozoo.cli.output import aligned
 
 if TYPE_CHECKING:
     from calozoo.models.discovery import Registration
@@ -144,7 +144,7 @@ def _weights(model: str) -> dict[str, Any]:
 
 
 def _weights_text(weights: dict[str, Any]) -> str:
-    from calozoo.cli.progress import readable_size
+    from calozoo.cli.output import readable_size
 
     if "error" in weights:
         return f"not here: {weights['error']}"

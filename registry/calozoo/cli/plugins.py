@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from calozoo.cli.table import aligned
+from calozoo.cli.output import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,87 +1,129 @@
-"""What a person sees while showers are made: a bar, on a terminal only."""
+"""Progress bars on a terminal, and commands that a signal stops between two batches."""
 
 from __future__ import annotations
 
-import math
-import shutil
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
-from time import monotonic
-from typing import TextIO
+from types import FrameType
+from typing import TYPE_CHECKING
 
-__all__ = ["Bar", "progress_bar", "readable_size"]
+from calozoo_core.errors import CalozooError
 
-SECONDS_BETWEEN_DRAWINGS = 0.1
-WIDEST = 100
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+__all__ = ["BatchProgress", "StoppedError", "batch_progress", "progress_bar", "stoppable"]
 
 
-class Bar:
-    """One line on a terminal that is drawn over: how far, how fast, how much longer.
+class StoppedError(CalozooError):
+    """Ctrl-C, with a message of its own."""
+
+    exit_code = 130
+
+
+class BatchProgress:
+    """Progress of work on batches of showers, and the place where a signal stops it.
 
     Arguments:
-        total: Showers to come.
-        stream: The terminal.
-        of: What they are, if not showers.
+        stop_if_asked: See `stoppable`.
+        hidden: Whether to show no bar.
     """
 
-    def __init__(self, total: int, stream: TextIO, of: str = "showers") -> None:
-        self._total, self._done = total, 0
-        self._of = of
-        self._stream = stream
-        self._block = "━" if "utf" in (stream.encoding or "").lower() else "#"
-        self._start = monotonic()
-        self._drawn_at = -math.inf
-        self._draw()
+    def __init__(self, stop_if_asked: Callable[[], None], *, hidden: bool) -> None:
+        self._stop_if_asked, self._hidden = stop_if_asked, hidden
+        self._bar: tqdm | None = None
 
-    def update(self, n: int) -> None:
-        """Say that n more showers are there."""
-        self._done += n
-        if monotonic() - self._drawn_at > SECONDS_BETWEEN_DRAWINGS or self._done == self._total:
-            self._draw()
+    def start(self, n: int) -> None:
+        """Show a bar for n showers."""
+        if not self._hidden and sys.stderr.isatty():
+            self._bar = _bar(n, "showers")
+
+    def advance(self, n: int) -> None:
+        """Count the n showers of a batch, and stop if there was a signal.
+
+        Raises:
+            KeyboardInterrupt: If there was a signal.
+        """
+        if self._bar is not None:
+            self._bar.update(n)
+        self._stop_if_asked()
 
     def close(self) -> None:
-        """Leave the line as it is and go to the next."""
-        self._stream.write("\n")
-        self._stream.flush()
+        """End the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
-    def _draw(self) -> None:
-        self._drawn_at = monotonic()
-        rate = self._done / max(self._drawn_at - self._start, 1e-9)
-        left = timedelta(seconds=round((self._total - self._done) / rate)) if rate else "-:--:--"
-        speed = f"{rate:.0f}/s" if rate >= 1 or not rate else f"{60 * rate:.0f}/min"
-        numbers = f"  {self._done}/{self._total} {self._of}  {speed}  {left}"
-        width = max(min(WIDEST, shutil.get_terminal_size().columns - 1) - len(numbers), 0)
-        blocks = self._block * (width * self._done // self._total)
-        self._stream.write(f"\r{blocks:<{width}}{numbers}\033[K")
-        self._stream.flush()
+
+@contextmanager
+def batch_progress(n: int | None = None, *, hidden: bool = False) -> Iterator[BatchProgress]:
+    """Progress of work on batches of showers, which SIGINT and SIGTERM stop between two of them.
+
+    Arguments:
+        n: Number of showers, if it is known; else `start` is called with it.
+        hidden: Whether to show no bar; there is none anyway if stderr is not a terminal.
+    """
+    with stoppable() as stop_if_asked:
+        progress = BatchProgress(stop_if_asked, hidden=hidden)
+        if n is not None:
+            progress.start(n)
+        try:
+            yield progress
+        finally:
+            progress.close()
 
 
 @contextmanager
 def progress_bar(
-    total: int, *, hidden: bool = False, of: str = "showers"
+    total: int, *, hidden: bool = False, unit: str = "showers"
 ) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr if that is a terminal; what it yields is called with each batch's showers."""
+    """Progress bar on stderr, if that is a terminal; it yields what is called with each advance."""
     if hidden or not sys.stderr.isatty():
         yield lambda _: None
         return
-    bar = Bar(total, sys.stderr, of)
-    try:
+    with _bar(total, unit) as bar:
         yield bar.update
-    finally:
-        bar.close()
 
 
-def readable_size(n_bytes: int) -> str:
-    """A file size as people write it.
+def _bar(total: int, unit: str) -> tqdm:
+    from tqdm import tqdm
 
-    Example:
-        >>> readable_size(118_200_000), readable_size(4_096)
-        ('118 MB', '4.1 kB')
+    tqdm.monitor_interval = 0  # no thread beside the command, which may fork
+    numbers = "{n_fmt}/{total_fmt}{unit} [{elapsed}<{remaining}, {rate_fmt}]"
+    form = f"{{l_bar}}{{bar}}| {numbers}"
+    return tqdm(total=total, unit=f" {unit}", bar_format=form, dynamic_ncols=True)
+
+
+@contextmanager
+def stoppable() -> Iterator[Callable[[], None]]:
+    """SIGINT and SIGTERM, put off to where it is safe to stop.
+
+    Python raises KeyboardInterrupt wherever it happens to be. Inside a destructor, of which HDF5
+    runs many, it is lost, and a second one cuts the cleaning after the first short. So a signal is
+    only noted here, and what this yields raises KeyboardInterrupt for it when it is called. Signals
+    that were ignored on the way in, as under nohup, stay ignored.
     """
-    size, units = float(n_bytes), ["B", "kB", "MB", "GB", "TB"]
-    while size >= 999.5 and len(units) > 1:
-        size, units = size / 1000, units[1:]
-    digits = 0 if size >= 99.5 or units[0] == "B" else 1
-    return f"{size:.{digits}f} {units[0]}"
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+
+    def stop_if_asked() -> None:
+        if received:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # gets no signals
+        yield stop_if_asked
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    changed = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in changed:
+        signal.signal(number, note)
+    try:
+        yield stop_if_asked
+    finally:
+        for number in changed:
+            signal.signal(number, before[number])

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from calozoo.cli.completion import complete_models
-from calozoo.cli.progress import readable_size
-from calozoo.cli.table import aligned
+from calozoo.cli.output import aligned, readable_size
 
 if TYPE_CHECKING:
     from calozoo.publishing.publish import Publication

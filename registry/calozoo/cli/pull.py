@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from calozoo.cli.completion import complete_models
-from calozoo.cli.progress import readable_size
+from calozoo.cli.output import readable_size
 
 if TYPE_CHECKING:
     from calozoo.models.weights import Pulled

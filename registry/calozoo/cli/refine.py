@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from calozoo.cli.completion import complete_models
-from calozoo.cli.progress import progress_bar
-from calozoo.cli.signals import stoppable
-from calozoo.cli.table import aligned
+from calozoo.cli.output import aligned
+from calozoo.cli.progress import batch_progress
 from calozoo_core.markdown import table
 
 if TYPE_CHECKING:
@@ -144,24 +143,17 @@ def refine(
         from calozoo.plotting.showers import check_picture
 
         check_picture(plot)
-    with ExitStack() as running:
-        stop_if_asked = running.enter_context(stoppable())
-        advance = [lambda n: None]
-
-        def on_start(n: int) -> None:
-            advance[0] = running.enter_context(progress_bar(n, hidden=quiet))
-
-        def on_showers(n: int) -> None:
-            advance[0](n)
-            stop_if_asked()
-
+    with (
+        batch_progress(hidden=quiet) as progress,
+        closing(api.load(model, folder=weights)) as generator,
+    ):
         result = fit(
-            running.enter_context(closing(api.load(model, folder=weights))),
+            generator,
             reference,
             out,
             overwrite=overwrite,
-            on_start=on_start,
-            on_showers=on_showers,
+            on_start=progress.start,
+            on_showers=progress.advance,
             mode=mode,
             moves=moves,
             acceptance=acceptance,

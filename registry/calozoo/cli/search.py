@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from calozoo.cli.table import aligned
+from calozoo.cli.output import aligned
 
 __all__ = ["search"]
 

@@ -1,15 +1,14 @@
-"""`calozoo show`: what is in a shower file."""
+"""`calozoo show`: summary and picture of a shower file."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from calozoo.cli.progress import readable_size
-from calozoo.cli.table import aligned
+from calozoo.cli.options import json_option
+from calozoo.cli.output import aligned, readable_size
 
 if TYPE_CHECKING:
     from calozoo.generation.file_summary import FileSummary, RunningMean
@@ -34,7 +33,7 @@ __all__ = ["show"]
     metavar="I",
     help="The shower to draw in --plot, counted from 0.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@json_option()
 def show(file: Path, picture: Path | None, event: int, as_json: bool) -> None:
     """Sum up the showers of FILE, and draw them.
 
@@ -88,8 +87,7 @@ def _range(bounds: tuple[float, float], unit: str) -> str:
 
 
 def _measured(mean: RunningMean) -> str:
-    """A mean with its error, to two digits of the error."""
-    if mean.error == 0:
-        return f"{mean.value:.4g}"
-    digits = max(0, 1 - math.floor(math.log10(mean.error)))
-    return f"{mean.value:.{digits}f} ± {mean.error:.{digits}f}"
+    """Text of a mean and its error."""
+    from calozoo_core.metrics.result import format_with_error
+
+    return format_with_error(mean.value, mean.error) if mean.error else f"{mean.value:.4g}"

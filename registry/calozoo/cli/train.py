@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from calozoo.cli.completion import complete_models
-from calozoo.cli.signals import StoppedError
-from calozoo.cli.weights import weights_report
+from calozoo.cli.output import weights_report
+from calozoo.cli.progress import StoppedError
 
 __all__ = ["train"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from calozoo.benchmark.measurements import read_measurements
-from calozoo.cards.card import MEASUREMENTS, card
+from calozoo.cards.card import MEASUREMENTS, card_markdown
 from calozoo.hub import MAX_TEXT_BYTES, card_facts, front_matter
 from calozoo.hub.cache import CARD_FILE
 from calozoo.models.hub_models import CardLabel, labelled, read_label
@@ -91,7 +91,7 @@ def _measured_card(folder: Path, spec: ModelSpec) -> str:
         msg = f"{path} was measured of other weights than those beside it; measure these."
         raise CalozooError(msg)
     there = tuple(name for name in measurements.pictures if (folder / name).is_file())
-    return card(measurements.model_copy(update={"pictures": there}))
+    return card_markdown(measurements.model_copy(update={"pictures": there}))
 
 
 def _plain_card(registration: Registration, repo: str) -> str:

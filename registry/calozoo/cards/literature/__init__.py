@@ -1,4 +1,4 @@
-"""What papers print about the models they describe, to stand beside what is measured here."""
+"""Values of the literature: what papers print about their models, beside what is measured here."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Printed = tuple[float, Annotated[float, Field(ge=0)]]
 
 
 class PublishedFigure(StrictModel):
-    """One number from a paper.
+    """Value of a paper.
 
     Arguments:
-        paper: Its short title.
-        url: Where it is.
-        table: The table it is printed in.
-        sample: What was looked at.
-        model: Architecture, or name, of the model here that it describes.
+        paper: Short title of the paper.
+        url: Address of the paper.
+        table: Table it is printed in.
+        sample: Sample of the paper.
+        model: Architecture, or name, of the model of this zoo that it describes.
         name: The observable, as in `calozoo_core.metrics.result.MetricResult`.
         metric: Likewise.
-        value: The number, without the factor it was printed with.
+        value: The value, without the factor it was printed with.
         error: Its error.
         note: What keeps it from being compared, if anything does.
     """
@@ -45,7 +45,7 @@ class PublishedFigure(StrictModel):
 
 
 class _Row(StrictModel):
-    """A row of a table: one figure of several models."""
+    """Row of a table: one figure of several models."""
 
     name: str
     metric: str
@@ -77,12 +77,12 @@ class _Paper(StrictModel):
 def published_figures(
     model: str, name: str | None = None, metric: str | None = None
 ) -> tuple[PublishedFigure, ...]:
-    """What papers print about a model.
+    """Values that papers print about a model.
 
     Arguments:
         model: Name of a model, with its tag: what is printed of its architecture is found too.
-        name: Only of this observable.
-        metric: Only of this metric.
+        name: Name of the observable; None for all.
+        metric: Name of the metric; None for all.
 
     Example:
         >>> figure, = published_figures("optimum.x9", "cells.radial_energy_30")

@@ -1,0 +1,109 @@
+"""Options that several commands share, as decorators of click."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from calozoo.cli.completion import complete_detectors
+
+__all__ = [
+    "cards_option",
+    "extrapolate_option",
+    "json_option",
+    "offline_option",
+    "overwrite_option",
+    "place_option",
+    "precision_option",
+    "quiet_option",
+    "seed_option",
+    "weights_option",
+    "weights_out_option",
+    "workers_option",
+]
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+quiet_option: Decorator = click.option(
+    "--quiet", is_flag=True, help="Say nothing on stderr but what goes wrong."
+)
+
+offline_option: Decorator = click.option(
+    "--offline", is_flag=True, help="Ask nothing of the network."
+)
+
+cards_option: Decorator = click.option(
+    "--cards",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="What `calozoo benchmark --out DIR` wrote; by default the cards calozoo comes with.",
+)
+
+weights_out_option: Decorator = click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder for config.json and model.safetensors.",
+)
+
+
+def json_option(help: str = "Print a JSON object.") -> Decorator:
+    """Flag `--json`, the argument `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help=help)
+
+
+def overwrite_option(what: str = "a file") -> Decorator:
+    """Flag `--overwrite`.
+
+    Arguments:
+        what: What it replaces, with its article.
+    """
+    verb = "are" if what == "weights" else "is"
+    return click.option(
+        "--overwrite", is_flag=True, help=f"Replace {what} that {verb} already there."
+    )
+
+
+def extrapolate_option(model: str) -> Decorator:
+    """Flag `--extrapolate`.
+
+    Arguments:
+        model: "the model", or "a model" where there may be several.
+    """
+    return click.option(
+        "--extrapolate", is_flag=True, help=f"Go beyond what {model} was trained on."
+    )
+
+
+def seed_option(help: str) -> Decorator:
+    """Option `--seed`, 0 by default."""
+    return click.option("--seed", type=int, default=0, show_default=True, metavar="N", help=help)
+
+
+def workers_option(help: str) -> Decorator:
+    """Option `--workers`, at least 1; None if it is not given."""
+    return click.option("--workers", type=click.IntRange(min=1), metavar="N", help=help)
+
+
+def precision_option(help: str) -> Decorator:
+    """Option `--precision`; None if it is not given."""
+    return click.option("--precision", type=click.Choice(["float32", "bfloat16"]), help=help)
+
+
+def weights_option(help: str) -> Decorator:
+    """Option `--weights`, a folder that is there; None if it is not given."""
+    return click.option(
+        "--weights",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        metavar="DIR",
+        help=help,
+    )
+
+
+def place_option(help: str) -> Decorator:
+    """Option `--place`, the name of a detector or its file; None if it is not given."""
+    return click.option("--place", metavar="DETECTOR", shell_complete=complete_detectors, help=help)
