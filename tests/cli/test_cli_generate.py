@@ -131,7 +131,7 @@ def test_a_terminal_shows_a_bar_that_ends_full():
     os.close(leader)
     lines = said.decode().replace("\r\n", "\n").split("\n")
     assert lines[0] == HEADER
-    assert re.search(r"━+  200/200 showers  \d+/s  0:00:00", lines[1])
+    assert re.search(r"100%\|█+\| 200/200 showers \[", lines[1])
     assert lines[2].startswith("s.h5  200 showers")
 
 

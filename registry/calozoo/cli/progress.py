@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 import threading
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 __all__ = ["BatchProgress", "StoppedError", "batch_progress", "progress_bar", "stoppable"]
+
+WIDEST = 100
 
 
 class StoppedError(CalozooError):
@@ -94,7 +97,9 @@ def _bar(total: int, unit: str) -> tqdm:
     tqdm.monitor_interval = 0  # no thread beside the command, which may fork
     numbers = "{n_fmt}/{total_fmt}{unit} [{elapsed}<{remaining}, {rate_fmt}]"
     form = f"{{l_bar}}{{bar}}| {numbers}"
-    return tqdm(total=total, unit=f" {unit}", bar_format=form, dynamic_ncols=True)
+    # With its size given, tqdm draws on a terminal that does not know its own, too.
+    width = min(WIDEST, shutil.get_terminal_size().columns - 1)
+    return tqdm(total=total, unit=f" {unit}", bar_format=form, ncols=width, nrows=24)
 
 
 @contextmanager
