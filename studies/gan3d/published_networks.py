@@ -83,7 +83,7 @@ class DiscriminatorOutput(NamedTuple):
 
     Arguments:
         real: Logit of being real; in the target, the label.
-        energy: Of the primary, over 100 GeV.
+        energy: Incident energy over 100 GeV.
         angle: In radians.
         deposit: Sum of the deposits.
     """
@@ -171,9 +171,9 @@ def published_loss(
     """The weighted sum of the four published loss terms.
 
     Arguments:
-        output: Of a batch of images.
+        output: Output for a batch of images.
         target: The true values.
-        weights: Of the terms; 3, 0.1, 25 and 0.1 as published.
+        weights: Weights of the terms; 3, 0.1, 25 and 0.1 as published.
 
     Raises:
         ValueError: If the shapes differ.

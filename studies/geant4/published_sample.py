@@ -56,7 +56,7 @@ class PublishedSample:
         energy_fractions: Within rings of 15.625 mm around the axis, from the axis on.
         point_fractions: Likewise, of the points.
         energy_spread_mev: Standard deviation of the visible energy.
-        points_spread: Of the number of points.
+        points_spread: Standard deviation of the number of points.
     """
 
     layer_energy_mev: FloatArray

@@ -63,17 +63,17 @@ def layer_energy_metrics(
     """
     repeated = primary.repeat(REPEATS, 1)
     noise = streams(len(repeated), SEED, 0, "energies")
-    mine = LayerEnergySampler(flow)(noise, repeated).numpy().astype(np.float64)
+    generated = LayerEnergySampler(flow)(noise, repeated).numpy().astype(np.float64)
     truth = energies.numpy().astype(np.float64)
     metrics = {
-        "layer_energy": js_divergence(mine.sum(0), truth.sum(0)),
-        "empty": js_divergence((mine > 0).sum(0), (truth > 0).sum(0)),
+        "layer_energy": js_divergence(generated.sum(0), truth.sum(0)),
+        "empty": js_divergence((generated > 0).sum(0), (truth > 0).sum(0)),
     }
     energy = primary[:, 1].numpy().astype(np.float64)
     depth = np.arange(truth.shape[1])
     pairs = {
-        "visible_energy": (mine.sum(1) / np.tile(energy, REPEATS), truth.sum(1) / energy),
-        "depth": (mine @ depth / mine.sum(1), truth @ depth / truth.sum(1)),
+        "visible_energy": (generated.sum(1) / np.tile(energy, REPEATS), truth.sum(1) / energy),
+        "depth": (generated @ depth / generated.sum(1), truth @ depth / truth.sum(1)),
     }
     metrics |= {name: quantile_divergence(*pair) for name, pair in pairs.items()}
     return metrics | {"score": _score(metrics)}
@@ -87,7 +87,7 @@ def cell_metrics(
     n, grid = len(truth.primary), config.grid
     sampler = CellSampler(flows, grid)
     parts = [slice(i, i + BATCH) for i in range(0, n, BATCH)]
-    mine = np.concatenate(
+    generated = np.concatenate(
         [
             sampler(
                 streams(len(truth.primary[part]), SEED, part.start, "cells"),
@@ -97,8 +97,8 @@ def cell_metrics(
             for part in parts
         ]
     )
-    real = cell_energies(truth.filled, n, config, before=0).numpy()
-    return _comparison(_sub_cells(mine), _sub_cells(real), n, grid.cell_mm, grid.cells)
+    reference = cell_energies(truth.filled, n, config, before=0).numpy()
+    return _comparison(_sub_cells(generated), _sub_cells(reference), n, grid.cell_mm, grid.cells)
 
 
 @torch.inference_mode()
@@ -109,8 +109,8 @@ def subcell_metrics(
     n, grid = len(truth.primary), config.grid
     cells = cell_energies(truth.filled, n, config, before=0).numpy()
     noise = streams(n, SEED, 0, "subcells")
-    mine = SubCellSampler(flow, grid)(noise, cells, truth.primary, truth.energies)
-    return _comparison(mine, truth.filled, n, grid.pitch_mm, grid.side)
+    generated = SubCellSampler(flow, grid)(noise, cells, truth.primary, truth.energies)
+    return _comparison(generated, truth.filled, n, grid.pitch_mm, grid.side)
 
 
 def _sub_cells(cells: NDArray[np.float32]) -> SubCells:
@@ -119,12 +119,15 @@ def _sub_cells(cells: NDArray[np.float32]) -> SubCells:
 
 
 def _comparison(
-    mine: SubCells, truth: SubCells, n: int, pitch_mm: float, side: int
+    generated: SubCells, truth: SubCells, n: int, pitch_mm: float, side: int
 ) -> dict[str, float]:
-    a, b = (_histograms(cells, pitch_mm, side) for cells in (mine, truth))
-    metrics = {name: js_divergence(a[name], b[name]) for name in a}
-    c, d = (_per_shower(cells, n, pitch_mm, side) for cells in (mine, truth))
-    metrics |= {name: quantile_divergence(c[name], d[name]) for name in c}
+    sums, expected = (_histograms(cells, pitch_mm, side) for cells in (generated, truth))
+    metrics = {name: js_divergence(sums[name], expected[name]) for name in sums}
+    observables, references = (
+        _per_shower(cells, n, pitch_mm, side) for cells in (generated, truth)
+    )
+    for name, values in observables.items():
+        metrics[name] = quantile_divergence(values, references[name])
     return metrics | {"score": _score(metrics)}
 
 

@@ -188,11 +188,11 @@ class LayerEnergySampler:
                 continue
             probability = 1 - (1 - noise[is_hit, layer]) / sigmoid(logit[is_hit])
             value = self._density(normal_quantile(probability), x[is_hit])
-            drawn = np.expm1(np.clip(value, 1e-3, 14.0)) * np.float32(FLOOR_MEV)
-            energy[is_hit, layer] = drawn
-            logs[is_hit, layer] = np.log1p(drawn / np.float32(FLOOR_MEV)) / 4
-            total[is_hit] += drawn
-            moment[is_hit] += drawn * layer
+            deposit = np.expm1(np.clip(value, 1e-3, 14.0)) * np.float32(FLOOR_MEV)
+            energy[is_hit, layer] = deposit
+            logs[is_hit, layer] = np.log1p(deposit / np.float32(FLOOR_MEV)) / 4
+            total[is_hit] += deposit
+            moment[is_hit] += deposit * layer
         return energy
 
 

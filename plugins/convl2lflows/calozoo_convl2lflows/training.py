@@ -107,19 +107,19 @@ def calibrated(trained: TrainedConvL2LFlows, sample: UprightShowers, showers: in
     pipeline = Pipeline(
         TrainedConvL2LFlows(plain, trained.energies, trained.subcells, trained.cells)
     )
-    mine, truth = [], []
+    generated, truth = [], []
     rows = np.arange(min(showers, len(sample)))
     for start in range(0, len(rows), CALIBRATION_BATCH):
         part = rows[start : start + CALIBRATION_BATCH]
         random = stream(CALIBRATION_SEED, start, "calibration")
-        real = on_grid(sample, part, plain, random)
-        mine.append(pipeline(real.primary, CALIBRATION_SEED, start).energy)
-        truth.append(real.filled.energy)
+        gridded = on_grid(sample, part, plain, random)
+        generated.append(pipeline(gridded.primary, CALIBRATION_SEED, start).energy)
+        truth.append(gridded.filled.energy)
     last = sample.showers.offsets[len(rows)]
     points = (sample.x[:last], sample.y[:last], sample.showers.energy[:last])
     has_corner_on_axis = plain.grid.side % 2 == 0
     calibration = Calibration(
-        spectrum=fitted_spectrum(np.concatenate(mine), np.concatenate(truth)),
+        spectrum=fitted_spectrum(np.concatenate(generated), np.concatenate(truth)),
         inward=fitted_powers(*points, plain.grid.pitch_mm) if has_corner_on_axis else (),
         fitted_on=f"{len(rows)} of its training showers",
     )

@@ -70,23 +70,23 @@ class AdversarialLoss:
         roots = self.energies.standardised(energy, incident)
         with self._autocast():
             t = pair.generator(condition, roots, latent, noise)
-        drawn, before = deposits(t.float(), energy)
+        generated, before = deposits(t.float(), energy)
         inputs = condition, roots, incident
         penalised = int(step) % PENALTY_EVERY == 0
         discriminator = self._discriminator_loss(
-            pair.discriminator, truth, drawn.detach(), inputs, labels, penalised=penalised
+            pair.discriminator, truth, generated.detach(), inputs, labels, penalised=penalised
         )
-        generator = self._generator_loss(pair.discriminator, truth, drawn, inputs)
+        generator = self._generator_loss(pair.discriminator, truth, generated, inputs)
         weights = self.weights
         raw = weights.deposit * percentage_error(before.sum(dim=1), deposit_sum(truth))
-        sums = weights.sums * self._sum_distance(drawn, truth, incident, condition @ directions)
+        sums = weights.sums * self._sum_distance(generated, truth, incident, condition @ directions)
         return discriminator + generator + raw + sums
 
     def _discriminator_loss(
         self,
         net: Discriminator,
         truth: Tensor,
-        drawn: Tensor,
+        generated: Tensor,
         inputs: tuple[Tensor, Tensor, Tensor],
         labels: Tensor,
         *,
@@ -96,7 +96,7 @@ class AdversarialLoss:
         view = torch.cat(net.views(truth, incident), dim=1).requires_grad_(penalised)
         with self._autocast():
             real, energy = net.judge(view, condition, roots)
-            fake, fake_energy = net(drawn, condition, roots, incident)
+            fake, fake_energy = net(generated, condition, roots, incident)
         weights = self.weights
         loss = weights.real * (real_loss(real, labels[0]) + real_loss(fake, labels[1]))
         loss = loss + weights.energy * (
@@ -112,14 +112,14 @@ class AdversarialLoss:
         self,
         net: Discriminator,
         truth: Tensor,
-        drawn: Tensor,
+        generated: Tensor,
         inputs: tuple[Tensor, Tensor, Tensor],
     ) -> Tensor:
         frozen = {name: p.detach() for name, p in net.named_parameters()}
         with self._autocast():
-            logit, energy = functional_call(net, frozen, (drawn, *inputs))
+            logit, energy = functional_call(net, frozen, (generated, *inputs))
         weights = self.weights
-        angles = [axis_angles(image, self._middles, self._depth) for image in (drawn, truth)]
+        angles = [axis_angles(image, self._middles, self._depth) for image in (generated, truth)]
         return (
             weights.real * real_loss(logit, torch.ones_like(logit))
             + weights.energy * percentage_error(energy, inputs[2])
@@ -131,7 +131,7 @@ class AdversarialLoss:
         return torch.autocast(self._middles.device.type, torch.bfloat16)
 
     def _sum_distance(
-        self, drawn: Tensor, truth: Tensor, incident: Tensor, mixtures: Tensor
+        self, generated: Tensor, truth: Tensor, incident: Tensor, mixtures: Tensor
     ) -> Tensor:
         """Distance of sums over parts of the images from the simulated ones.
 
@@ -139,12 +139,12 @@ class AdversarialLoss:
         counts, but also its correlation with the conditions.
         """
         distances = []
-        for mine, theirs in zip(
-            self._features(drawn, incident), self._features(truth, incident), strict=True
+        for sums, reference in zip(
+            self._features(generated, incident), self._features(truth, incident), strict=True
         ):
-            spread = theirs.std(dim=0) + 1e-3
-            shift = mixtures[:, : mine.shape[1]]
-            distances.append(sorted_distance(mine / spread + shift, theirs / spread + shift))
+            spread = reference.std(dim=0) + 1e-3
+            shift = mixtures[:, : sums.shape[1]]
+            distances.append(sorted_distance(sums / spread + shift, reference / spread + shift))
         return torch.stack(distances).mean()
 
     def _features(self, image: Tensor, incident: Tensor) -> list[Tensor]:

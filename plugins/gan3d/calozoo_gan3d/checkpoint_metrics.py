@@ -49,15 +49,15 @@ def layer_energy_metrics(network: LayerEnergies, sample: ImageSample) -> dict[st
     noise = random.standard_normal((REPEATS, len(sample), network.latent), np.float32)
     with torch.inference_mode():
         tiled = condition.expand(REPEATS, -1, -1)
-        drawn = network(tiled, torch.from_numpy(noise))
-        mine = network.energies(drawn.flatten(0, 1), incident.repeat(REPEATS)).numpy()
+        standardised = network(tiled, torch.from_numpy(noise))
+        generated = network.energies(standardised.flatten(0, 1), incident.repeat(REPEATS)).numpy()
         truth = network.standardised(torch.from_numpy(sample.energies), incident)
-        score = float(energy_score(drawn, truth))
-    metrics = {"layer_energy": js_divergence(mine.sum(0), sample.energies.sum(0))}
+        score = float(energy_score(standardised, truth))
+    metrics = {"layer_energy": js_divergence(generated.sum(0), sample.energies.sum(0))}
     many = np.tile(sample.incident_gev, REPEATS)
     for name, observable in (("visible_energy", _visible_fraction), ("depth", _depth)):
         metrics[name] = quantile_divergence(
-            observable(mine, many), observable(sample.energies, sample.incident_gev)
+            observable(generated, many), observable(sample.energies, sample.incident_gev)
         )
     metrics["score_of_energies"] = score
     return metrics | {"score": _score(metrics)}
@@ -92,12 +92,12 @@ def image_metrics(
     return compared(sample_images(generator, network, sample), truth, generator.grid)
 
 
-def compared(mine: Float32Array, truth: Float32Array, grid: GridConfig) -> dict[str, float]:
+def compared(generated: Float32Array, truth: Float32Array, grid: GridConfig) -> dict[str, float]:
     """Metrics of generated and simulated images, both of shape (n, layers, cells, cells)."""
-    sums, theirs = _sums(mine, grid), _sums(truth, grid)
-    metrics = {name: js_divergence(sums[name], theirs[name]) for name in sums}
-    spectra, references = _per_shower(mine, grid), _per_shower(truth, grid)
-    for name, values in spectra.items():
+    sums, references = _sums(generated, grid), _sums(truth, grid)
+    metrics = {name: js_divergence(sums[name], references[name]) for name in sums}
+    observables, references = _per_shower(generated, grid), _per_shower(truth, grid)
+    for name, values in observables.items():
         metrics[name] = quantile_divergence(values, references[name])
     return metrics | {"score": _score(metrics)}
 

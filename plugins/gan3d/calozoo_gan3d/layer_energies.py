@@ -90,8 +90,8 @@ class LayerEnergies(nn.Module):
         return roots.square() * incident_gev[:, None]
 
 
-def energy_score(drawn: Tensor, truth: Tensor) -> Tensor:
-    """Energy score of several draws for each truth, the mean over the batch.
+def energy_score(samples: Tensor, truth: Tensor) -> Tensor:
+    """Energy score of several samples for each true value, the mean over the batch.
 
     It is a proper score: no distribution has a lower expectation than that of the truth.
 
@@ -100,16 +100,16 @@ def energy_score(drawn: Tensor, truth: Tensor) -> Tensor:
         | section 4.2, https://doi.org/10.1198/016214506000001437
 
     Arguments:
-        drawn: Draws, shape (draws, n, features), two draws at least.
+        samples: At least two samples of each, shape (samples, n, features).
         truth: True values, shape (n, features).
 
     Example:
         >>> energy_score(torch.tensor([[[1.0]], [[3.0]]]), torch.tensor([[2.0]]))
         tensor(0.)
     """
-    draws = len(drawn)
-    near: Tensor = (drawn - truth).norm(dim=-1).mean()
-    pairs = [(drawn[i] - drawn[j]).norm(dim=-1).mean() for i in range(draws) for j in range(i)]
+    n = len(samples)
+    near: Tensor = (samples - truth).norm(dim=-1).mean()
+    pairs = [(samples[i] - samples[j]).norm(dim=-1).mean() for i in range(n) for j in range(i)]
     return near - torch.stack(pairs).mean() / 2
 
 
@@ -118,14 +118,14 @@ def energy_loss(network: nn.Module, _: nn.Module, batch: tuple[Tensor, ...]) -> 
     assert isinstance(network, LayerEnergies)
     energies, incident, condition, noise = batch
     truth = network.standardised(energies, incident)
-    drawn = network(condition.expand(len(noise), -1, -1), noise)
-    single = energy_score(drawn.unsqueeze(-1), truth.unsqueeze(-1))
-    levels = torch.linspace(-1, 1, drawn.shape[-1], device=drawn.device)
+    samples = network(condition.expand(len(noise), -1, -1), noise)
+    single = energy_score(samples.unsqueeze(-1), truth.unsqueeze(-1))
+    levels = torch.linspace(-1, 1, samples.shape[-1], device=samples.device)
     sums = [
-        energy_score(_moment(network, drawn, weight), _moment(network, truth, weight))
+        energy_score(_moment(network, samples, weight), _moment(network, truth, weight))
         for weight in (torch.ones_like(levels), levels)
     ]
-    return energy_score(drawn, truth) + 5 * single + torch.stack(sums).sum()
+    return energy_score(samples, truth) + 5 * single + torch.stack(sums).sum()
 
 
 def _moment(network: LayerEnergies, standardised: Tensor, weight: Tensor) -> Tensor:

@@ -47,14 +47,14 @@ def percentage_error(prediction: Tensor, truth: Tensor) -> Tensor:
     return 100 * ((prediction - truth).abs() / truth.abs().clamp_min(EMPTY)).mean()
 
 
-def sorted_distance(drawn: Tensor, truth: Tensor) -> Tensor:
+def sorted_distance(generated: Tensor, truth: Tensor) -> Tensor:
     """1-Wasserstein distance of two batches: mean absolute difference of the sorted columns.
 
     Raises:
         ValueError: If the shapes differ.
     """
-    _check_shapes(drawn, truth)
-    return (drawn.sort(dim=0).values - truth.sort(dim=0).values).abs().mean()
+    _check_shapes(generated, truth)
+    return (generated.sort(dim=0).values - truth.sort(dim=0).values).abs().mean()
 
 
 def deposit_sum(image: Tensor) -> Tensor:

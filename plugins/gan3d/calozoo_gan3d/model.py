@@ -112,8 +112,8 @@ class Gan3d(NetworkGenerator[TrainedGan3d]):
         condition = torch.from_numpy(conditions(incident))
         incident_gev = torch.from_numpy(incident.energy.astype(np.float32))
         with torch.inference_mode():
-            drawn = energies(condition, torch.from_numpy(energy_noise))
-            energy = energies.energies(drawn, incident_gev)
+            standardised = energies(condition, torch.from_numpy(energy_noise))
+            energy = energies.energies(standardised, incident_gev)
             roots = energies.standardised(energy, incident_gev)
             inputs = (condition, roots, torch.from_numpy(latent), torch.from_numpy(noise))
             with torch.autocast(

@@ -73,8 +73,8 @@ class ShowerLibrary:
     @property
     def _own_primaries(self) -> str:
         return (
-            "take the library's own primaries with "
-            f"--energy @{self.name} --dir @{self.name} and without -n"
+            "take the library's own primaries, as "
+            f"`calozoo generate --energy @{self.name} --dir @{self.name}` does"
         )
 
     def _check(self, asked: Incident, stored: Incident, first: int) -> None:

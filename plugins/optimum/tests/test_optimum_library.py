@@ -98,8 +98,8 @@ def test_another_energy_than_the_librarys_is_refused(steps, library):
     with pytest.raises(ConditionsError) as refusal:
         Optimum.load(X1, source=library).generate(asked, batch_size=2)
     assert str(refusal.value) == (
-        f"Shower 3 of {library} is a 8 GeV gamma, not 50 GeV; take the library's own primaries "
-        f"with --energy @{library} --dir @{library} and without -n."
+        f"Shower 3 of {library} is a 8 GeV gamma, not 50 GeV; take the library's own primaries, "
+        f"as `calozoo generate --energy @{library} --dir @{library}` does."
     )
     assert refusal.value.exit_code == 2
 
