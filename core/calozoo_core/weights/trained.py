@@ -190,7 +190,7 @@ class NetworkGenerator(Generator, Generic[Trained]):
     def _layer_depth_mm(self) -> Float32Array:
         return load_detector(self.spec.detector).layer_depth_mm.astype(np.float32)
 
-    def _sheared(
+    def showers_from_upright(
         self,
         incident: Incident,
         offsets: IntArray,

@@ -118,7 +118,7 @@ class CaloClouds3(NetworkGenerator[TrainedCaloClouds3]):
         condition = conditions(incident.energy, incident.direction, self.config.energy_scale_gev)
         layers = sample_layers(self._flow, condition, self.config, seed, first)
         cloud = point_cloud(net, condition, layers, self.config, seed, first)
-        return self._sheared(incident, *cloud)
+        return self.showers_from_upright(incident, *cloud)
 
 
 @contextmanager

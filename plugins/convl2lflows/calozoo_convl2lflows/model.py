@@ -151,7 +151,7 @@ class ConvL2LFlows(NetworkGenerator[TrainedConvL2LFlows]):
         x, y = self._upright_positions(filled, counts, seed, first)
         offsets = np.concatenate([[0], np.cumsum(counts)])
         layer = filled.layer.astype(np.uint8)
-        return self._sheared(incident, offsets, x, y, layer, filled.energy)
+        return self.showers_from_upright(incident, offsets, x, y, layer, filled.energy)
 
     def _upright_positions(
         self, filled: SubCells, counts: IntArray, seed: int, first: int

@@ -96,7 +96,7 @@ class Gan3d(NetworkGenerator[TrainedGan3d]):
         offsets = np.searchsorted(shower, np.arange(len(incident) + 1))
         voxels = Voxels(offsets, index.astype(np.int32), flat[shower, index])
         points = scatter(voxels, self.trained.points, grid, seed, first)
-        return self._sheared(incident, *points)
+        return self.showers_from_upright(incident, *points)
 
     def _images(self, incident: Incident, seed: int, first: int) -> Float32Array:
         """Deposits in MeV, shape (n, layers, cells, cells)."""
