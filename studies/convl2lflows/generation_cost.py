@@ -245,7 +245,7 @@ def _stage(config: PublishedConfig | ConvL2LConfig, sample: UprightShowers) -> S
 
     return StageConfig(
         loss=loss,
-        physics=lambda _: {},
+        metrics=lambda _: {},
         batch=lambda step: _voxel_batch(sample, config, encoding, step),
         epochs=1,
         share=1.0,

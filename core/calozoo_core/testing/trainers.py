@@ -22,7 +22,7 @@ from calozoo_core.generator import Generator, ModelSpec
 from calozoo_core.incident import Incident
 from calozoo_core.io.hdf5 import write_showers
 from calozoo_core.showers import Showers
-from calozoo_core.training.runs import BEST_WEIGHTS
+from calozoo_core.training.model_training import BEST_WEIGHTS
 from calozoo_core.training.stages import StagedTraining
 
 __all__ = ["TrainerContract", "made_up_showers", "write_sample"]

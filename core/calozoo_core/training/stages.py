@@ -51,7 +51,7 @@ class StagedTraining(lightning.LightningModule):
     Arguments:
         network: Network to train.
         loss: Loss of the network, of the running average of its weights, and of a batch.
-        physics: Metrics of the averaged network.
+        metrics: Metrics of the averaged network.
         schedule: Length and learning rate.
     """
 
@@ -59,7 +59,7 @@ class StagedTraining(lightning.LightningModule):
         self,
         network: nn.Module,
         loss: Callable[[nn.Module, nn.Module, Batch], Tensor],
-        physics: Callable[[nn.Module], dict[str, float]],
+        metrics: Callable[[nn.Module], dict[str, float]],
         schedule: Schedule,
     ) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class StagedTraining(lightning.LightningModule):
             network,
             multi_avg_fn=get_ema_multi_avg_fn(schedule.average),  # type: ignore[no-untyped-call]
         )
-        self._loss, self._physics, self._schedule = loss, physics, schedule
+        self._loss, self._compute_metrics, self._schedule = loss, metrics, schedule
 
     @property
     def averaged(self) -> nn.Module:
@@ -89,8 +89,8 @@ class StagedTraining(lightning.LightningModule):
 
     def validation_step(self, batch: Tensor, _: int) -> None:
         """Metrics of the averaged network."""
-        for name, figure in self._physics(self.averaged).items():
-            self.log(name, figure, prog_bar=name == "score", batch_size=1)
+        for name, value in self._compute_metrics(self.averaged).items():
+            self.log(name, value, prog_bar=name == "score", batch_size=1)
 
     def configure_optimizers(self) -> Any:
         """AdamW and a cosine."""
@@ -115,7 +115,7 @@ class StageConfig:
 
     Arguments:
         loss: Loss of the network, of the running average of its weights, and of a batch.
-        physics: Metrics of a network, each the smaller the better; checkpoints go by `score`.
+        metrics: Metrics of a network, each the smaller the better; checkpoints go by `score`.
         batch: Batch of an optimiser step: the same step, the same batch.
         epochs: Number of epochs, if no budget sets it.
         share: Part of the budget that the stage gets.
@@ -126,7 +126,7 @@ class StageConfig:
     """
 
     loss: Callable[[nn.Module, nn.Module, Batch], Tensor]
-    physics: Callable[[Any], dict[str, float]]
+    metrics: Callable[[Any], dict[str, float]]
     batch: Callable[[int], Batch]
     epochs: int
     share: float

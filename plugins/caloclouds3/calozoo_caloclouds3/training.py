@@ -122,7 +122,7 @@ class CaloClouds3Training(ModelTraining):
         flow.scale.copy_(values.std(dim=0))
         return StageConfig(
             loss=_negative_log_likelihood,
-            physics=lambda network: flow_metrics(network, self.validation, self.config),
+            metrics=lambda network: flow_metrics(network, self.validation, self.config),
             batch=lambda step: flow_batch(self.sample, self.config, 256, seed, step),
             epochs=self.options.flow_epochs,
             share=0.2,
@@ -134,7 +134,7 @@ class CaloClouds3Training(ModelTraining):
         """Denoising by the EDM teacher."""
         return StageConfig(
             loss=teacher_loss,
-            physics=lambda network: teacher_metrics(network, self.validation, self.config),
+            metrics=lambda network: teacher_metrics(network, self.validation, self.config),
             batch=self._point_batch,
             epochs=self.options.teacher_epochs,
             share=0.3,
@@ -153,7 +153,7 @@ class CaloClouds3Training(ModelTraining):
             loss, batch, average = trajectory_loss, self._trajectory_batch(teacher), 0.999
         return StageConfig(
             loss=loss,
-            physics=lambda network: point_metrics(network, self.validation, self.config),
+            metrics=lambda network: point_metrics(network, self.validation, self.config),
             batch=batch,
             epochs=self.options.student_epochs,
             share=0.5,

@@ -91,7 +91,7 @@ class CaloInnTraining(ModelTraining):
         own.initialise(batch(self.sample, self.codec, 20_000, options.seed, 2**40))
         return StageConfig(
             loss=own.loss,
-            physics=own.metrics,
+            metrics=own.metrics,
             batch=lambda step: batch(
                 self.sample, self.codec, options.batch_size, options.seed, step
             ),

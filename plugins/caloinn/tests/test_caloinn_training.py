@@ -22,7 +22,7 @@ from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.io import write_showers
 from calozoo_core.showers import Showers
 from calozoo_core.testing.trainers import TrainerContract
-from calozoo_core.training.runs import BEST_WEIGHTS
+from calozoo_core.training.model_training import BEST_WEIGHTS
 
 QUICK = {"preset": "tiny", "epochs": 2, "steps": 3, "batch_size": 16, "threads": 1}
 

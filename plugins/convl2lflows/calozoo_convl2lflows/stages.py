@@ -93,7 +93,7 @@ class Stages:
 
         return StageConfig(
             loss=lambda network, _, batch: -log_prob(network, batch) / config.grid.layers,
-            physics=metrics,
+            metrics=metrics,
             batch=lambda step: energy_batch(energies, primary, 128, seed, step),
             epochs=epochs,
             share=0.10,
@@ -125,7 +125,7 @@ class Stages:
 
         return StageConfig(
             loss=lambda network, _, batch: -log_prob(network, batch),
-            physics=metrics,
+            metrics=metrics,
             batch=lambda step: subcell_batch(samples.train, config, 12, 8, seed, step),
             epochs=epochs,
             share=0.18,
@@ -153,7 +153,7 @@ class Stages:
 
         return StageConfig(
             loss=lambda network, _, batch: -log_prob(network, batch) / 100,
-            physics=metrics,
+            metrics=metrics,
             batch=lambda step: cell_batch(samples.train, config, 16, 8, seed, step),
             epochs=epochs,
             share=0.72,

@@ -72,7 +72,7 @@ class AdversarialTraining(StagedTraining):
     Arguments:
         network: Both networks.
         loss: Adversarial loss.
-        physics: Metrics of the averaged network.
+        metrics: Metrics of the averaged network.
         schedule: Number of epochs, and learning rate of the generator.
     """
 
@@ -145,7 +145,7 @@ class Gan3dTraining(ModelTraining):
         seed = self.options.seed
         return StageConfig(
             loss=energy_loss,
-            physics=lambda network: layer_energy_metrics(network, self.validation),
+            metrics=lambda network: layer_energy_metrics(network, self.validation),
             batch=lambda step: energy_batch(self.sample, network.latent, 512, seed, step),
             epochs=self.options.energies_epochs,
             share=0.1,
@@ -160,7 +160,7 @@ class Gan3dTraining(ModelTraining):
         pair.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return StageConfig(
             loss=AdversarialLoss(self.config, energies.to(options.device), self.showers.detector),
-            physics=lambda pair: image_metrics(pair.generator, energies, self.validation),
+            metrics=lambda pair: image_metrics(pair.generator, energies, self.validation),
             batch=lambda step: image_batch(
                 self.sample, self.config, options.batch, options.seed, step
             ),

@@ -121,7 +121,7 @@ class CylinderTraining(ModelTraining):
         network.initialise(*own.batch(INITIAL_SHOWERS, options.seed, 2**40)[:2])
         return StageConfig(
             loss=own.loss,
-            physics=own.metrics,
+            metrics=own.metrics,
             batch=lambda step: own.batch(size, options.seed, step),
             epochs=getattr(options, f"{stage}_epochs"),
             share=own.share,

@@ -8,7 +8,7 @@ import platform
 import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +28,7 @@ from calozoo_core.training.stages import Schedule, StageConfig
 from calozoo_core.weights import sha256
 from calozoo_core.weights.trained import TrainedModel
 
-__all__ = ["BEST_WEIGHTS", "ModelTraining", "TrainingRun", "read_sample", "seeded"]
+__all__ = ["BEST_WEIGHTS", "ModelTraining", "read_sample", "seeded"]
 
 BEST_WEIGHTS = "kept.safetensors"
 RECORD = "record.json"
@@ -40,103 +40,10 @@ VALIDATION_SHARE = 0.1
 Network = TypeVar("Network", bound=nn.Module)
 
 
-class TrainingRun:
-    """One training in one folder; given the same folder again, it goes on where it was stopped.
+class ModelTraining(ABC):
+    """Training of a model in one folder: its stages in order, and the weights files at the end.
 
-    Arguments:
-        data: Folder with `train/*.h5` and `val/*.h5`.
-        out: Folder for checkpoints and logs, one for each stage, and in the end for the weights.
-        options: Options of the training.
-    """
-
-    def __init__(self, data: Path, out: Path, options: TrainingOptions) -> None:
-        self.data, self.out, self.options = data, out, options
-        if options.threads is not None:
-            torch.set_num_threads(options.threads)
-        out.mkdir(parents=True, exist_ok=True)
-
-    def train_stage(self, stage: str, network: nn.Module, config: StageConfig) -> None:
-        """Train a stage, unless it is done already, and keep its best weights."""
-        folder, options = self.out / stage, self.options
-        if (folder / RECORD).exists():
-            return
-        schedule = self._schedule(stage, network, config)
-        training = config.training(network, config.loss, config.physics, schedule)
-        figures = fit(training, config.batch, schedule, folder, device=options.device)
-        state = {
-            name: tensor.contiguous() for name, tensor in training.averaged.state_dict().items()
-        }
-        save_file(state, folder / BEST_WEIGHTS)
-        record = {"options": options.model_dump(), "schedule": asdict(schedule), "best": figures}
-        _write_json(folder / RECORD, record)
-
-    def best_model(self, stage: str, network: Network) -> Network:
-        """The network with the best weights of a stage, also of one that was stopped on its way.
-
-        Raises:
-            InputError: If the stage has not been begun.
-        """
-        folder = self.out / stage
-        if (folder / BEST_WEIGHTS).exists():
-            network.load_state_dict(load_file(folder / BEST_WEIGHTS))
-        else:
-            state = best_weights(folder)
-            if state is None:
-                msg = f"The stage {stage!r} has not been trained in {self.out}; train it first."
-                raise InputError(msg)
-            network.load_state_dict(state)
-        return network.eval().requires_grad_(requires_grad=False)
-
-    def write_record(self, stages: Iterable[str], showers: Mapping[str, int]) -> None:
-        """Write `training.json`, and the log of every stage as `STAGE.csv`.
-
-        Arguments:
-            stages: Those that the weights are made of.
-            showers: How many there were, in "train" and "val".
-        """
-        records = {}
-        for stage in stages:
-            folder = self.out / stage
-            shutil.copyfile(folder / LOG, self.out / f"{stage}.csv")
-            path = folder / RECORD if (folder / RECORD).exists() else folder / SCHEDULE
-            records[stage] = json.loads(path.read_text(encoding="utf-8"))
-        files = sorted(self.data.glob("*/*.h5"))
-        record = {
-            "stages": records,
-            "data": {str(path.relative_to(self.data)): sha256(path) for path in files},
-            "showers": dict(showers),
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            "cores": os.cpu_count(),
-        }
-        _write_json(self.out / "training.json", record)
-
-    def _schedule(self, stage: str, network: nn.Module, config: StageConfig) -> Schedule:
-        """How long a stage lasts; kept in its folder, so that a resumed one lasts as long."""
-        options, path = self.options, self.out / stage / SCHEDULE
-        if path.exists():
-            return Schedule(**json.loads(path.read_text(encoding="utf-8")))
-        epochs = config.epochs
-        if options.budget_minutes is not None:
-            seconds = options.budget_minutes * 60 * config.share * (1 - VALIDATION_SHARE)
-            epochs = max(1, round(seconds / (options.steps * _step_seconds(network, config))))
-        schedule = Schedule(
-            epochs=epochs,
-            steps=options.steps,
-            learning_rate=config.learning_rate,
-            validate_every=min(options.validate_every, epochs),
-            patience=options.patience,
-            average=config.average,
-            weight_decay=config.weight_decay,
-        )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_json(path, asdict(schedule))
-        return schedule
-
-
-class ModelTraining(TrainingRun, ABC):
-    """Training of a model: its stages in order, and the two files its weights end up in.
+    Given the same folder again, it goes on where it was stopped.
 
     A plugin derives from this, and names `MyTraining.train` as `train` in the module that its
     spec names as the trainer.
@@ -151,6 +58,12 @@ class ModelTraining(TrainingRun, ABC):
     options_type: ClassVar[type[TrainingOptions]]
     #: Names of the stages, in the order of their training.
     stages: tuple[str, ...]
+
+    def __init__(self, data: Path, out: Path, options: TrainingOptions) -> None:
+        self.data, self.out, self.options = data, out, options
+        if options.threads is not None:
+            torch.set_num_threads(options.threads)
+        out.mkdir(parents=True, exist_ok=True)
 
     @classmethod
     def train(cls, data: Path, out: Path, **options: Any) -> Path:
@@ -189,11 +102,11 @@ class ModelTraining(TrainingRun, ABC):
         if asked in ("all", "finish"):
             best = {stage: self.best_model(stage, self.network(stage)) for stage in self.stages}
             self.trained_model(best).write(self.out)
-            self.write_record(self.stages, self.n_showers())
+            self._write_record()
 
     @abstractmethod
     def network(self, stage: str) -> nn.Module:
-        """The untrained network of a stage."""
+        """Untrained network of a stage."""
 
     @abstractmethod
     def stage_config(self, stage: str, network: Any) -> StageConfig:
@@ -206,15 +119,89 @@ class ModelTraining(TrainingRun, ABC):
 
     @abstractmethod
     def trained_model(self, best: Mapping[str, Any]) -> TrainedModel:
-        """The model made of the best networks of all stages, calibrated.
+        """Calibrated model of the best networks of all stages.
 
         Arguments:
-            best: The networks by stage.
+            best: Networks by stage.
         """
 
     @abstractmethod
     def n_showers(self) -> dict[str, int]:
         """Numbers of showers in "train" and "val"."""
+
+    def train_stage(self, stage: str, network: nn.Module, config: StageConfig) -> None:
+        """Train a stage, unless it is done already, and keep its best weights."""
+        folder, options = self.out / stage, self.options
+        if (folder / RECORD).exists():
+            return
+        schedule = self._schedule(stage, network, config)
+        training = config.training(network, config.loss, config.metrics, schedule)
+        best = fit(training, config.batch, schedule, folder, device=options.device)
+        state = {
+            name: tensor.contiguous() for name, tensor in training.averaged.state_dict().items()
+        }
+        save_file(state, folder / BEST_WEIGHTS)
+        record = {"options": options.model_dump(), "schedule": asdict(schedule), "best": best}
+        _write_json(folder / RECORD, record)
+
+    def best_model(self, stage: str, network: Network) -> Network:
+        """Network with the best weights of a stage, also of one that was stopped on its way.
+
+        Raises:
+            InputError: If the stage has not been begun.
+        """
+        folder = self.out / stage
+        if (folder / BEST_WEIGHTS).exists():
+            network.load_state_dict(load_file(folder / BEST_WEIGHTS))
+        else:
+            state = best_weights(folder)
+            if state is None:
+                msg = f"The stage {stage!r} has not been trained in {self.out}; train it first."
+                raise InputError(msg)
+            network.load_state_dict(state)
+        return network.eval().requires_grad_(requires_grad=False)
+
+    def _write_record(self) -> None:
+        """Write `training.json`, and the log of every stage as `STAGE.csv`."""
+        records = {}
+        for stage in self.stages:
+            folder = self.out / stage
+            shutil.copyfile(folder / LOG, self.out / f"{stage}.csv")
+            path = folder / RECORD if (folder / RECORD).exists() else folder / SCHEDULE
+            records[stage] = json.loads(path.read_text(encoding="utf-8"))
+        files = sorted(self.data.glob("*/*.h5"))
+        record = {
+            "stages": records,
+            "data": {str(path.relative_to(self.data)): sha256(path) for path in files},
+            "showers": self.n_showers(),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "cores": os.cpu_count(),
+        }
+        _write_json(self.out / "training.json", record)
+
+    def _schedule(self, stage: str, network: nn.Module, config: StageConfig) -> Schedule:
+        """Schedule of a stage; kept in its folder, so that a resumed one lasts as long."""
+        options, path = self.options, self.out / stage / SCHEDULE
+        if path.exists():
+            return Schedule(**json.loads(path.read_text(encoding="utf-8")))
+        epochs = config.epochs
+        if options.budget_minutes is not None:
+            seconds = options.budget_minutes * 60 * config.share * (1 - VALIDATION_SHARE)
+            epochs = max(1, round(seconds / (options.steps * _step_seconds(network, config))))
+        schedule = Schedule(
+            epochs=epochs,
+            steps=options.steps,
+            learning_rate=config.learning_rate,
+            validate_every=min(options.validate_every, epochs),
+            patience=options.patience,
+            average=config.average,
+            weight_decay=config.weight_decay,
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_json(path, asdict(schedule))
+        return schedule
 
 
 def read_sample(folder: Path, part: str) -> Showers:
@@ -236,7 +223,7 @@ def read_sample(folder: Path, part: str) -> Showers:
 
 
 def seeded(make: Callable[[], Network], seed: int) -> Network:
-    """An untrained network whose first weights depend on the seed alone.
+    """Untrained network whose first weights depend on the seed alone.
 
     Layers draw them from torch's global stream, which is put back afterwards.
     """
