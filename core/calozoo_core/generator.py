@@ -1,11 +1,14 @@
-"""What every model of the zoo is: a spec that can be read without it, and a generator."""
+"""Models: `ModelSpec`, a description that is read without importing a model, and `Generator`."""
 
 from __future__ import annotations
 
+import operator
+import os
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from calozoo_core.showers import Showers
     from calozoo_core.weights.calibration import CalibrationRecord
 
-__all__ = ["PLUGIN_API", "Conditions", "Generator", "ModelSpec", "Precision"]
+__all__ = ["PLUGIN_API", "Conditions", "Generator", "ModelSpec", "Precision", "check_precision"]
 
 PLUGIN_API = 1
 """Version of the contract between core and plugins; a plugin states the one it was written for."""
@@ -60,19 +63,39 @@ class Conditions(StrictModel):
             raise ValueError(msg)
         return self
 
+    @property
+    def summary(self) -> str:
+        """Particles and ranges in words."""
+        low, high = self.energy_gev
+        least, most = self.theta_deg
+        particles = ", ".join(self.particles)
+        return f"{particles} of {low:g}-{high:g} GeV at {least:g}-{most:g} degrees"
+
+    def check_particle(self, particle: str, name: str) -> None:
+        """Refuse primaries of another particle.
+
+        Arguments:
+            particle: PDG name.
+            name: Name of the model, for the message.
+
+        Raises:
+            ConditionsError: If they are of another particle.
+        """
+        if particle not in self.particles:
+            msg = f"{name} makes showers of {', '.join(self.particles)}, not of {particle}."
+            raise ConditionsError(msg)
+
     def check(self, incident: Incident, name: str) -> None:
         """Refuse primaries outside these conditions.
 
         Arguments:
-            incident: The primaries asked for.
-            name: The model's name, for the message.
+            incident: The primaries.
+            name: Name of the model, for the message.
 
         Raises:
             ConditionsError: If a primary lies outside; the message says the range.
         """
-        if incident.particle not in self.particles:
-            msg = f"{name} was trained on {', '.join(self.particles)}, not on {incident.particle}."
-            raise ConditionsError(msg)
+        self.check_particle(incident.particle, name)
         import numpy as np
 
         # The bounds are rounded as the primaries were, so that a bound itself is inside.
@@ -134,6 +157,16 @@ class ModelSpec(StrictModel):
     papers: tuple[str, ...] = ()
     plugin_api: int = 1
 
+    def __repr__(self) -> str:
+        return f"<ModelSpec {self.name}: {self.kind}>"
+
+    __str__ = __repr__
+
+    @property
+    def kind(self) -> str:
+        """Conditions, representation and detector in words."""
+        return f"{self.conditions.summary}, {self.representation} points in {self.detector}"
+
     @property
     def architecture(self) -> str:
         """The part of the name before the dot."""
@@ -160,12 +193,68 @@ class Generator(ABC):
 
     #: Primaries a call of `sample` gets at most, unless the caller says otherwise.
     default_batch_size: ClassVar[int] = 64
+    #: With `extrapolate=True`, `sample` gets primaries of any particle, and refuses or uses them.
+    checks_particle: ClassVar[bool] = False
 
     def __init__(
         self, spec: ModelSpec, *, device: str = "cpu", precision: Precision = "float32"
     ) -> None:
+        check_precision(precision)
         self.spec = spec
         self._device, self._precision = device, precision
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.spec.name}: {self.spec.kind}, "
+            f"{self.precision} on {self.device}>"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and deep copy by the weights files, from which the copy is loaded again."""
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+            folder = self._saved(Path(scratch))
+            files = {path.name: path.read_bytes() for path in folder.iterdir()} if folder else None
+        return _reloaded, (type(self), self.spec, files, self.load_options)
+
+    def _saved(self, folder: Path) -> Path | None:
+        """The folder with its weights in it; None if it has none."""
+        if type(self).save is Generator.save:
+            return None
+        self.save(folder)
+        return folder
+
+    @property
+    def load_options(self) -> dict[str, Any]:
+        """Keyword arguments of `load` that, with its weights, make this generator again.
+
+        A model whose `load` takes more, or refuses one of these, overrides this.
+        """
+        return {"device": self._device, "precision": self._precision}
+
+    def to(self, device: str) -> Self:
+        """The model on another device; this one stays as it is.
+
+        Arguments:
+            device: A torch device, such as "cuda" or "cpu".
+
+        Returns:
+            A new generator; this one if it is on that device already.
+
+        Raises:
+            InputError: If the model does not run on the device, or it is not available here.
+        """
+        if str(device) == self.device:
+            return self
+        options: dict[str, Any] = {
+            name: value.to(device) if isinstance(value, Generator) else value
+            for name, value in self.load_options.items()
+        }
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+            moved = type(self).load(
+                self.spec, self._saved(Path(scratch)), **options | {"device": str(device)}
+            )
+        assert isinstance(moved, type(self))
+        return moved
 
     @classmethod
     @abstractmethod
@@ -244,6 +333,23 @@ class Generator(ABC):
         msg = f"{self.spec.name} has no weights that could be saved in {folder}."
         raise InputError(msg)
 
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write its weights, and a card that names the model, for `calozoo.from_pretrained`.
+
+        A `README.md` that is there already stays as it is.
+
+        Arguments:
+            folder: Where to; made if it is not there.
+
+        Raises:
+            WeightsError: If the folder cannot be written to.
+            InputError: If the model has no weights.
+        """
+        self.save(Path(folder))
+        card = Path(folder) / "README.md"
+        if not card.exists():
+            card.write_text(_card(self.spec), encoding="utf-8")
+
     def calibrated(
         self, factors: Mapping[str, float], record: CalibrationRecord | None = None
     ) -> BaseModel:
@@ -311,11 +417,24 @@ class Generator(ABC):
 
         Raises:
             ConditionsError: If a primary lies outside the conditions and `extrapolate` is not set.
-            InputError: If the batch size is not positive.
+            InputError: If the seed or the batch size makes no sense.
         """
+        from calozoo_core.incident import Incident
+        from calozoo_core.random import check_seed
+
+        if not isinstance(incident, Incident):
+            msg = (
+                "The first argument is an Incident, which holds all primaries, not "
+                f"{type(incident).__name__}; or give numbers by name: generate(energy=50, n=10)."
+            )
+            raise InputError(msg)
+        seed, first = check_seed(seed), _whole_number("first", first)
+        size = self.default_batch_size if batch_size is None else batch_size
+        size = _whole_number("batch_size", size)
         if not extrapolate:
             self.spec.conditions.check(incident, self.spec.name)
-        size = self.default_batch_size if batch_size is None else batch_size
+        elif not self.checks_particle:
+            self.spec.conditions.check_particle(incident.particle, self.spec.name)
         if size < 1:
             msg = f"A batch holds at least one shower, not {size}."
             raise InputError(msg)
@@ -326,8 +445,9 @@ class Generator(ABC):
         incident: Incident | None = None,
         *,
         energy: ArrayLike | None = None,
-        direction: ArrayLike = (0.0, 0.0, 1.0),
+        direction: ArrayLike | None = None,
         position: ArrayLike | None = None,
+        particle: str | None = None,
         n: int | None = None,
         seed: int = 0,
         batch_size: int | None = None,
@@ -338,9 +458,11 @@ class Generator(ABC):
         Arguments:
             incident: The primaries; or leave it out and give `energy` and `direction`.
             energy: Kinetic energy at the face, in GeV: a number, or shape (n,).
-            direction: Unit vector in the local frame, shape (3,) or (n, 3).
+            direction: Unit vector in the local frame, shape (3,) or (n, 3); by default (0, 0, 1),
+                straight in.
             position: Where the primaries cross the face, in the detector's global frame, in mm,
                 shape (3,) or (n, 3); models of gapless detectors do not need it.
+            particle: PDG name; by default the first that the model was trained on.
             n: Number of showers; by default as many as energies or directions.
             seed: Same seed, same showers.
             batch_size: Primaries at a time; the showers do not depend on it.
@@ -350,13 +472,17 @@ class Generator(ABC):
             ConditionsError: If a primary lies outside the conditions and `extrapolate` is not set.
             InputError: If what is asked for makes no sense.
         """
-        if incident is None:
-            particle = self.spec.conditions.particles[0]
-            incident = _incident(energy, direction, position, n, particle)
-        elif energy is not None or n is not None or position is not None:
-            msg = "Give an Incident, or an energy, a direction and a number of showers, not both."
-            raise InputError(msg)
         from calozoo_core.showers import Showers
+
+        if incident is None:
+            particle = self.spec.conditions.particles[0] if particle is None else particle
+            incident = _incident(energy, direction, position, n, particle)
+        elif any(value is not None for value in (energy, direction, position, particle, n)):
+            msg = (
+                "Give an Incident, or an energy, a direction, a position, a particle and a number "
+                "of showers, not both."
+            )
+            raise InputError(msg)
 
         return Showers.concatenate(
             list(self.batches(incident, seed=seed, batch_size=batch_size, extrapolate=extrapolate))
@@ -365,26 +491,78 @@ class Generator(ABC):
 
 def _incident(
     energy: ArrayLike | None,
-    direction: ArrayLike,
+    direction: ArrayLike | None,
     position: ArrayLike | None,
     n: int | None,
     particle: str,
 ) -> Incident:
     import numpy as np
 
-    from calozoo_core.incident import Incident
+    from calozoo_core.incident import Incident, float_array
 
     if energy is None:
         msg = "Say which energy, in GeV: generate(energy=50)."
-        raise InputError(msg)
+        raise InputError(msg, argument="energy")
     if n is not None:
+        n = _whole_number("n", n)
         if n < 1:
             msg = f"The number of showers must be at least 1, not {n}."
             raise InputError(msg)
-        if np.ndim(energy) == 0:
-            energy = np.full(n, energy)
-    incident = Incident(energy, direction, particle, position)
+        energies = float_array(energy, "energy")
+        energy = np.full(n, energies) if energies.ndim == 0 else energies
+    incident = Incident(energy, (0, 0, 1) if direction is None else direction, particle, position)
     if n is not None and len(incident) != n:
         msg = f"{len(incident)} energies or directions do not make {n} showers; leave n out."
         raise InputError(msg)
     return incident
+
+
+def check_precision(precision: str | None) -> None:
+    """Refuse a precision that is none.
+
+    Raises:
+        InputError: If it is neither None nor a `Precision`.
+    """
+    if precision is not None and precision not in get_args(Precision):
+        known = " or ".join(map(repr, get_args(Precision)))
+        msg = f"The precision must be {known}, not {precision!r}."
+        raise InputError(msg, argument="precision")
+
+
+def _whole_number(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        msg = f"{name} must be a whole number, not {value!r}."
+        raise InputError(msg, argument=name) from None
+
+
+def _reloaded(
+    factory: type[Generator], spec: ModelSpec, files: dict[str, bytes] | None, options: Any
+) -> Generator:
+    """A generator from the content of its weights files."""
+    if files is None:
+        return factory.load(spec, None, **options)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        for name, content in files.items():
+            (Path(scratch) / name).write_bytes(content)
+        return factory.load(spec, Path(scratch), **options)
+
+
+def _card(spec: ModelSpec) -> str:
+    """Card that says which model weights are for, as a repository of the Hub has it."""
+    papers = "".join(f"\n- {paper}" for paper in spec.papers)
+    return f"""---
+license: {spec.license.lower()}
+library_name: calozoo
+calozoo:
+  model: {spec.name}
+---
+
+# {spec.name}
+
+{spec.summary}
+
+    model = calozoo.from_pretrained("FOLDER")
+{papers}
+"""

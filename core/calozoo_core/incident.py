@@ -23,7 +23,7 @@ from calozoo_core.typing import Float32Array, FloatArray, IntArray
 if TYPE_CHECKING:
     import awkward
 
-__all__ = ["Incident"]
+__all__ = ["Incident", "float_array"]
 
 _UNIT_TOLERANCE = 2.0**-22
 
@@ -68,8 +68,14 @@ class Incident:
         particle: str = "gamma",
         position: ArrayLike | None = None,
     ) -> None:
-        energies = np.atleast_1d(_numbers(energy))
-        directions = np.atleast_2d(_numbers(direction))
+        energies = np.atleast_1d(float_array(energy, "energy"))
+        directions = np.atleast_2d(float_array(direction, "direction"))
+        if not isinstance(particle, str):
+            msg = (
+                "particle must be one PDG name for all primaries, such as 'gamma', not "
+                f"{particle!r}; make an Incident for each particle."
+            )
+            raise InputError(msg, argument="particle")
         if energies.ndim != 1 or directions.ndim != 2 or directions.shape[1] != 3:
             msg = (
                 "Energies must have shape (n,) and directions shape (n, 3), "
@@ -207,21 +213,41 @@ def _range(values: Float32Array) -> str:
     return low if low == high else f"{low}-{high}"
 
 
-def _numbers(values: ArrayLike) -> NDArray[np.float64]:
+def float_array(values: ArrayLike, name: str) -> FloatArray:
+    """Numbers as an array of float64, from any device, and without their gradients.
+
+    Arguments:
+        values: Numbers, as an array, a tensor or lists.
+        name: Name of the argument, for the message.
+
+    Raises:
+        InputError: If they are no numbers, as many in each row, or some are masked.
+    """
+    if hasattr(values, "detach"):  # a tensor, perhaps on a GPU, perhaps with a gradient
+        values = values.detach().cpu()
     try:
+        if np.ma.is_masked(values):
+            msg = f"Some values of {name} are masked; leave these out."
+            raise InputError(msg, argument=name)
+        given = np.asarray(values)
+        if given.dtype.kind not in "iufO":
+            msg = f"{name} must be numbers, not {given.dtype.name} {str(values)[:40]!r}."
+            raise InputError(msg, argument=name)
         with np.errstate(invalid="ignore"):  # a signalling NaN is still a NaN
-            return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        msg = "Energies and directions must be numbers, as many in each row."
-        raise InputError(msg) from error
+            return given.astype(np.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        msg = f"{name} must be numbers, as many in each row."
+        raise InputError(msg, argument=name) from error
 
 
 def _checked_positions(position: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
     if position is None:
         return None
     try:
-        checked = np.broadcast_to(np.asarray(position, dtype=np.float64), (n, 3)).copy()
-    except (TypeError, ValueError) as error:
+        checked = np.broadcast_to(float_array(position, "position"), (n, 3)).copy()
+    except ValueError as error:
         msg = f"{n} primaries need positions of shape ({n}, 3) or (3,), in mm."
         raise InputError(msg) from error
     if not np.all(np.isfinite(checked)):

@@ -9,7 +9,7 @@ import numpy as np
 
 from calozoo_core.errors import InputError
 
-__all__ = ["stream"]
+__all__ = ["check_seed", "stream"]
 
 
 def stream(seed: int, index: int, purpose: str) -> np.random.Generator:
@@ -42,12 +42,21 @@ def stream(seed: int, index: int, purpose: str) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=key, counter=counter))
 
 
+def check_seed(seed: int) -> int:
+    """The seed as a plain whole number.
+
+    Raises:
+        InputError: If it is none, or out of range.
+    """
+    return _word("seed", seed)
+
+
 def _word(what: str, value: int) -> int:
     try:
         number = operator.index(value)
     except TypeError:
         number = -1
     if not 0 <= number < 2**64:
-        msg = f"The {what} must be a whole number from 0 to 2^64 - 1, not {value}."
+        msg = f"The {what} must be a whole number from 0 to 2^64 - 1, not {value!r}."
         raise InputError(msg)
     return number

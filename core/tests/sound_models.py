@@ -15,6 +15,7 @@ from calozoo_core.generator import Conditions, Generator, ModelSpec
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.weights import read_config, read_tensors, write_weights
+from calozoo_core.weights.networks import only_on_cpu
 
 __all__ = ["ENTRY", "SPEC", "WEIGHTED", "Sound", "Weighted", "import_package", "write_package"]
 
@@ -28,6 +29,7 @@ class Sound(Generator):
 
     @classmethod
     def load(cls, spec, folder, *, device="cpu", precision=None):
+        only_on_cpu(spec, device)
         return cls(spec)
 
     def sample(self, incident, seed, first):
@@ -102,6 +104,7 @@ class Weighted(Sound):
 
     @classmethod
     def load(cls, spec, folder, *, device="cpu", precision=None):
+        only_on_cpu(spec, device)
         config = read_config(folder, Config)
         return cls(spec, config, read_tensors(folder, {"width": (config.layers, 1)}))
 

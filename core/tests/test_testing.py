@@ -71,6 +71,30 @@ class NeverRefuses(Sound):
         return super().batches(incident, **{**options, "extrapolate": True})
 
 
+class IgnoresTheParticle(Sound):
+    checks_particle = True
+
+
+class ShowsEverything(Sound):
+    def __repr__(self):
+        return f"{self.spec.model_dump_json(indent=2)}"
+
+
+class ForgetsItsState(Sound):
+    def __init__(self, spec, moved_by=0):
+        super().__init__(spec)
+        self.moved_by = moved_by
+
+    def sample(self, incident, seed, first):
+        return super().sample(incident, seed + self.moved_by, first)
+
+
+class HasNoOtherDevice(Sound):
+    @classmethod
+    def load(cls, spec, folder, *, device="cpu", precision=None):
+        return cls(spec)
+
+
 class Downloads(Sound):
     def sample(self, incident, seed, first):
         with socket.create_connection(("127.0.0.1", 9)):
@@ -125,7 +149,10 @@ BROKEN = {
     "global_random_state_is_neither_used_nor_changed": [UsesTheGlobalState(SPEC)],
     "energies_outside_are_refused_and_extrapolated": [NeverRefuses(SPEC)],
     "angles_outside_are_refused_and_extrapolated": [NeverRefuses(SPEC)],
-    "other_particles_are_refused": [NeverRefuses(SPEC)],
+    "other_particles_are_refused": [IgnoresTheParticle(SPEC)],
+    "its_repr_is_one_short_line": [ShowsEverything(SPEC)],
+    "copies_make_the_same_showers": [ForgetsItsState(SPEC, moved_by=1)],
+    "it_stays_itself_on_the_device_it_is_on": [HasNoOtherDevice(SPEC)],
 }
 CASES = [(check, model) for check, models in BROKEN.items() for model in models]
 

@@ -1,10 +1,12 @@
-"""A zoo of generative calorimeter-shower models.
+"""Zoo of generative calorimeter-shower models.
 
 Example:
     >>> import calozoo
-    >>> showers = calozoo.generate("toy", energy=50, direction=(0, 0, 1), n=3, seed=1)
-    >>> len(showers)
-    3
+    >>> showers = calozoo.load("toy").generate(energy=50, n=3, seed=1)
+    >>> showers
+    <Showers: 3 gamma of 50 GeV at 0 degrees, 8536 points (x25) in ild_siecal_regular>
+    >>> showers[0].incident_energy, len(showers[showers.visible_energy > 0])
+    (50.0, 3)
 """
 
 from __future__ import annotations
@@ -15,35 +17,42 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from calozoo.api import find_model, load, pull
+    from calozoo.api import find_model, from_pretrained, generate, load, pull
     from calozoo.evaluation.evaluate import Evaluation, evaluate
     from calozoo.models.names import list_models
+    from calozoo.models.search import search
     from calozoo_core.detector import list_detectors, load_detector
     from calozoo_core.errors import CalozooError
     from calozoo_core.generator import Conditions, Generator, ModelSpec
     from calozoo_core.incident import Incident
-    from calozoo_core.io import read_showers, write_showers
-    from calozoo_core.showers import Showers
+    from calozoo_core.io import open_showers, read_hits, read_showers, write_showers
+    from calozoo_core.placement import Hits, load_placement
+    from calozoo_core.showers import Shower, Showers
 
 __all__ = [
     "CalozooError",
     "Conditions",
     "Evaluation",
     "Generator",
+    "Hits",
     "Incident",
     "ModelSpec",
+    "Shower",
     "Showers",
     "evaluate",
     "find_model",
+    "from_pretrained",
     "generate",
     "list_detectors",
     "list_models",
     "load",
     "load_detector",
+    "load_placement",
+    "open_showers",
     "pull",
+    "read_hits",
     "read_showers",
+    "search",
     "write_showers",
 ]
 
@@ -53,50 +62,27 @@ _HOMES = {
     "Conditions": "calozoo_core.generator",
     "Evaluation": "calozoo.evaluation.evaluate",
     "Generator": "calozoo_core.generator",
+    "Hits": "calozoo_core.placement",
     "Incident": "calozoo_core.incident",
     "ModelSpec": "calozoo_core.generator",
+    "Shower": "calozoo_core.showers",
     "Showers": "calozoo_core.showers",
     "evaluate": "calozoo.evaluation.evaluate",
     "find_model": "calozoo.api",
+    "from_pretrained": "calozoo.api",
+    "generate": "calozoo.api",
     "list_detectors": "calozoo_core.detector",
     "list_models": "calozoo.models.names",
     "load": "calozoo.api",
     "load_detector": "calozoo_core.detector",
+    "load_placement": "calozoo_core.placement",
+    "open_showers": "calozoo_core.io",
     "pull": "calozoo.api",
+    "read_hits": "calozoo_core.io",
     "read_showers": "calozoo_core.io",
+    "search": "calozoo.models.search",
     "write_showers": "calozoo_core.io",
 }
-
-
-def generate(
-    model: str,
-    *,
-    energy: ArrayLike,
-    direction: ArrayLike = (0.0, 0.0, 1.0),
-    n: int | None = None,
-    seed: int = 0,
-    device: str = "cpu",
-    extrapolate: bool = False,
-) -> Showers:
-    """Showers of a model, loaded for this call; to make several samples, `load` it once instead.
-
-    Arguments:
-        model: `architecture[.tag][@revision]`.
-        energy: Kinetic energy at the face, in GeV: a number, or shape (n,).
-        direction: Unit vector in the local frame, shape (3,) or (n, 3).
-        n: Number of showers; by default as many as energies or directions.
-        seed: Same seed, same showers.
-        device: A torch device.
-        extrapolate: Go beyond the conditions the model was trained on.
-
-    Raises:
-        CalozooError: What `load` and `Generator.generate` raise.
-    """
-    from calozoo.api import load
-
-    return load(model, device=device).generate(
-        energy=energy, direction=direction, n=n, seed=seed, extrapolate=extrapolate
-    )
 
 
 def __getattr__(name: str) -> Any:

@@ -1,22 +1,28 @@
-"""Models by name, wherever their weights are: `find`, `load` and `pull`."""
+"""Python API for models: `load`, `generate`, `from_pretrained`, `pull` and `find_model`."""
 
 from __future__ import annotations
 
 import inspect
 import logging
+import os
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calozoo.models import hub_models, names, weights
 from calozoo.models.index import read_index
 from calozoo_core.errors import InputError
-from calozoo_core.generator import Generator, ModelSpec, Precision
+from calozoo_core.generator import Generator, ModelSpec, Precision, check_precision
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from calozoo.models.discovery import Registration
     from calozoo.models.weights import Pulled
+    from calozoo_core.incident import Incident
+    from calozoo_core.showers import Showers
 
-__all__ = ["find", "find_model", "load", "pull"]
+__all__ = ["find", "find_model", "from_pretrained", "generate", "load", "pull"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +49,7 @@ def find_model(name: str, *, offline: bool = False) -> ModelSpec:
 
 def find(name: str, *, offline: bool = False) -> Registration:
     """As `find_model`, with the distribution that the model came with."""
+    _check_name(name)
     if names.is_repository(name):
         return hub_models.pull_model(name, offline=offline)[0]
     return names.find(name)
@@ -54,17 +61,19 @@ def load(
     device: str = "cpu",
     precision: Precision | None = None,
     offline: bool = False,
-    folder: Path | None = None,
+    weights: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Generator:
-    """A model, ready to generate.
+    """Model, ready to generate.
 
     Arguments:
         name: `architecture[.tag][@revision]`, or `hub:ORG/NAME[@REVISION]`.
         device: A torch device.
-        precision: Of the network's arithmetic; None for what the model measured best.
-        offline: Ask nothing of the network.
-        folder: Take `config.json` and `model.safetensors` from here, whatever the index says.
+        precision: Of the network's arithmetic: "float32" or "bfloat16"; None for what the model
+            measured best.
+        offline: Use no network.
+        weights: Folder with the `config.json` and `model.safetensors` to take, instead of those of
+            this name.
         options: What only some models take: `workers`, a number of processes; `detector`, another
             than the model's own, by name, as a `.toml` file or as a Detector; `source`, what feeds
             the model, by name, as an `.h5` file or as a Generator. A model that is fed by another
@@ -76,8 +85,16 @@ def load(
         HubError: If the weights cannot be had.
         WeightsError: If they are damaged or do not fit.
         DetectorError: If there is no such detector.
-        InputError: If the device, the precision or an option is not to be had.
+        InputError: If the device, the precision or an option is unavailable.
+
+    Example:
+        >>> load("toy")
+        <ToyGenerator toy.ild-photon: gamma of 1-127 GeV at 0-60 degrees, x25 points in \
+ild_siecal_regular, float32 on cpu>
     """
+    _check_name(name)
+    check_precision(precision)
+    device, folder = str(device), None if weights is None else Path(weights)
     short, revision = names.split_revision(name)
     if folder is not None and (revision is not None or names.is_repository(name)):
         unwanted = name if revision is None else f"@{revision}"
@@ -97,6 +114,93 @@ def load(
     return factory.load(spec, folder, device=device, precision=precision, **accepted)
 
 
+def from_pretrained(source: str | os.PathLike[str], **options: Any) -> Generator:
+    """Model from a folder, a repository of the Hub, or a name.
+
+    Arguments:
+        source: Folder that `save_pretrained` wrote or a trainer made, repository on the Hub as
+            `ORG/NAME[@REVISION]`, or a name as for `load`. A folder comes first.
+        options: As for `load`.
+
+    Raises:
+        CalozooError: What `load` raises; also if a folder does not say which model it is of.
+    """
+    if not isinstance(source, str | os.PathLike):
+        _check_name(source)
+    if Path(source).is_dir():
+        spec = hub_models.find_registration(Path(source)).spec
+        return load(spec.name, weights=source, **options)
+    name = os.fspath(source)
+    is_bare_repository = "/" in name and not names.is_repository(name)
+    return load(f"{names.HUB_PREFIX}{name}" if is_bare_repository else name, **options)
+
+
+def generate(
+    model: str,
+    incident: Incident | None = None,
+    *,
+    energy: ArrayLike | None = None,
+    direction: ArrayLike | None = None,
+    position: ArrayLike | None = None,
+    particle: str | None = None,
+    n: int | None = None,
+    seed: int = 0,
+    batch_size: int | None = None,
+    extrapolate: bool = False,
+    threads: int | None = None,
+    **options: Any,
+) -> Showers:
+    """Showers of a model that is loaded for this call; for several samples, `load` it once instead.
+
+    Arguments:
+        model: As for `load`.
+        incident: The primaries; or leave it out and give `energy` and `direction`.
+        energy: Kinetic energy at the face, in GeV: a number, or shape (n,).
+        direction: Unit vector in the local frame, shape (3,) or (n, 3); by default straight in.
+        position: Where the primaries cross the face, in the detector's global frame, in mm, shape
+            (3,) or (n, 3); models of gapless detectors do not need it.
+        particle: PDG name; by default the first that the model was trained on.
+        n: Number of showers; by default as many as energies or directions.
+        seed: Same seed, same showers.
+        batch_size: Primaries at a time; the showers do not depend on it.
+        extrapolate: Go beyond the conditions the model was trained on.
+        threads: Number of threads, also for what comes after; None leaves it as it is.
+        options: As for `load`: `device`, `precision`, `weights`, `offline`, `workers`, ...
+
+    Returns:
+        The n showers.
+
+    Raises:
+        CalozooError: What `load` and `Generator.generate` raise.
+
+    Example:
+        >>> generate("toy", energy=[10, 50], seed=1).incident
+        <Incident: 2 gamma of 10-50 GeV at 0 degrees>
+    """
+    if threads is not None:
+        from calozoo.generation.threads import use_threads
+
+        use_threads(threads)
+    with closing(load(model, **options)) as generator:
+        return generator.generate(
+            incident,
+            energy=energy,
+            direction=direction,
+            position=position,
+            particle=particle,
+            n=n,
+            seed=seed,
+            batch_size=batch_size,
+            extrapolate=extrapolate,
+        )
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str):
+        msg = f"A model is named by a text, such as 'toy.ild-photon', not by {name!r}."
+        raise InputError(msg)
+
+
 def _accepted(
     spec: ModelSpec,
     factory: type[Generator],
@@ -112,9 +216,9 @@ def _accepted(
     if "source" in taken:
         options = _with_source(spec, options, handed_on, keep_workers="workers" in taken)
     for name in options.keys() - taken.keys():
-        msg = f"{spec.name} has no --{name}; leave it out."
-        raise InputError(msg)
-    if isinstance(options.get("detector"), str | Path):
+        msg = f"{spec.name} does not take {name}; leave it out."
+        raise InputError(msg, argument=name)
+    if isinstance(options.get("detector"), str | os.PathLike):
         from calozoo_core.detector import load_detector
 
         return options | {"detector": load_detector(str(options["detector"]))}
@@ -132,13 +236,13 @@ def _with_source(
     from calozoo.generation.parsing import is_shower_file
 
     source = options.get("source", spec.source)
-    if not isinstance(source, str | Path):
+    if not isinstance(source, str | os.PathLike):
         return options
     workers = {} if keep_workers else {k: v for k, v in options.items() if k == "workers"}
-    if is_shower_file(source):
+    if is_shower_file(Path(source)):
         if workers:
-            msg = f"{source} is a file, which needs no --workers; leave it out."
-            raise InputError(msg)
+            msg = f"{source} is a file, which needs no workers; leave out workers."
+            raise InputError(msg, argument="workers")
         return options | {"source": Path(source)}
     generator = load(str(source), **handed_on, **workers)
     kept = {name: value for name, value in options.items() if name not in workers}
@@ -150,7 +254,7 @@ def pull(
     *,
     offline: bool = False,
     endpoint: str | None = None,
-    cache_dir: Path | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
 ) -> Pulled:
     """Make a model's weights available here, and say where they came from.
 
@@ -165,6 +269,8 @@ def pull(
         HubError: If the weights cannot be had.
         WeightsError: If the plugin's own copy is damaged.
     """
+    _check_name(name)
+    cache_dir = None if cache_dir is None else Path(cache_dir)
     if names.is_repository(name):
         _, pulled = hub_models.pull_model(
             name, offline=offline, endpoint=endpoint, cache_dir=cache_dir

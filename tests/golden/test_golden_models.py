@@ -132,7 +132,7 @@ def test_a_model_makes_the_showers_it_made_before(name):
 
 
 def test_a_refinement_saved_once_makes_the_showers_it_made_before():
-    refined = load("toy+refined", folder=FILES / "toy_refined")
+    refined = load("toy+refined", weights=FILES / "toy_refined")
     incident = Incident(np.linspace(1.5, 5.5, 12), (0.2, 0, 1))
     made = summaries(refined, incident, by_point=False)
     check_values("saved.json", "toy_refined", made, near=1e-4, is_kept=True)

@@ -141,7 +141,7 @@ def test_a_name_that_is_no_repository_is_refused(cache, name):
 
 def test_a_repository_and_a_folder_are_not_both_weights(cache, tmp_path):
     with pytest.raises(InputError, match=f"not both: leave out 'hub:{REPO}'"):
-        api.load(f"hub:{REPO}", folder=tmp_path)
+        api.load(f"hub:{REPO}", weights=tmp_path)
 
 
 @pytest.mark.parametrize(

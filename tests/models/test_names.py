@@ -191,12 +191,12 @@ def test_a_model_without_weights_loads_without_a_folder(names):
 
 
 def test_a_folder_given_is_the_folder_used(names, tmp_path):
-    assert calozoo.load("arch.alpha", folder=tmp_path).folder == tmp_path
+    assert calozoo.load("arch.alpha", weights=tmp_path).folder == tmp_path
 
 
 def test_a_folder_and_a_revision_are_one_too_many(names, tmp_path):
     with pytest.raises(InputError, match="leave out '@v1'"):
-        calozoo.load("arch.alpha@v1", folder=tmp_path)
+        calozoo.load("arch.alpha@v1", weights=tmp_path)
 
 
 def test_a_revision_of_a_model_without_repository_is_refused(names):
@@ -228,7 +228,7 @@ def test_an_option_that_a_model_does_not_take_is_refused(names, option):
     with pytest.raises(InputError) as refusal:
         calozoo.load("arch", **{option: "ild_siecal_regular"})
 
-    assert str(refusal.value) == f"arch.zeta has no --{option}; leave it out."
+    assert str(refusal.value) == f"arch.zeta does not take {option}; leave it out."
 
 
 def test_a_model_is_fed_by_the_one_its_spec_names(names):
@@ -244,7 +244,7 @@ def test_a_model_is_fed_by_another_that_is_asked_for(names):
 
     assert calozoo.load("fed", source="arch").source.spec.name == "arch.zeta"
     assert calozoo.load("fed", source=source).source is source
-    with pytest.raises(InputError, match=r"^arch\.zeta has no --workers"):
+    with pytest.raises(InputError, match=r"^arch\.zeta does not take workers"):
         calozoo.load("fed", source="arch", workers=2)
     with pytest.raises(ModelNameError, match=r"no model is called .acrh.\. Did you mean arch"):
         calozoo.load("fed", source="acrh")
@@ -253,7 +253,7 @@ def test_a_model_is_fed_by_another_that_is_asked_for(names):
 @pytest.mark.parametrize("source", ["lib.h5", "folder/lib.hdf5", Path("lib.h5")])
 def test_a_model_is_fed_by_a_file(names, source):
     assert calozoo.load("fed", source=source).source == Path(source)
-    with pytest.raises(InputError, match=r"lib\.h\w+ is a file, which needs no --workers; leave"):
+    with pytest.raises(InputError, match=r"lib\.h\w+ is a file, which needs no workers; leave"):
         calozoo.load("fed", source=source, workers=2)
 
 
@@ -268,7 +268,7 @@ def test_a_wrapper_that_is_not_installed_says_what_to_install(monkeypatch):
     monkeypatch.setenv("CALOZOO_LOAD_PLUGINS", "calozoo-toy")
 
     with pytest.raises(ModelNameError) as missing:
-        calozoo.load("toy+refined", folder="refined")
+        calozoo.load("toy+refined", weights="refined")
     assert str(missing.value) == (
         "toy.ild-photon+refined is not installed; type `pip install calozoo-refine`."
     )

@@ -306,7 +306,7 @@ in_use = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_P
 resource.setrlimit(resource.RLIMIT_AS, (in_use + (1 << 29),) * 2)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    api.load(sys.argv[1], offline=True, folder=Path(sys.argv[2]))
+    api.load(sys.argv[1], offline=True, weights=Path(sys.argv[2]))
 except CalozooError as error:
     print(f"{type(error).__name__}: {error}")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)

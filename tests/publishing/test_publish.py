@@ -80,7 +80,7 @@ def test_what_was_pulled_generates_offline_by_the_name_of_its_repository(
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith(f"calozoo: main of {REPO} is {commit};")
     folder = publication.files["config.json"].parent
-    ours = api.load(MODEL, folder=folder).generate(energy=50, n=2, seed=3)
+    ours = api.load(MODEL, weights=folder).generate(energy=50, n=2, seed=3)
     assert np.array_equal(read_showers(tmp_path / "a.h5").energy, ours.energy)
 
 

@@ -13,12 +13,15 @@ from calozoo_core.testing._checks import (
     SpecChecks,
     WeightsChecks,
 )
+from calozoo_core.testing._objects import ObjectChecks
 from calozoo_core.testing._requests import load_bundled, primaries_inside
 
 __all__ = ["ModelContract", "load_bundled", "primaries_inside"]
 
 
-class ModelContract(SpecChecks, ShowerChecks, DependenceChecks, RequestChecks, WeightsChecks):
+class ModelContract(
+    SpecChecks, ShowerChecks, DependenceChecks, RequestChecks, WeightsChecks, ObjectChecks
+):
     """The checks; pytest collects them from a subclass whose name begins with Test.
 
     The model is loaded with the weights its package ships; override the fixture `load` to load it

@@ -260,8 +260,9 @@ class RequestChecks(ModelChecks):
     def test_other_particles_are_refused(self, generator: Generator) -> None:
         incident = primaries_inside(generator.spec, 1)
         stranger = Incident(incident.energy, incident.direction, "Higgs0")
-        with pytest.raises(ConditionsError, match="Higgs0"):
-            generator.generate(stranger)
+        for extrapolate in (False, True):
+            with pytest.raises(ConditionsError, match="Higgs0"):
+                generator.generate(stranger, extrapolate=extrapolate)
 
     def test_it_generates_without_a_network(
         self, load: Callable[[], Generator], monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ __all__ = [
 ]
 
 
-def weights_folder(spec: ModelSpec, folder: Path | None) -> Path:
+def weights_folder(spec: ModelSpec, folder: str | os.PathLike[str] | None) -> Path:
     """The folder, for a model that cannot do without.
 
     Raises:
@@ -32,7 +33,7 @@ def weights_folder(spec: ModelSpec, folder: Path | None) -> Path:
     if folder is None:
         msg = f"{spec.name} needs weights; type `calozoo pull {spec.name}`."
         raise WeightsError(msg)
-    return folder
+    return Path(folder)
 
 
 def check_device(device: str) -> None:

@@ -184,7 +184,7 @@ class NetworkGenerator(Generator, Generic[Trained]):
         return cls(spec, cast(Trained, trained), device=device, precision=precision or "float32")
 
     def save(self, folder: Path) -> None:
-        self.trained.write(folder)
+        self.trained.write(Path(folder))
 
     @cached_property
     def _layer_depth_mm(self) -> Float32Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -55,6 +55,7 @@ class Geant4(Generator):
     """
 
     default_batch_size: ClassVar[int] = 16  # a 50 GeV shower takes a second
+    checks_particle: ClassVar[bool] = True
 
     def __init__(
         self, spec: ModelSpec, *, detector: Detector | None = None, workers: int | None = None
@@ -133,6 +134,11 @@ class Geant4(Generator):
     def precision(self) -> str:
         """Precision of Geant4; points are stored in float32, as in all showers."""
         return "float64"
+
+    @property
+    def load_options(self) -> dict[str, Any]:
+        """Detector and number of workers."""
+        return {"detector": self.detector, "workers": self.workers}
 
     @property
     def workers(self) -> int:

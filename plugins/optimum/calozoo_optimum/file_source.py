@@ -26,6 +26,7 @@ class ShowerLibrary:
         path: Native shower file.
 
     Attributes:
+        path: The file.
         name: Path in messages.
         representation: Representation of the showers.
         detector: Name of their detector.
@@ -37,9 +38,11 @@ class ShowerLibrary:
     """
 
     default_batch_size = 64
+    checks_particle = True
 
     def __init__(self, path: Path) -> None:
         self._file = ShowerFile(path)
+        self.path = self._file.path
         self.name = str(path)
         self.representation = self._file.representation
         self.detector = self._file.detector

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +66,7 @@ class Optimum(Generator):
         super().__init__(spec)
         # The batch size depends on the source, not on the class.
         self.default_batch_size = source.default_batch_size  # type: ignore[misc]
+        self.checks_particle = source.checks_particle  # type: ignore[misc]
         self._source = source
         cell = load_detector(spec.detector).cell_mm
         self._representation = Representation.named(spec.representation, cell, at="centre")
@@ -110,6 +112,12 @@ class Optimum(Generator):
         """
         showers = inside_box(self._source.sample(incident, seed, first))
         return self._representation(showers, self._grid_seed(seed), first)
+
+    @property
+    def load_options(self) -> dict[str, Any]:
+        """Where its showers come from."""
+        source = self._source
+        return {"source": source if isinstance(source, Generator) else source.path}
 
     @property
     def precision(self) -> str:

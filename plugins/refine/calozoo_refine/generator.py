@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -180,6 +180,11 @@ class RefinedGenerator(Generator):
             WeightsError: If the folder cannot be written to.
         """
         write_refinement(folder, self.refinement)
+
+    @property
+    def load_options(self) -> dict[str, Any]:
+        """The generator whose showers are corrected."""
+        return {"source": self._source}
 
     @property
     def provenance(self) -> dict[str, str | int | float]:

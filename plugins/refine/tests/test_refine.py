@@ -63,7 +63,7 @@ def with_mode(folder: Path, target: Path, **changes) -> Path:
 def refined(request, folder, tmp_path_factory):
     changes = {"mode": request.param, "steps": 3}
     other = with_mode(folder, tmp_path_factory.mktemp("mode"), **changes)
-    return api.load("toy+refined", folder=other)
+    return api.load("toy+refined", weights=other)
 
 
 def test_a_refined_model_is_written_with_its_report_and_its_picture(folder):
@@ -118,7 +118,7 @@ def test_a_model_without_its_own_way_makes_scattered_showers_too(reference):
 
 def test_weights_of_showers_are_one_on_average(folder, tmp_path):
     weighted = api.load(
-        "toy+refined", folder=with_mode(folder, tmp_path, mode="weights", power=1.0)
+        "toy+refined", weights=with_mode(folder, tmp_path, mode="weights", power=1.0)
     )
     incident = Incident(np.random.default_rng(3).uniform(1, 5.9, 400), (0, 0, 1))
     weights = weighted.weights(weighted.generate(incident, seed=4))
@@ -146,7 +146,7 @@ def test_info_says_what_a_refined_model_corrects(capsys):
 
 
 def test_what_is_saved_is_what_was_read(folder, tmp_path):
-    api.load("toy+refined", folder=folder).save(tmp_path)
+    api.load("toy+refined", weights=folder).save(tmp_path)
     for name in ("config.json", "model.safetensors"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
@@ -158,7 +158,7 @@ class TestRefinedToy(ModelContract):
 
     @pytest.fixture
     def load(self, folder):
-        return partial(api.load, "toy+refined", folder=folder)
+        return partial(api.load, "toy+refined", weights=folder)
 
     @pytest.fixture
     def card(self):
@@ -180,13 +180,13 @@ def test_a_refined_model_of_nothing_is_not_found():
 
 def test_weights_of_another_model_are_refused(folder):
     with pytest.raises(WeightsError, match="a refinement of toy"):
-        api.load("caloinn+refined", folder=folder)
+        api.load("caloinn+refined", weights=folder)
 
 
 def test_weights_that_are_no_refinement_are_refused():
     ours = api.pull("caloclouds3", offline=True).folder
     with pytest.raises(WeightsError, match="is not this model's configuration"):
-        api.load("toy+refined", folder=ours)
+        api.load("toy+refined", weights=ours)
 
 
 def test_another_version_of_the_model_is_noticed(folder, tmp_path):
@@ -195,12 +195,12 @@ def test_another_version_of_the_model_is_noticed(folder, tmp_path):
     config["fingerprint"] = [2 * energy for energy in config["fingerprint"]]
     (tmp_path / "copy" / "config.json").write_text(json.dumps(config))
     with pytest.raises(WeightsError, match="with other weights than these"):
-        api.load("toy+refined", folder=tmp_path / "copy")
+        api.load("toy+refined", weights=tmp_path / "copy")
 
 
 def test_a_file_cannot_be_refined(reference, folder):
     with pytest.raises(InputError, match="leave out source"):
-        api.load("toy+refined", folder=folder, source=str(reference))
+        api.load("toy+refined", weights=folder, source=str(reference))
 
 
 @pytest.mark.parametrize(

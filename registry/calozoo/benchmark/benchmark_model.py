@@ -96,7 +96,7 @@ class BenchmarkModel:
 
     def _loaded(self, precision: Precision | None) -> Generator:
         name, folder = self.spec.name, self.weights
-        return api.load(name, precision=precision, folder=folder, offline=True)
+        return api.load(name, precision=precision, weights=folder, offline=True)
 
     def _measure_weights(self, generator: Generator) -> None:
         folder = self.weights or api.pull(self.spec.name, offline=True).folder

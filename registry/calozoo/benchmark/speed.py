@@ -123,7 +123,7 @@ def measure_speed(
         timers = []
         for one in request.models:
             generator = api.load(
-                one.model, precision=one.precision, folder=one.weights, offline=True
+                one.model, precision=one.precision, weights=one.weights, offline=True
             )
             open_models.enter_context(closing(generator))
             timers.append(_ModelTimer(generator, placement, request.extrapolate))

@@ -203,7 +203,7 @@ def generate(
         device=device,
         precision=precision,
         offline=offline,
-        folder=weights,
+        weights=weights,
         **{name: value for name, value in options.items() if value is not None},
     )
     if not quiet:

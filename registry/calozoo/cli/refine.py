@@ -145,7 +145,7 @@ def refine(
         check_picture(plot)
     with (
         batch_progress(hidden=quiet) as progress,
-        closing(api.load(model, folder=weights)) as generator,
+        closing(api.load(model, weights=weights)) as generator,
     ):
         result = fit(
             generator,

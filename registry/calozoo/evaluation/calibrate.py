@@ -141,7 +141,7 @@ def calibrate(
     """
     _check(data, out, energy_gev, overwrite=overwrite)
     source = folder or api.pull(model).folder
-    start = generator = api.load(model, folder=source)
+    start = generator = api.load(model, weights=source)
     start.calibrated({})  # refuses at once if there is nothing to calibrate
     assert source is not None  # what has a configuration has a folder
     comparison = _comparison(generator, data)
@@ -162,7 +162,7 @@ def calibrate(
             if fit.is_done(found):
                 break
             write_config(Path(scratch), start.calibrated(fit.factors), source)
-            generator = api.load(model, folder=Path(scratch))
+            generator = api.load(model, weights=Path(scratch))
     record = CalibrationRecord(
         files=tuple(path.name for path in data),
         sha256=tuple(sha256(path) for path in data),

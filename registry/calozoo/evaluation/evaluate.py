@@ -71,11 +71,23 @@ class EvaluationReport(StrictModel):
     peak_mb: float
     versions: dict[str, str]
 
+    def __repr__(self) -> str:
+        generated, reference = (
+            f"{Path(sample.file).name[:40]} ({sample.n_showers} showers)"
+            for sample in (self.generated, self.reference)
+        )
+        return (
+            f"<{type(self).__name__}: {generated} against {reference}, {len(self.figures)} "
+            f"figures in {self.readout}>"
+        )
+
+    __str__ = __repr__
+
 
 _REPORTS = TypeAdapter(tuple[EvaluationReport, ...])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """Evaluation of one generated sample.
 
@@ -88,6 +100,9 @@ class Evaluation:
     report: EvaluationReport
     generated: ObservableAccumulator
     reference: ObservableAccumulator
+
+    def __repr__(self) -> str:
+        return repr(self.report).replace("EvaluationReport", "Evaluation", 1)
 
     @property
     def figures(self) -> tuple[MetricResult, ...]:

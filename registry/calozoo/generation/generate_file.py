@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from calozoo.generation.incident_sources import IncidentSource
 from calozoo.generation.parsing import is_shower_file
-from calozoo_core.errors import ConditionsError, InputError, OutputExistsError, ShowerFileError
+from calozoo_core.errors import InputError, OutputExistsError, ShowerFileError
 from calozoo_core.generator import Generator, ModelSpec
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerWriter
@@ -133,10 +133,7 @@ def check_request(
     if batch_size is not None and batch_size < 1:
         msg = f"A batch holds at least one shower, not {batch_size}."
         raise InputError(msg)
-    particles = spec.conditions.particles
-    if source.particle not in particles:
-        msg = f"{spec.name} makes showers of {', '.join(particles)}, not of {source.particle}."
-        raise ConditionsError(msg)
+    spec.conditions.check_particle(source.particle, spec.name)
     if not extrapolate:
         bounds = source if isinstance(source, Incident) else source.bounds()
         spec.conditions.check(bounds, spec.name)

@@ -47,19 +47,33 @@ WRAPPER_DISTRIBUTIONS: Final = {"+refined": "calozoo-refine"}
 Known = TypeVar("Known", "ModelSpec", "IndexEntry")
 
 
-def list_models(pattern: str | None = None) -> list[ModelSpec]:
-    """The models of the installed plugins, sorted by name.
+def list_models(
+    pattern: str | None = None, *, detector: str | None = None, particle: str | None = None
+) -> list[ModelSpec]:
+    """Specs of the models of the installed plugins, sorted by name.
 
     Arguments:
         pattern: Only names that match it, as file names match `cal*` in a shell; a bare
             architecture means all its tags.
+        detector: Only models of this detector.
+        particle: Only models that were trained on this particle, by its PDG name.
 
     Example:
-        >>> [spec.name for spec in list_models("toy*")]
+        >>> [spec.name for spec in list_models("toy*", particle="gamma")]
         ['toy.ild-photon']
+        >>> list_models("toy*", detector="par04_siw")
+        []
     """
     specs = [registration.spec for registration in discovery.registered().values()]
-    return sorted(_matching(specs, pattern), key=lambda spec: spec.name)
+    return sorted(
+        (
+            spec
+            for spec in _matching(specs, pattern)
+            if detector in (None, spec.detector)
+            and (particle is None or particle in spec.conditions.particles)
+        ),
+        key=lambda spec: spec.name,
+    )
 
 
 def list_absent(pattern: str | None = None) -> list[IndexEntry]:

@@ -37,7 +37,7 @@ def check_weights(spec: ModelSpec, folder: Path) -> None:
 
     for particle in spec.conditions.particles:
         primaries = _primaries(spec.conditions, particle)
-        with closing(api.load(spec.name, folder=folder, offline=True)) as generator:
+        with closing(api.load(spec.name, weights=folder, offline=True)) as generator:
             fault = find_fault(generator.generate(primaries, seed=0), spec)
         if fault is not None:
             msg = f"{spec.name} with the weights in {folder} {fault}; they are not published."
