@@ -291,7 +291,7 @@ def test_command_measures_and_writes_a_card(calozoo, reference, tmp_path):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["nothing"], "no model is called 'nothing'"),
+        (["nothing"], "no model named 'nothing'"),
         (["toy", "--reference", "gone.h5"], "There is no shower file gone.h5"),
         (["toy", "--reference", "toy"], "makes no showers in ild_siecal"),
         (["toy", "--precision", "bfloat16"], "leave out --device and --precision"),

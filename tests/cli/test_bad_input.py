@@ -104,7 +104,7 @@ REQUESTS = {
     "--precision float8": "'float8' is not one of",
     "--weights nowhere": "'nowhere' does not exist",
     "--model toy@": "names no revision",
-    "--model calocluds3": "no model is called 'calocluds3'. Did you mean caloclouds3?",
+    "--model calocluds3": "no model named 'calocluds3'. Did you mean 'caloclouds3'?",
     "--model toy.ild-foton": "Did you mean toy.ild-photon?",
     "--colour red": "No such option",
 }

@@ -169,7 +169,7 @@ def test_a_revision_is_named_by_its_tag_or_the_beginning_of_its_commit(shelf, re
     ("name", "error", "sentence"),
     [
         ("cc.ild@v9", CalozooError, "nothing of cc.ild@v9 is in the cache; `calozoo cache list`"),
-        ("no-such-model", ModelNameError, "no model is called 'no-such-model'"),
+        ("no-such-model", ModelNameError, "no model named 'no-such-model'"),
         (FOREIGN, CalozooError, f"nothing of {FOREIGN} is in the cache"),
         ("../..", CalozooError, "nothing of ../.. is in the cache"),
     ],

@@ -96,7 +96,7 @@ def test_info_of_weights_that_are_nowhere_asks_nothing_of_the_network(calozoo):
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["info", "calocluds3"], 2, "no model is called 'calocluds3'. Did you mean caloclouds3? "),
+        (["info", "calocluds3"], 2, "no model named 'calocluds3'. Did you mean 'caloclouds3'? "),
         (["info"], 2, "Missing argument 'MODEL'."),
         (["lsit"], 2, "No such command 'lsit'."),
         (["list", "--colour"], 2, "No such option"),

@@ -162,7 +162,7 @@ def test_the_conditions_of_what_feeds_it_hold(capsys):
         ),
         (
             ["optimum", "--source", "tyo"],
-            "no model is called 'tyo'. Did you mean toy? `calozoo list` shows all.",
+            "no model named 'tyo'. Did you mean 'toy'? `calozoo list` shows all models.",
         ),
         (
             ["toy", "--workers", "0"],

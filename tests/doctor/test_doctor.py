@@ -16,7 +16,6 @@ from zoo_models import PLUGIN, hashes, weights
 from calozoo.benchmark.measurements import read_measurements
 from calozoo.cards.card import find_card
 from calozoo.doctor import Finding, examine, machine
-from calozoo.doctor import cache as cache_checks
 from calozoo.doctor.plugins import PluginChecks, _other_weights
 from calozoo.doctor.subprocess_check import Job, run_jobs
 from calozoo.hub import Hub as Client
@@ -327,11 +326,11 @@ def test_the_hub_is_asked_within_a_limit(hub, monkeypatch):
 
 def test_a_cache_that_can_be_made_is_well_and_one_that_cannot_is_broken(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "new" / "hub"))
-    assert [one.status for one in cache_checks.check_cache()] == ["ok"]
+    assert [one.status for one in machine.check_cache()] == ["ok"]
 
     (tmp_path / "file").touch()
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "file" / "hub"))
-    (finding,) = cache_checks.check_cache()
+    (finding,) = machine.check_cache()
 
     assert finding.status == "broken"
     assert finding.advice == "set HF_HOME to another place"
@@ -343,7 +342,7 @@ def test_a_full_disk_is_a_warning(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=10**6))
 
-    (finding,) = cache_checks.check_cache()
+    (finding,) = machine.check_cache()
 
     assert (finding.status, finding.detail) == ("warning", f"{tmp_path}, 0.0 GB free")
 
@@ -357,12 +356,12 @@ def test_a_damaged_file_in_the_cache_is_broken_and_is_left_as_it_is(
     (tmp_path / "cc.ild.toml").write_text(entry)
     monkeypatch.setenv("CALOZOO_INDEX", str(tmp_path))
     index_module.forget()
-    assert [one.status for one in cache_checks.check_cached_files()] == ["ok"]
+    assert [one.status for one in machine.check_cached_files()] == ["ok"]
 
     damaged = CachedRepo(cache, REPO).snapshot(commit) / "model.safetensors"
     damaged.resolve().write_bytes(b"damaged")
-    finding = next(cache_checks.check_cached_files())
-    (leftovers,) = cache_checks.check_leftovers()
+    finding = next(machine.check_cached_files())
+    (leftovers,) = machine.check_leftovers()
 
     assert (finding.status, finding.subject) == ("broken", f"cc.ild@{commit[:12]}")
     assert finding.advice == f"type `calozoo cache rm cc.ild@{commit[:12]}`, and pull it again"

@@ -96,12 +96,12 @@ def test_offline_a_repository_that_was_never_pulled_is_not_there(hub, cache):
         (
             CARD.replace(b"cc.other", b"cc.lost").replace(b"  plugin: zoo-cc\n", b""),
             {},
-            f"{REPO} holds weights of cc.lost: no model is called 'cc.lost'. Did you mean ",
+            f"{REPO} holds weights of cc.lost: no model named 'cc.lost'. Did you mean ",
         ),
         (
             None,
             {"architecture": "nothing-like-it"},
-            f"{REPO} holds weights of nothing-like-it: no model is called 'nothing-like-it'.",
+            f"{REPO} holds weights of nothing-like-it: no model named 'nothing-like-it'.",
         ),
     ],
 )

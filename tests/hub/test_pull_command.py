@@ -63,7 +63,7 @@ def test_the_command_copies_to_a_folder(hub, calozoo, environ, tmp_path):
         (["cc@v9"], f"the Hub has no revision v9 of {REPO}; leave out @v9."),
         (["cc", "--offline"], "cc.ild of the Hub is not in the cache, and this is offline."),
         (["cc@"], "'cc@' names no revision; write 'cc' or 'cc@REVISION'."),
-        (["ccc"], "no model is called 'ccc'. Did you mean cc? `calozoo list` shows all."),
+        (["ccc"], "no model named 'ccc'. Did you mean 'cc'? `calozoo list` shows all models."),
     ],
 )
 def test_the_command_fails_with_one_sentence(hub, calozoo, environ, arguments, sentence):

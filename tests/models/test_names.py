@@ -140,7 +140,9 @@ def test_an_alias_of_a_model_that_is_not_installed_says_what_to_install(names, m
     ],
 )
 def test_a_wrong_name_leads_to_the_nearest(names, wrong, nearest):
-    message = f"no model is called '{wrong}'. Did you mean {nearest}? `calozoo list` shows all."
+    message = (
+        f"no model named '{wrong}'. Did you mean '{nearest}'? `calozoo list` shows all models."
+    )
 
     with pytest.raises(ModelNameError) as caught:
         calozoo.find_model(wrong)
@@ -150,7 +152,7 @@ def test_a_wrong_name_leads_to_the_nearest(names, wrong, nearest):
 
 
 def test_a_name_near_to_none_suggests_none(names):
-    with pytest.raises(ModelNameError, match=r"^no model is called 'qqq'. `calozoo list` shows"):
+    with pytest.raises(ModelNameError, match=r"^no model named 'qqq'. `calozoo list` shows"):
         calozoo.find_model("qqq")
 
 
@@ -246,7 +248,7 @@ def test_a_model_is_fed_by_another_that_is_asked_for(names):
     assert calozoo.load("fed", source=source).source is source
     with pytest.raises(InputError, match=r"^arch\.zeta does not take workers"):
         calozoo.load("fed", source="arch", workers=2)
-    with pytest.raises(ModelNameError, match=r"no model is called .acrh.\. Did you mean arch"):
+    with pytest.raises(ModelNameError, match=r"no model named .acrh.\. Did you mean 'arch'"):
         calozoo.load("fed", source="acrh")
 
 

@@ -71,7 +71,7 @@ def test_finding_nothing_is_said(typed):
 
     assert (code, shown) == (1, "")
     assert told == (
-        "calozoo: nothing is said of 'unheard-of'; `calozoo list` shows all models, "
+        "calozoo: no model matches 'unheard-of'; `calozoo list` shows all models, "
         "and --hub asks the Hub.\n"
     )
     assert typed("search", "unheard-of", "--json")[:2] == (0, "[]\n")

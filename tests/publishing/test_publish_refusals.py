@@ -124,7 +124,7 @@ def test_a_model_that_needs_no_weights_has_nothing_to_publish(run1):
 
 
 def test_a_model_that_is_not_installed_is_refused(run1):
-    refused(run1, ModelNameError, "no model is called 'caloclods3'", model="caloclods3")
+    refused(run1, ModelNameError, "no model named 'caloclods3'", model="caloclods3")
 
 
 def test_weights_of_another_architecture_are_refused(run1):

@@ -174,7 +174,7 @@ def test_a_refined_model_without_a_folder_says_how_to_get_one():
 
 
 def test_a_refined_model_of_nothing_is_not_found():
-    with pytest.raises(ModelNameError, match="no model is called"):
+    with pytest.raises(ModelNameError, match="no model named"):
         api.find_model("tooy+refined")
 
 

@@ -1,4 +1,4 @@
-"""`calozoo cache`: what was pulled, and how to be rid of it."""
+"""`calozoo cache`: pulled weights, to list, to remove, to prune."""
 
 from __future__ import annotations
 
@@ -134,15 +134,15 @@ def prune(dry_run: bool, yes: bool, as_json: bool) -> None:
 
 
 def remove_revisions(names: Collection[str], *, dry_run: bool, as_json: bool) -> None:
-    """Remove the revisions of these names from the cache, and say so.
+    """Remove the revisions of these names from the cache, and print them.
 
     Arguments:
-        names: As `find_named` takes them.
-        dry_run: Only say it.
-        as_json: Say it in JSON.
+        names: Names as `find_named` takes them.
+        dry_run: Remove nothing.
+        as_json: Print JSON.
 
     Raises:
-        CalozooError: If there are none of one of the names, or one is being pulled.
+        CalozooError: If a name has no revisions in the cache, or one is being pulled.
     """
     from calozoo.models.cached_revisions import find_named, remove, total_size
 
@@ -167,7 +167,7 @@ def _row(revision: CachedRevision) -> tuple[str, ...]:
 
 
 def _age(when: datetime | None) -> str:
-    """How long ago, in one number."""
+    """The time since then, as one number with its unit."""
     if when is None:
         return "-"
     seconds = max((datetime.now(UTC) - when).total_seconds(), 0)

@@ -1,4 +1,4 @@
-"""`calozoo convert`: a model's weights, from its authors' files."""
+"""`calozoo convert`: published weights of a model, converted for calozoo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`calozoo doctor`: what is broken here, and what to type."""
+"""`calozoo doctor`: report on this installation, with what to type where something is broken."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def doctor(offline: bool, timeout: float, verbose: bool, as_json: bool) -> None:
 
 
 def _summed_up(findings: Sequence[Finding]) -> Iterator[Finding]:
-    """The findings of a check, in one for all that is well, and one for each thing that is not."""
+    """The findings of a check, those that are ok in one, and those with one detail in one each."""
     alike: dict[tuple[str, str], list[Finding]] = {}
     for one in findings:
         alike.setdefault((one.status, "" if one.status == "ok" else one.detail), []).append(one)

@@ -1,4 +1,4 @@
-"""`calozoo list` and `calozoo info`: what there is, without loading any of it."""
+"""`calozoo list` and `calozoo info`: the models and their properties, without loading any."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _installed_row(registration: Registration) -> tuple[str, ...]:
 
 
 def _absent_row(entry: IndexEntry, idle: bool) -> tuple[str, ...]:
-    """A model whose plugin is not installed, or cannot be used."""
+    """The row of a model whose plugin is not installed, or cannot be used."""
     where = "not used: calozoo plugins" if idle else f"pip install {entry.distribution}"
     return (entry.name, "-", "-", "-", "-", where, entry.summary)
 
@@ -132,7 +132,7 @@ def _description(registration: Registration) -> list[tuple[str, str]]:
 
 
 def _weights(model: str) -> dict[str, Any]:
-    """What weights are on this machine, or why none are."""
+    """The weights of a model on this machine, or the error that there are none."""
     from calozoo import api
     from calozoo_core.errors import CalozooError
 

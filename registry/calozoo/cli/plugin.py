@@ -1,4 +1,4 @@
-"""`calozoo plugin new`: the beginning of a plugin of one's own."""
+"""`calozoo plugin new`: a new plugin from a template."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`calozoo plugins`: what is installed, and what of it does not work."""
+"""`calozoo plugins`: the installed plugins, and their errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def plugins(as_json: bool) -> None:
     """
     from calozoo.models import discovery as found
 
-    # What is broken is this command's data, so it need not be said on stderr as well.
+    # The errors are this command's data, so they are not logged as well.
     logging.getLogger(found.__name__).setLevel(logging.ERROR)
     rows = _rows(found.plugins(), list(found.registered().values()), found.failures())
     if as_json:

@@ -1,4 +1,4 @@
-"""`calozoo publish`: weights onto the Hub, and what the index has to know of them."""
+"""`calozoo publish`: upload of weights to the Hub, and their index entry."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def publish(
 
     target = None if dry_run else publish.open_repository(repo)
     with publish.prepare(folder, repo, model) as publication:
-        # What a dry run has to say is what was asked for; else it is talk beside the entry.
+        # The summary is the data of a dry run, and otherwise a message beside the entry.
         click.echo(_summary(publication), err=as_json or not dry_run)
         commit = None
         if target is not None:
@@ -84,7 +84,7 @@ def publish(
 
 
 def _summary(publication: Publication) -> str:
-    """Which model, and what of the folder goes to the Hub and what does not."""
+    """The model, and the files of the folder that are published and left out."""
     report = publication.as_dict()
     rows = [
         (f"  {file['name']}", readable_size(file["size"]), f"sha256 {file['sha256'][:12]}")

@@ -1,4 +1,4 @@
-"""`calozoo pull`: a model's weights onto this machine."""
+"""`calozoo pull`: download of a model's weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`calozoo rm`: a model's pulled weights, removed."""
+"""`calozoo rm`: removal of the pulled weights of models."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def rm(models: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
 
 
 def _what_stays(model: str) -> str:
-    """What is installed of a model beside its pulled weights; empty if nothing is."""
+    """A sentence on the plugin of a model, which stays installed; empty if it is not installed."""
     from calozoo.api import find
     from calozoo.models.weights import bundled_folder
     from calozoo_core.errors import CalozooError

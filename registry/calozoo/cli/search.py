@@ -1,4 +1,4 @@
-"""`calozoo search`: models by what is said of them."""
+"""`calozoo search`: models found by words of their description."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def search(words: tuple[str, ...], ask_hub: bool, as_json: bool) -> None:
         return
     if not found:
         further = "" if ask_hub else ", and --hub asks the Hub"
-        msg = f"nothing is said of '{text}'; `calozoo list` shows all models{further}."
+        msg = f"no model matches '{text}'; `calozoo list` shows all models{further}."
         raise CalozooError(msg)
     rows = [(match.name, match.where, match.next, match.summary) for match in found]
     click.echo(aligned([("NAME", "WHERE", "TYPE NEXT", "SUMMARY"), *rows]))

@@ -1,4 +1,4 @@
-"""`calozoo train`: a model's weights, from showers."""
+"""`calozoo train`: training of a model on showers."""
 
 from __future__ import annotations
 

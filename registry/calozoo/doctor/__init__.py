@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from calozoo.doctor import cache, machine
+from calozoo.doctor import machine
 from calozoo.doctor.finding import Finding, Status
 from calozoo.doctor.plugins import PluginChecks
 from calozoo.models.weights import is_offline
@@ -37,9 +37,9 @@ def examine(*, limit: float, offline: bool = False) -> Iterator[Finding]:
         "threads": machine.check_threads,
         "plugin": plugins.check_plugins,
         "model": plugins.check_models,
-        "cache": cache.check_cache,
-        "pulled": cache.check_cached_files,
-        "leftovers": cache.check_leftovers,
+        "cache": machine.check_cache,
+        "pulled": machine.check_cached_files,
+        "leftovers": machine.check_leftovers,
         "hub": lambda: machine.check_hub(min(limit, HUB_LIMIT)),
     }
     if offline or is_offline():

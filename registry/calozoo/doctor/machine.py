@@ -1,11 +1,13 @@
-"""Checks of the machine: Python, packages, torch and its devices, threads, the way to the Hub."""
+"""Checks of the machine: Python, packages, torch, threads, the Hugging Face cache, the Hub."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import platform
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from typing import Any
@@ -15,11 +17,18 @@ from packaging.requirements import Requirement
 from calozoo.doctor.finding import Finding
 from calozoo.doctor.subprocess_check import Job, run_jobs
 from calozoo.generation.threads import cores
+from calozoo.hub import Hub
+from calozoo.hub.cache import CachedRepo, default_cache
+from calozoo.models.cached_revisions import find_leftovers, find_repos, find_revisions
 from calozoo.models.discovery import canonical, installed
+from calozoo.models.index import read_index
 from calozoo_core.errors import CalozooError
 
 __all__ = [
+    "check_cache",
+    "check_cached_files",
     "check_hub",
+    "check_leftovers",
     "check_libraries",
     "check_packages",
     "check_python",
@@ -30,6 +39,9 @@ __all__ = [
 OURS = ("calozoo", "calozoo-core")
 LIBRARIES = ("numpy", "h5py", "safetensors", "huggingface_hub")
 """Libraries that every model needs."""
+
+LITTLE_SPACE = 1e9
+"""Bytes; the weights of all models together take less."""
 
 
 def check_python() -> Iterator[Finding]:
@@ -113,6 +125,55 @@ def check_threads() -> Iterator[Finding]:
         yield Finding("threads", "", "ok", f"{said} of {n} cores, as OMP_NUM_THREADS says")
 
 
+def check_cache() -> Iterator[Finding]:
+    """Finding on the folder of the cache, and on the room on its disk."""
+    cache = default_cache()
+    elsewhere = "set HF_HOME to another place"
+    place = next(path for path in (cache, *cache.parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        if cache.is_dir():
+            detail = f"{cache} can be read, not written ({reason}): nothing more can be pulled"
+            yield Finding("cache", "", "warning", detail, elsewhere)
+        else:
+            detail = f"{cache} cannot be made ({reason}): nothing can be pulled"
+            yield Finding("cache", "", "broken", detail, elsewhere)
+        return
+    free = shutil.disk_usage(place).free
+    detail = f"{cache}, {free / 1e9:.1f} GB free"
+    if free < LITTLE_SPACE:
+        yield Finding("cache", "", "warning", detail, f"make room, or {elsewhere}")
+    else:
+        yield Finding("cache", "", "ok", detail)
+
+
+def check_cached_files() -> Iterator[Finding]:
+    """Findings on the digests of the pulled files; nothing is changed."""
+    cache, n = default_cache(), 0
+    for cached in find_repos(cache):
+        for revision in find_revisions(cached):
+            n += revision.is_whole
+            again = f"type `calozoo cache rm {revision.name}`, and pull it again"
+            for fault in _damage(cached, revision.commit):
+                yield Finding("pulled", revision.name, "broken", fault, again)
+    if n:
+        yield Finding("pulled", "", "ok", f"{n} revision{'s' if n > 1 else ''} looked at")
+
+
+def check_leftovers() -> Iterator[Finding]:
+    """Finding on what stopped pulls and removals left behind."""
+    found = find_leftovers(default_cache())
+    if found:
+        size = sum(leftover.size for leftover in found)
+        detail = f"{len(found)} in the cache that nobody needs, {size / 1e6:.1f} MB"
+        yield Finding("leftovers", "", "warning", detail, "type `calozoo cache prune`")
+    else:
+        yield Finding("leftovers", "", "ok", "none")
+
+
 def check_hub(limit: float) -> Iterator[Finding]:
     """Finding on the Hub: that it answers.
 
@@ -149,13 +210,24 @@ def look_at_torch() -> dict[str, Any]:
 
 def reach_hub() -> dict[str, str]:
     """The address of the Hub if it answers, or else what is wrong."""
-    from calozoo.hub import Hub
-    from calozoo.hub.cache import default_cache
-
     try:
         return {"address": Hub(default_cache()).reach()}
     except CalozooError as error:
         return {"error": str(error).removesuffix(".")}
+
+
+def _damage(cached: CachedRepo, commit: str) -> Iterator[str]:
+    digests: dict[str, str] = {}
+    for entry in read_index().values():
+        if (entry.repo, entry.revision) == (cached.repo, commit):
+            digests |= entry.sha256
+    try:
+        for path in cached.damaged(commit, digests):
+            yield f"{path} does not have the sha256 it should have"
+    except CalozooError as error:
+        yield str(error).removesuffix(".")
+    except OSError as error:
+        yield f"{error.filename} cannot be read ({error.strerror})"
 
 
 def _fault(device: str) -> str:

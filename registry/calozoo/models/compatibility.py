@@ -1,4 +1,4 @@
-"""Whether a plugin and the installed core were made for each other."""
+"""Compatibility of plugins with the installed core: required versions, and the plugin API."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ UPGRADE_CALOZOO = f"pip install --upgrade calozoo {CORE}"
 def check_distribution(plugin: Distribution) -> None:
     """Refuse a plugin whose own requirements exclude the installed core, before it is imported.
 
-    pip keeps to these as well, but lets somebody upgrade core alone. What such a plugin would raise
-    when imported says nothing of versions.
+    pip checks these as well, but does not stop somebody from upgrading core alone. The errors that
+    such a plugin raises when it is imported do not mention versions.
 
     Raises:
         PluginError: If it was made for an older core or a newer one; the message says what to type.
     """
     try:
         core = Version(version(CORE))
-    except PackageNotFoundError:  # core runs from a checkout, and its version is anybody's guess
+    except PackageNotFoundError:  # core runs from a checkout, and has no version
         return
     for needed in _requirements_on_core(plugin):
         if needed.specifier.contains(core, prereleases=True):
@@ -42,7 +42,7 @@ def check_distribution(plugin: Distribution) -> None:
 
 
 def check_spec(spec: ModelSpec | WrapperSpec, distribution: str) -> None:
-    """Refuse a model or a wrapper that was written for another version of the contract.
+    """Refuse a model or a wrapper that was written for another version of the plugin API.
 
     Arguments:
         spec: The model or the wrapper.
@@ -63,7 +63,7 @@ def check_spec(spec: ModelSpec | WrapperSpec, distribution: str) -> None:
 
 
 def _requirements_on_core(plugin: Distribution) -> Iterator[Requirement]:
-    """Those that hold without extras; a line that is no requirement is no bound either."""
+    """The requirements without extras; lines that are not valid are left out."""
     for line in plugin.requires or ():
         try:
             needed = Requirement(line)
@@ -75,7 +75,7 @@ def _requirements_on_core(plugin: Distribution) -> Iterator[Requirement]:
 
 
 def _wants_newer(needed: Requirement, core: Version) -> bool:
-    """Whether it is a lower bound that excludes this core."""
+    """Whether a lower bound excludes this core."""
     return any(
         bound.operator in LOWER
         and Version(bound.version.removesuffix(".*")) >= core

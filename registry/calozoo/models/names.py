@@ -95,7 +95,7 @@ def find(name: str) -> Registration:
             of an architecture does as well.
 
     Raises:
-        ModelNameError: If no model is called so; the message names the nearest, or what to install.
+        ModelNameError: If there is no such model; the message has the nearest, or what to install.
         PluginError: If several distributions claim the name, or its plugin cannot be used.
 
     Example:
@@ -134,7 +134,7 @@ def find_wrapper(name: str) -> WrapperSpec | None:
 
 
 def find_entry(name: str) -> IndexEntry:
-    """What the index knows of a model, whether its plugin is installed or not.
+    """The index entry of a model, whether its plugin is installed or not.
 
     Arguments:
         name: As for `find`.
@@ -155,10 +155,10 @@ def find_entry(name: str) -> IndexEntry:
 
 
 def find_factory(spec: ModelSpec) -> type[Generator]:
-    """The model's Generator class, imported now.
+    """The Generator class of a model; this imports it.
 
     Raises:
-        PluginError: If it cannot be imported, or is no Generator.
+        PluginError: If it cannot be imported, or is not a Generator class.
     """
     module, _, attribute = spec.factory.partition(":")
     try:
@@ -175,7 +175,7 @@ def find_factory(spec: ModelSpec) -> type[Generator]:
 
 
 def is_repository(name: str) -> bool:
-    """Whether a model is named by its repository on the Hub.
+    """Whether a name is that of a repository on the Hub, `hub:...`.
 
     Example:
         >>> is_repository("hub:my-lab/photons@v1.0"), is_repository("toy.ild-photon@v1.0")
@@ -185,7 +185,7 @@ def is_repository(name: str) -> bool:
 
 
 def split_repository(name: str) -> tuple[str, str | None]:
-    """The repository and the revision behind its `@`, if there is one.
+    """The repository of a name `hub:ORG/NAME[@REVISION]`, and the revision if there is one.
 
     Raises:
         InputError: If it is not `hub:ORG/NAME` or `hub:ORG/NAME@REVISION`.
@@ -225,7 +225,7 @@ def find_fitter(suffix: str) -> WrapperFitter:
 
 
 def split_revision(name: str) -> tuple[str, str | None]:
-    """A name and the revision behind its `@`, if there is one; a repository keeps its own.
+    """The name without its revision, and the revision; the name of a repository keeps its own.
 
     Raises:
         InputError: If nothing follows the `@`.
@@ -254,7 +254,7 @@ def _wrapped(base: Registration, wrapper: WrapperSpec) -> Registration:
 
 
 def _matching(models: list[Known], pattern: str | None) -> list[Known]:
-    """Those whose name matches a pattern, or that are of the architecture it names."""
+    """The models whose name matches a pattern, or whose architecture it is."""
     if pattern is None:
         return models
     full = _without_alias(pattern, models)
@@ -266,7 +266,7 @@ def _matching(models: list[Known], pattern: str | None) -> list[Known]:
 
 
 def _without_alias(name: str, models: Iterable[ModelSpec | IndexEntry]) -> str:
-    """The name with the architecture that an alias stands for; a model's own name comes first."""
+    """The name with an alias of the architecture replaced, unless a model has that name itself."""
     architecture, dot, tag = name.partition(".")
     own: dict[str, str] = {}
     for known in models:
@@ -276,12 +276,12 @@ def _without_alias(name: str, models: Iterable[ModelSpec | IndexEntry]) -> str:
 
 
 def _first_tag(architecture: str, names: Iterable[str]) -> str:
-    """The first of these names that is of this architecture, or the architecture itself."""
+    """The first of these names with this architecture; the architecture if there is none."""
     return next((n for n in names if n.partition(".")[0] == architecture), architecture)
 
 
 def _unavailable(name: str, needed: str) -> CalozooError:
-    """What to say of a known model: install its plugin, or why the installed one is idle."""
+    """The error for a known model: its plugin is not installed, or cannot be used."""
     for failure in discovery.failures():
         if discovery.canonical(failure.distribution) == discovery.canonical(needed):
             reason = str(failure).removesuffix(".")
@@ -291,7 +291,7 @@ def _unavailable(name: str, needed: str) -> CalozooError:
 
 
 def _no_such_model(name: str, names: list[str]) -> str:
-    """One message: nothing is called so, what comes nearest, and where to look."""
+    """The message for an unknown name, with the nearest known name."""
     full = "." in name
     candidates = names if full else [known.partition(".")[0] for known in names]
     nearest = difflib.get_close_matches(name, dict.fromkeys(candidates), n=1)
@@ -299,8 +299,8 @@ def _no_such_model(name: str, names: list[str]) -> str:
         # The architecture may be right where the tag is not.
         architecture = name.partition(".")[0]
         nearest = difflib.get_close_matches(architecture, [n.partition(".")[0] for n in names], n=1)
-    guess = f" Did you mean {nearest[0]}?" if nearest else ""
-    return f"no model is called '{name}'.{guess} `calozoo list` shows all{_but_broken()}."
+    guess = f" Did you mean '{nearest[0]}'?" if nearest else ""
+    return f"no model named '{name}'.{guess} `calozoo list` shows all models{_but_broken()}."
 
 
 def _but_broken() -> str:

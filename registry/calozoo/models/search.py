@@ -1,4 +1,4 @@
-"""Finds models by what is said of them: installed ones, those of the index, those on the Hub."""
+"""Search for models by words: in the installed plugins, the index, and on the Hub."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 __all__ = ["Match", "search", "search_hub"]
 
 PARTICLES = {"gamma": "photon", "e-": "electron", "e+": "positron"}
-"""What else people call them."""
+"""Other names of particles, by PDG name."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """A model that was found.
+    """Result of a search: one model.
 
     Arguments:
-        name: Its name; a repository's where only the Hub knows it.
-        where: Who knows of it.
-        summary: One sentence; empty where nobody gave one.
-        next: What to type next.
+        name: Its name; that of the repository for a model on the Hub.
+        where: Where it was found.
+        summary: One sentence; empty for a model on the Hub.
+        next: The command to type next.
     """
 
     name: str
@@ -38,12 +38,15 @@ class Match:
 
 
 def search(text: str) -> list[Match]:
-    """The models of the installed plugins and of the index of which this is said.
+    """The models of the installed plugins and of the index whose description has these words.
 
     Arguments:
         text: Words, all of which must occur: in the name, the summary, the detector, the particles,
-            the representation, the licence, the addresses of papers, or the distribution. Case does
-            not matter.
+            the representation, the licence, the addresses of papers, or the distribution. Case is
+            ignored.
+
+    Returns:
+        The models whose name has the words first, then the others, by name.
 
     Example:
         >>> [match.name for match in search("analytic toy")]
@@ -68,11 +71,11 @@ def search_hub(text: str, hub: Hub) -> list[Match]:
     """The repositories on the Hub that are tagged `calozoo` and unknown to the index.
 
     Arguments:
-        text: What the Hub is asked to look for in their names.
+        text: Text to look for in their names.
         hub: The Hub.
 
     Raises:
-        HubError: If it cannot be asked.
+        HubError: If the Hub cannot be reached.
     """
     known = {entry.repo for entry in read_index().values()}
     return [

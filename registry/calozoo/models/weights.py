@@ -1,4 +1,4 @@
-"""Where a model's weights come from: the cache, the plugin's own wheel, or the Hub."""
+"""Resolution of weights: from the Hugging Face cache, the plugin's own wheel, or the Hub."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Pulled", "PulledFile", "bundled_folder", "is_offline", "pull", "pull
 
 @dataclass(frozen=True)
 class PulledFile:
-    """One weights file: its name, size in bytes and sha256."""
+    """Weights file: its name, size in bytes and sha256."""
 
     name: str
     size: int
@@ -36,15 +36,15 @@ class PulledFile:
 
 @dataclass(frozen=True)
 class Pulled:
-    """A model's weights on this machine, checked.
+    """Weights of a model on this machine, compared with their digests.
 
     Arguments:
         model: The model's name.
         source: Where they were found, for people to read.
-        folder: Holds them; None for a model that needs none.
-        files: What is in there.
-        commit: Of the repository they come from; None for the plugin's own.
-        note: What a person should know about the choice of this source; mostly empty.
+        folder: Their folder; None for a model that needs no weights.
+        files: The files in the folder.
+        commit: Commit of the repository they come from; None for the plugin's own.
+        note: Remark on the choice of this source; mostly empty.
     """
 
     model: str
@@ -56,11 +56,11 @@ class Pulled:
 
     @property
     def size(self) -> int:
-        """Bytes altogether."""
+        """Bytes of all files."""
         return sum(file.size for file in self.files)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: where, how large, and what is in it."""
+        """The weights as JSON has them."""
         return {
             "source": self.source,
             "commit": self.commit,
@@ -71,10 +71,10 @@ class Pulled:
         }
 
     def copy_to(self, folder: Path) -> Pulled:
-        """Copy the files, each whole or not at all, and check the copies.
+        """Copy the files to a folder, each completely or not at all, and check the copies.
 
         Raises:
-            OutputExistsError: If another file of such a name is there already.
+            OutputExistsError: If the folder has another file of such a name.
             WeightsError: If a copy differs.
         """
         if self.folder is None:
@@ -99,23 +99,23 @@ def pull(
     endpoint: str | None = None,
     cache_dir: Path | None = None,
 ) -> Pulled:
-    """A model's weights: from the cache, else from the plugin's wheel, else from the Hub.
+    """The weights of a model: from the cache, else from the plugin's wheel, else from the Hub.
 
-    Without a revision those of the index are meant: the bundled ones where it pins nothing newer,
-    and also where the Hub cannot be reached, which the result's note then says. Another revision
-    comes from the cache or the Hub alone.
+    Without a revision these are the weights that the index pins, or the bundled ones if it pins
+    nothing newer, or if the Hub cannot be reached; then the result has a note. Another revision
+    comes from the cache or the Hub only.
 
     Arguments:
         registration: The model.
-        entry: What the index knows of it.
+        entry: Its index entry.
         revision: A branch, tag or commit of its repository.
-        offline: Ask nothing of the network.
+        offline: Use no network.
         endpoint: Address of the Hub; by default that of huggingface_hub.
         cache_dir: The Hugging Face cache; by default where it always is.
 
     Raises:
         HubError: If the Hub does not have them, or cannot be reached and they are nowhere else.
-        WeightsError: If what was found or fetched has another sha256 than it should.
+        WeightsError: If a file has another sha256 than it should.
     """
     cache, hub = _places(cache_dir, endpoint, offline=offline)
     spec = registration.spec
@@ -141,7 +141,7 @@ def pull_repository(
 ) -> Pulled:
     """The weights in a repository that no index needs to know: from the cache, or from the Hub.
 
-    What they are the weights of is not looked at; the result's model is the repository.
+    The result's model is the name of the repository.
 
     Arguments:
         repo: As `organisation/name`.
@@ -157,7 +157,7 @@ def pull_repository(
 
 
 def bundled_folder(spec: ModelSpec) -> Path | None:
-    """Where the plugin's own copy of the weights is; None if it brings none."""
+    """The folder of the plugin's own weights; None if it brings none."""
     if spec.weights is None:
         return None
     package, _, inner = spec.weights.partition(":")
@@ -168,20 +168,20 @@ def bundled_folder(spec: ModelSpec) -> Path | None:
 
 
 def is_offline() -> bool:
-    """Whether the environment forbids all traffic with the Hub."""
+    """Whether HF_HUB_OFFLINE forbids to use the network."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "TRUE", "YES"}
 
 
 def _places(
     cache_dir: Path | None, endpoint: str | None, *, offline: bool
 ) -> tuple[Path, Hub | None]:
-    """The cache, and the Hub that it is filled from; None where nothing may be asked."""
+    """The cache, and the Hub; None for the Hub if the network must not be used."""
     cache = cache_dir or default_cache()
     return cache, None if offline or is_offline() else Hub(cache, endpoint)
 
 
 def _pull_revision(model: str, cached: CachedRepo, revision: str, hub: Hub | None) -> Pulled:
-    """A revision that somebody named, and that the index knows nothing of."""
+    """The weights of a revision that the index does not pin."""
     commit, note = cached.commit(revision), ""
     if hub is not None and not is_commit(revision):
         try:
@@ -206,7 +206,7 @@ def _pull_revision(model: str, cached: CachedRepo, revision: str, hub: Hub | Non
 def _pull_pinned(
     registration: Registration, entry: IndexEntry, cached: CachedRepo, commit: str, hub: Hub | None
 ) -> Pulled:
-    """What the index pins, or the own copy where that is the same, newer, or all there is."""
+    """The weights that the index pins, or the bundled ones if those are the same or newer."""
     model = registration.spec.name
     if cached.has(commit):
         cached.check(commit, entry.sha256)
@@ -229,7 +229,7 @@ def _pull_pinned(
 
 
 def _pull_bundled(registration: Registration, entry: IndexEntry | None) -> Pulled:
-    """The plugin's own copy, where nothing is published."""
+    """The bundled weights of a model that has none on the Hub."""
     bundled = _bundled(registration, entry)
     if bundled is None:
         msg = (
@@ -241,7 +241,7 @@ def _pull_bundled(registration: Registration, entry: IndexEntry | None) -> Pulle
 
 
 def _bundled(registration: Registration, entry: IndexEntry | None) -> Pulled | None:
-    """The plugin's own copy, compared with the index where that knows this very version."""
+    """The bundled weights, compared with the index if it has the hashes of this version."""
     folder = bundled_folder(registration.spec)
     if folder is None:
         return None
@@ -259,7 +259,7 @@ def _bundled(registration: Registration, entry: IndexEntry | None) -> Pulled | N
 
 
 def _is_outdated(bundled: Pulled, registration: Registration, entry: IndexEntry) -> bool:
-    """Whether what the index pins is newer than what an older plugin brings."""
+    """Whether the index pins newer weights than the installed plugin brings."""
     if entry.version is not None and _release(registration.version) > _release(entry.version):
         return False
     return any(entry.sha256.get(file.name, file.sha256) != file.sha256 for file in bundled.files)
