@@ -120,7 +120,10 @@ def test_a_library_feeds_a_model_with_its_own_primaries(library):
 def test_primaries_that_are_not_the_librarys_are_refused(library, capsys):
     line = refused(capsys, "--model", "optimum", "--source", "lib.h5", "--energy", "50")
     assert line.startswith("Shower 0 of lib.h5 is a ")
-    assert "not 50 GeV; take the library's own primaries, as `calozoo generate --energy @lib.h5" in line
+    assert (
+        "not 50 GeV; take the library's own primaries, as `calozoo generate --energy @lib.h5"
+        in line
+    )
 
 
 def test_another_model_feeds_a_model_by_name():
