@@ -105,7 +105,7 @@ REQUESTS = {
     "--weights nowhere": "'nowhere' does not exist",
     "--model toy@": "names no revision",
     "--model calocluds3": "no model named 'calocluds3'. Did you mean 'caloclouds3'?",
-    "--model toy.ild-foton": "Did you mean toy.ild-photon?",
+    "--model toy.ild-foton": "Did you mean 'toy.ild-photon'?",
     "--colour red": "No such option",
 }
 

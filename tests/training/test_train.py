@@ -116,7 +116,7 @@ def test_a_trainer_that_is_not_there_is_the_plugins_fault(capsys):
     [
         (["train", "toy", "--data", "showers", "--out", "run"], "has nothing to train"),
         (["train", "trainable", "--data", "nowhere", "--out", "run"], "There is no folder nowhere"),
-        (["train", "trainabel", "--data", "showers", "--out", "run"], "Did you mean trainable?"),
+        (["train", "trainabel", "--data", "showers", "--out", "run"], "Did you mean 'trainable'?"),
         (["train", "trainable", "--data", "showers"], "--out"),
         (["convert", "toy", "showers", "--out", "run"], "nothing to convert"),
         (["convert", "trainable", "nowhere.pt", "--out", "run"], "There is no file or folder"),
