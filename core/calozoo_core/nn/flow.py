@@ -46,7 +46,7 @@ class Transform(nn.Module, ABC):
 
     @abstractmethod
     def to_numpy(self, *, inverse: bool = False) -> NumpyStep:
-        """The function, or its inverse, on arrays; the weights are copied.
+        """Function of arrays that this transform, or its inverse, is; the weights are copied.
 
         Raises:
             TypeError: If a part of it has no counterpart in numpy.

@@ -43,7 +43,7 @@ def mlp(
 
 
 def zero_init(layer: nn.Linear) -> nn.Linear:
-    """The layer with weight and bias set to zero, so that a transform begins as the identity."""
+    """Layer with weight and bias set to zero, so that a transform begins as the identity."""
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

@@ -30,7 +30,7 @@ def linear(layer: nn.Module) -> tuple[Float32Array, Float32Array]:
 
 
 def silu(x: Float32Array) -> Float32Array:
-    """The activation x / (1 + exp(-x)), in place, without an overflow anywhere."""
+    """Activation x / (1 + exp(-x)), in place, without an overflow anywhere."""
     half = np.tanh(x * np.float32(0.5))
     half += 1
     half *= np.float32(0.5)

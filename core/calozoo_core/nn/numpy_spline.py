@@ -130,6 +130,6 @@ def _slope(raw: Float32Array) -> Float32Array:
 
 
 def _softplus(x: Float32Array) -> Float32Array:
-    """The function ln(1 + e^x), which is x itself in single precision above 30."""
+    """Function ln(1 + e^x), which is x itself in single precision above 30."""
     softplus: Float32Array = np.maximum(np.log1p(np.exp(np.minimum(x, np.float32(30)))), x)
     return softplus

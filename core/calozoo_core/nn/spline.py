@@ -206,7 +206,7 @@ SPLINES: dict[SplineKind, Callable[..., tuple[Tensor, Tensor]]] = {
     "cubic": cubic,
     "linear-rational": linear_rational,
 }
-"""The splines by name."""
+"""Splines by name."""
 
 
 def _identity_outside(
@@ -226,7 +226,7 @@ def _edges(raw: Tensor, bound: float, dim: int, least: float = MIN_SIZE) -> Tens
 
 
 def _padded(table: Tensor, dim: int, first: float, last: float) -> Tensor:
-    """The table with a constant before and behind it along an axis."""
+    """Table with a constant before and behind it along an axis."""
     zeros = (0, 0) * (table.dim() - 1 - dim)
     return pad(pad(table, (*zeros, 1, 0), value=first), (*zeros, 0, 1), value=last)
 
@@ -262,7 +262,7 @@ def _steffen_slopes(left: Tensor, bottom: Tensor, ends: Tensor, dim: int) -> Ten
 
 
 def _cubic_root(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
-    """The t in [0, 1] at which a rising a t^3 + b t^2 + c t + d is 0.
+    """Root t in [0, 1] of a rising a t^3 + b t^2 + c t + d.
 
     Newton's steps, kept between ends that close in; a closed form loses digits where a is small.
     """

@@ -44,11 +44,11 @@ def fit(
     Writes `metrics.csv`, `last.ckpt` and `best.ckpt` to the folder.
 
     Arguments:
-        stage: What to train.
+        stage: Stage to train.
         batch: The batch of a given optimiser step: the same step, the same batch, so that a resumed
             training sees what an undisturbed one would have.
-        schedule: How long.
-        folder: Where its checkpoints and log go.
+        schedule: Length of the stage.
+        folder: Folder for its checkpoints and log.
         device: "cpu" or "cuda".
 
     Returns:
@@ -104,7 +104,7 @@ def fit(
 
 
 def best_weights(folder: Path) -> dict[str, Tensor] | None:
-    """The averaged weights of the best checkpoint so far; None if there is none yet."""
+    """Averaged weights of the best checkpoint so far; None if there is none yet."""
     if not (folder / BEST).exists():
         return None
     start = "average.module."
@@ -113,7 +113,7 @@ def best_weights(folder: Path) -> dict[str, Tensor] | None:
 
 
 def _loaded(path: Path) -> dict[str, Any]:
-    """A checkpoint of our own, with an optimiser's state in it."""
+    """Checkpoint with its optimiser's state, which only our own trainings write."""
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
     return content
 
@@ -134,7 +134,7 @@ def _interruptible(trainer: lightning.Trainer) -> Iterator[None]:
 
 
 class _Epoch(Dataset[Batch]):
-    """The batches of one epoch, made when they are asked for."""
+    """Batches of one epoch, made when they are asked for."""
 
     def __init__(self, batch: Callable[[int], Batch], first: int, steps: int) -> None:
         self._batch, self._first, self._steps = batch, first, steps
@@ -181,7 +181,7 @@ def _set_log_aside(folder: Path, step: int) -> None:
     """Keep the log of earlier steps in another file, since the logger begins a new one.
 
     Arguments:
-        folder: Of the stage.
+        folder: Folder of the stage.
         step: Optimiser steps done in the checkpoint that the training goes on from; what was logged
             after it is done again.
     """

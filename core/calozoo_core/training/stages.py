@@ -72,11 +72,11 @@ class StagedTraining(lightning.LightningModule):
 
     @property
     def averaged(self) -> nn.Module:
-        """The network with its averaged weights."""
+        """Network with its averaged weights."""
         return self.average.module
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        """The loss of a batch."""
+        """Loss of a batch."""
         loss = self._loss(self.network, self.averaged, batch)
         # Every step counts the same, and lightning need not guess how large its batch was.
         self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=1)

@@ -36,15 +36,15 @@ def calibrated(
         fitted_on: Name of the showers in the configuration.
     """
     plain = config.model_copy(update={"calibration": Calibration()})
-    drawn = sample_layers(NumpyShowerFlow(flow), sample.condition, plain, SEED, 0)
-    cloud = point_cloud(OneStepNet(net), sample.condition, drawn, plain, SEED, 0)
+    sampled = sample_layers(NumpyShowerFlow(flow), sample.condition, plain, SEED, 0)
+    cloud = point_cloud(OneStepNet(net), sample.condition, sampled, plain, SEED, 0)
     mine = np.average(np.hypot(cloud.x, cloud.y), weights=cloud.energy)
     truth = np.average(np.hypot(sample.x, sample.y), weights=sample.showers.energy)
     return plain.model_copy(
         update={
             "calibration": Calibration(
-                n_points=_ratio(sample.layers.counts.sum(), drawn.counts.sum()),
-                energy=_ratio(sample.layers.energies.sum(), drawn.energies.sum()),
+                n_points=_ratio(sample.layers.counts.sum(), sampled.counts.sum()),
+                energy=_ratio(sample.layers.energies.sum(), sampled.energies.sum()),
                 position=_ratio(truth, mine),
                 fitted_on=fitted_on,
             )

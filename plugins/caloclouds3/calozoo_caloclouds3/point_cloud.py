@@ -121,7 +121,7 @@ class OneStepNet:
             return features
 
     def _buffer(self, which: int, width: int, n: int) -> Tensor:
-        """A piece of memory that is used for every layer and shower again.
+        """Memory that every layer and shower uses again.
 
         Fresh memory for each would cost more than a quarter of the network's time.
         """

@@ -32,16 +32,16 @@ DEVIATES = np.arange(-2.5, 2.6, 0.5)
 """Quantiles of the number of points, as those of a standard normal number."""
 
 TREND_BOUNDS = (0.5, 2.0)
-"""The factor of the trend stays in these, also for primaries no shower was fitted with."""
+"""Bounds of the factor of the trend, also for primaries unlike those of the fit."""
 
 MOST_POINTS = 5000
 """Largest number of points of one ring of one layer; Geant4 has some 200."""
 
 SMEAR = np.float32(0.06)
-"""A point is moved outwards or inwards by up to half this part of its distance to the axis."""
+"""Twice the largest shift of a point along its distance to the axis, relative to that distance."""
 
 LEAST_SHARE = 0.3
-"""A point keeps at least this part of the energy it was drawn with, or all points are scaled."""
+"""Least part of its energy that a point keeps; otherwise all points are scaled alike."""
 
 TURN = np.float32(2 * np.pi)
 
@@ -92,7 +92,7 @@ class Template(NamedTuple):
 
 
 class ShowerPoints(NamedTuple):
-    """The points of one shower, sorted by layer.
+    """Points of one shower, sorted by layer.
 
     Arguments:
         x: x' in the local frame, in mm, shape (N,).
@@ -189,10 +189,10 @@ class PointSampler:
         at = (nth + uniform[0]) * part
         member = at.astype(np.int32)
         start = (filled * self._levels + level[filled]) * self._members
-        drawn = self._pairs.take(np.repeat(start.astype(np.int32), number) + member, mode="clip")
-        energy = _scale_to_rings(np.ascontiguousarray(drawn.imag), energies[filled], number)
+        sampled = self._pairs.take(np.repeat(start.astype(np.int32), number) + member, mode="clip")
+        energy = _scale_to_rings(np.ascontiguousarray(sampled.imag), energies[filled], number)
         spare = (at - member).astype(np.float32)
-        radius = drawn.real * (1 + SMEAR * (spare - np.float32(0.5)))
+        radius = sampled.real * (1 + SMEAR * (spare - np.float32(0.5)))
         angle = uniform[1] * TURN
         cos, sin = np.cos(angle), np.sin(angle)
         lean_x = self._tilt[filled] * direction[0]
@@ -246,22 +246,22 @@ def trend_features(energy_gev: Float32Array, direction: Float32Array) -> Float32
     return np.column_stack(columns).astype(np.float32)
 
 
-def _scale_to_rings(drawn: Float32Array, wanted: Float32Array, number: IntArray) -> Float32Array:
+def _scale_to_rings(sampled: Float32Array, wanted: Float32Array, number: IntArray) -> Float32Array:
     """Energies of points that add up to those of their rings.
 
     What is too much or too little falls to each point as the square of its energy, so that the many
     minimum-ionising ones stay as they are; where that would take most of a point, all are scaled.
 
     Arguments:
-        drawn: Energies from the template, rising within each ring, shape (N,).
+        sampled: Energies from the template, rising within each ring, shape (N,).
         wanted: Energies of the rings, shape (m,).
         number: Number of points of each ring, none empty, shape (m,).
     """
     ends = np.cumsum(number)
-    sums = np.add.reduceat(drawn, ends - number)
-    slope = (wanted - sums) / np.add.reduceat(drawn * drawn, ends - number)
-    too_steep = slope * drawn[ends - 1] < LEAST_SHARE - 1
+    sums = np.add.reduceat(sampled, ends - number)
+    slope = (wanted - sums) / np.add.reduceat(sampled * sampled, ends - number)
+    too_steep = slope * sampled[ends - 1] < LEAST_SHARE - 1
     slope[too_steep] = 0
     even: Float32Array = np.where(too_steep, wanted / sums, np.float32(1))
-    scaled: Float32Array = drawn * (np.repeat(even, number) + drawn * np.repeat(slope, number))
+    scaled: Float32Array = sampled * (np.repeat(even, number) + sampled * np.repeat(slope, number))
     return scaled

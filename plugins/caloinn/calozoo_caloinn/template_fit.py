@@ -28,7 +28,7 @@ SHOWERS_A_LEVEL = 400
 """Showers whose points a level chooses its members from."""
 
 FEWEST = 100
-"""A ring that is filled in fewer showers borrows from the same ring of all layers."""
+"""Least number of showers that fill a ring; with fewer, the same ring of all layers is used."""
 
 CHUNK = 1000
 """Showers sorted together, so that a large sample fits in memory."""
