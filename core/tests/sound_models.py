@@ -11,11 +11,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from calozoo_core.detector import load_detector
+from calozoo_core.errors import InputError
 from calozoo_core.generator import Conditions, Generator, ModelSpec
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.weights import read_config, read_tensors, write_weights
-from calozoo_core.weights.networks import only_on_cpu
 
 __all__ = ["ENTRY", "SPEC", "WEIGHTED", "Sound", "Weighted", "import_package", "write_package"]
 
@@ -29,7 +29,9 @@ class Sound(Generator):
 
     @classmethod
     def load(cls, spec, folder, *, device="cpu", precision=None):
-        only_on_cpu(spec, device)
+        if device != "cpu":
+            msg = f"{spec.name} runs on the CPU only; use device='cpu'."
+            raise InputError(msg, argument="device='cpu'")
         return cls(spec)
 
     def sample(self, incident, seed, first):
@@ -104,7 +106,9 @@ class Weighted(Sound):
 
     @classmethod
     def load(cls, spec, folder, *, device="cpu", precision=None):
-        only_on_cpu(spec, device)
+        if device != "cpu":
+            msg = f"{spec.name} runs on the CPU only; use device='cpu'."
+            raise InputError(msg, argument="device='cpu'")
         config = read_config(folder, Config)
         return cls(spec, config, read_tensors(folder, {"width": (config.layers, 1)}))
 

@@ -26,7 +26,7 @@ from calozoo_core.training.fitting import LOG, best_weights, fit
 from calozoo_core.training.options import TrainingOptions
 from calozoo_core.training.stages import Schedule, StageConfig
 from calozoo_core.weights import sha256
-from calozoo_core.weights.trained import TrainedModel
+from calozoo_core.weights.trained_model import TrainedModel
 
 __all__ = ["BEST_WEIGHTS", "ModelTraining", "read_sample", "seeded"]
 

@@ -17,9 +17,10 @@ from calozoo_caloclouds3.point_cloud import OneStepNet, point_cloud
 from calozoo_caloclouds3.pointwise_net import PointWiseNet
 from calozoo_core.generator import ModelSpec, Precision
 from calozoo_core.incident import Incident
+from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.showers import Showers
 from calozoo_core.weights.calibration import CalibrationRecord
-from calozoo_core.weights.trained import NetworkGenerator, TrainedModel
+from calozoo_core.weights.trained_model import TrainedModel
 
 __all__ = ["CaloClouds3", "TrainedCaloClouds3"]
 

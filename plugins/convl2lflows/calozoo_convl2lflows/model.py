@@ -24,10 +24,11 @@ from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import WeightsError
 from calozoo_core.generator import ModelSpec, Precision
 from calozoo_core.incident import Incident
+from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import Float32Array, IntArray
-from calozoo_core.weights.trained import NetworkGenerator, TrainedModel
+from calozoo_core.weights.trained_model import TrainedModel
 
 __all__ = ["ConvL2LFlows", "Pipeline", "TrainedConvL2LFlows", "streams"]
 

@@ -9,10 +9,11 @@ import torch
 
 from calozoo_core.generator import ModelSpec, Precision
 from calozoo_core.incident import Incident
+from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import Float32Array
-from calozoo_core.weights.trained import NetworkGenerator, TrainedModel
+from calozoo_core.weights.trained_model import TrainedModel
 from calozoo_gan3d.config import Gan3dConfig
 from calozoo_gan3d.grid import Voxels
 from calozoo_gan3d.layer_energies import LayerEnergies, conditions

@@ -14,10 +14,11 @@ from calozoo_caloinn.inn import Inn
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.generator import ModelSpec, Precision
 from calozoo_core.incident import Incident
+from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import Float32Array
-from calozoo_core.weights.trained import NetworkGenerator, TrainedModel
+from calozoo_core.weights.trained_model import TrainedModel
 
 __all__ = ["CaloInnCylinder", "TrainedCylinder"]
 

@@ -1,0 +1,139 @@
+"""Generators made of trained networks: loading, saving, and the checks before it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Generic, Self, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calozoo_core.detector import load_detector
+from calozoo_core.errors import InputError, WeightsError
+from calozoo_core.frames import axis_positions
+from calozoo_core.generator import Generator, ModelSpec, Precision
+from calozoo_core.incident import Incident
+from calozoo_core.showers import Showers
+from calozoo_core.typing import Float32Array, IntArray
+from calozoo_core.weights.trained_model import TrainedModel
+
+__all__ = ["NetworkGenerator"]
+
+Trained = TypeVar("Trained", bound=TrainedModel)
+
+
+class NetworkGenerator(Generator, Generic[Trained]):
+    """Generator made of trained networks, which loads and saves itself.
+
+    A plugin derives from this, sets the class attributes and implements `sample`.
+
+    Arguments:
+        spec: Spec it was registered with.
+        trained: Trained model.
+        device: Torch device.
+        precision: Precision of the arithmetic.
+    """
+
+    #: Class of `trained`.
+    trained_model: ClassVar[type[TrainedModel]]
+    #: Other devices than the CPU can be asked for.
+    runs_on_gpu: ClassVar[bool] = False
+    #: Precision "bfloat16" can be asked for.
+    has_bfloat16: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        trained: Trained,
+        *,
+        device: str = "cpu",
+        precision: Precision = "float32",
+    ) -> None:
+        super().__init__(spec, device=device, precision=precision)
+        self.trained = trained
+
+    @classmethod
+    def load(
+        cls,
+        spec: ModelSpec,
+        folder: Path | None,
+        *,
+        device: str = "cpu",
+        precision: Precision | None = None,
+    ) -> Self:
+        """Generator from a folder with `config.json` and `model.safetensors`.
+
+        Raises:
+            WeightsError: If there is no folder, or the files are damaged or do not fit.
+            InputError: If the device or the precision is unavailable.
+        """
+        if precision not in (None, "float32") and not cls.has_bfloat16:
+            msg = f"{spec.name} computes in float32 only; leave out precision."
+            raise InputError(msg, argument="precision")
+        if device != "cpu" and not cls.runs_on_gpu:
+            msg = f"{spec.name} runs on the CPU only; use device='cpu'."
+            raise InputError(msg, argument="device='cpu'")
+        if folder is None:
+            msg = f"{spec.name} needs weights; type `calozoo pull {spec.name}`."
+            raise WeightsError(msg)
+        if device != "cpu":
+            _check_device(device)
+        trained = cls.trained_model.read(Path(folder))
+        return cls(spec, cast(Trained, trained), device=device, precision=precision or "float32")
+
+    def save(self, folder: Path) -> None:
+        """Write `config.json` and `model.safetensors`, whole or not at all.
+
+        Raises:
+            WeightsError: If the folder cannot be written to.
+        """
+        self.trained.write(Path(folder))
+
+    @cached_property
+    def _layer_depth_mm(self) -> Float32Array:
+        return load_detector(self.spec.detector).layer_depth_mm.astype(np.float32)
+
+    def showers_from_upright(
+        self,
+        incident: Incident,
+        offsets: IntArray,
+        x: Float32Array,
+        y: Float32Array,
+        layer: NDArray[np.uint8],
+        energy: Float32Array,
+    ) -> Showers:
+        """Showers of upright points, sheared along their primaries.
+
+        Arguments:
+            incident: Primaries of n showers.
+            offsets: Index of the first point of each shower, and the total, shape (n + 1,).
+            x: x' in the upright frame, in mm, shape (N,).
+            y: y' in the upright frame, in mm, shape (N,).
+            layer: Layer index, shape (N,).
+            energy: Deposited energy, in MeV, shape (N,).
+        """
+        owner = np.repeat(np.arange(len(incident)), np.diff(offsets))
+        depth = self._layer_depth_mm[layer]
+        axis_x, axis_y = axis_positions(incident.direction, owner, depth)
+        return Showers(
+            offsets=offsets,
+            x=x + axis_x,
+            y=y + axis_y,
+            layer=layer,
+            energy=energy,
+            incident=incident,
+            representation=self.spec.representation,
+            detector=self.spec.detector,
+        )
+
+
+def _check_device(device: str) -> None:
+    """Refuse a torch device that this machine lacks."""
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        msg = f"The device {device!r} is not available here; use device='cpu'."
+        raise InputError(msg, argument="device='cpu'") from error
