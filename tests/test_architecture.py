@@ -35,17 +35,15 @@ FLOORS = [
     {"models"},
     {"api"},
     {"export", "scaffold", "training"},
-    {"benchmark", "evaluation"},
+    {"evaluation"},
+    {"plotting"},
+    {"benchmark"},
     {"cards"},
     {"publishing"},
-    {"plotting"},
     {"doctor"},
     {"cli"},
 ]
 """The rooms of the registry from the ground up; a room imports from its floor and those below."""
-
-CLIMBS = {("evaluation", "cards"), ("benchmark", "plotting")}
-"""Rooms that still import from a floor above."""
 
 
 def import_graph(package: Path) -> dict[str, set[str]]:
@@ -101,7 +99,7 @@ def test_no_room_of_the_registry_imports_from_a_floor_above():
             lower, upper = (one.split(".")[1:2] for one in (module, name))
             if lower and upper and lower != ["__main__"] and floor[lower[0]] < floor[upper[0]]:
                 climbs.add((lower[0], upper[0]))
-    assert climbs == CLIMBS
+    assert not climbs
 
 
 def imported(path: Path, *, at_import: bool = False) -> set[str]:

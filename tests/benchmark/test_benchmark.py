@@ -113,7 +113,7 @@ def test_primaries_outside_the_conditions_are_refused_or_said(toy, barrel, refer
 
 def test_reference_that_does_not_say_where_showers_enter_is_refused(toy, barrel, tmp_path):
     write_showers(tmp_path / "lost.h5", toy.generate(energy=10, n=3), generator="toy")
-    with pytest.raises(InputError, match="with --place ild_siecal"):
+    with pytest.raises(InputError, match="generate --place ild_siecal"):
         FileReference(tmp_path / "lost.h5", barrel)
 
 

@@ -100,7 +100,7 @@ def test_cache_of_hits_has_those_of_its_showers(barrel, toy, tmp_path):
 def test_cache_of_other_primaries_is_refused(barrel, tmp_path):
     SimulationCache(tmp_path, "toy", single_photons(barrel, 2), seed=4).make()
     other = SimulationCache(tmp_path, "toy", single_photons(barrel, 2, seed=1), seed=4)
-    with pytest.raises(InputError, match="empty folder as --work"):
+    with pytest.raises(InputError, match="empty folder with work=DIR"):
         other.missing()
 
 

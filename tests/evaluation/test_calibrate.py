@@ -90,7 +90,7 @@ def test_calibrated_weights_are_used_like_any_others(geant4, misscaled, tmp_path
     assert "visible energy at 46 GeV" in capsys.readouterr().out
     showers = calozoo.load("caloclouds3", weights=Path(out)).generate(energy=50, n=2)
     assert len(showers) == 2
-    with pytest.raises(OutputExistsError, match="--overwrite"):
+    with pytest.raises(OutputExistsError, match="overwrite=True"):
         calibrate("caloclouds3", [geant4], Path(out))
 
 

@@ -232,7 +232,7 @@ def test_a_missing_file_is_refused(capsys):
 
 def test_showers_of_another_detector_are_refused(folder, tmp_path):
     other = Showers(**(vars(read_showers(folder / "gen.h5")) | {"detector": "par04_siw"}))
-    with pytest.raises(DetectorError, match="--place"):
+    with pytest.raises(DetectorError, match="place=DETECTOR"):
         evaluate(write(tmp_path / "other.h5", other), folder / "ref.h5")
 
 

@@ -162,7 +162,7 @@ def test_an_empty_batch_is_refused(tmp_path):
 def test_a_file_that_is_there_stays_as_it_was(tmp_path):
     out = tmp_path / "s.h5"
     out.write_text("precious")
-    with pytest.raises(OutputExistsError, match="--overwrite"):
+    with pytest.raises(OutputExistsError, match="overwrite=True"):
         generate_to_file(Dots(), make_source("50", "0,0"), out)
     assert out.read_text() == "precious"
     generate_to_file(Dots(), make_source("50", "0,0"), out, overwrite=True)

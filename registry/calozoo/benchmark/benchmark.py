@@ -74,8 +74,8 @@ class Benchmark:
 
     def __init__(self, request: BenchmarkRequest, progress: Progress) -> None:
         if len(request.models) > 1 and request.weights is not None:
-            msg = "Weights are those of one model; name one, or leave out --weights."
-            raise InputError(msg)
+            msg = "Weights are those of one model; name one, or leave out weights."
+            raise InputError(msg, argument="weights")
         self.request, self._progress = request, progress
         self._placement: Placement = load_placement(DETECTOR)
         self._checkpoints = Checkpoints(request.work / "checkpoints")

@@ -131,13 +131,13 @@ class FileReference:
         if self.incident.position is None:
             msg = (
                 f"{path} does not say where its showers enter {placement.detector.name}; make it "
-                f"again, with --place {placement.detector.name}."
+                f"again, with `calozoo generate --place {placement.detector.name}`."
             )
             raise InputError(msg)
         if self._has_hits and threshold > HALF_MIP_MEV:
             msg = (
                 f"The hits of {path} begin at {threshold:g} MeV, and {HALF_MIP_MEV:g} MeV is "
-                f"needed; make it again, with --threshold {HALF_MIP_MEV:g}."
+                f"needed; make it again, with `calozoo generate --threshold {HALF_MIP_MEV:g}`."
             )
             raise InputError(msg)
 

@@ -167,8 +167,8 @@ class SimulationCache:
             np.array_equal(found.energy, wanted.energy[:n])
             and np.allclose(found.direction, wanted.direction[:n], atol=1e-6)
         ):
-            msg = f"{path} holds showers of other primaries; give an empty folder as --work."
-            raise InputError(msg)
+            msg = f"{path} holds showers of other primaries; give an empty folder with work=DIR."
+            raise InputError(msg, argument="work=DIR")
         return n == len(wanted)
 
 

@@ -10,8 +10,8 @@ from typing import Final
 
 from calozoo.benchmark.measurements import Measurements, read_measurements
 from calozoo.cards.hub_metadata import card_front_matter
-from calozoo.cards.literature import PublishedFigure, published_figures
 from calozoo.cards.metric_labels import label, sort_key, unit, value_text
+from calozoo.evaluation.literature import PublishedFigure, published_figures
 from calozoo.models.index import read_index
 from calozoo_core.errors import CalozooError
 from calozoo_core.io.atomic import write_atomic

@@ -8,8 +8,8 @@ from html import escape
 from typing import Final, Literal
 
 from calozoo.benchmark.measurements import Measurements
-from calozoo.cards.literature import published_figures
 from calozoo.cards.metric_labels import LABELS, label, sort_key, unit, value_text
+from calozoo.evaluation.literature import published_figures
 from calozoo_core.errors import InputError
 from calozoo_core.metrics.result import MetricResult
 

@@ -39,7 +39,12 @@ COMMANDS = {
     "train": "calozoo.cli.train:train",
 }
 
-OPTIONS = {"n": "-n", "direction": "--dir"}
+OPTIONS = {
+    "n": "-n",
+    "direction": "--dir",
+    "energy_gev": "--energy",
+    "threshold_mev": "--threshold",
+}
 """Options that are not called as the Python argument is."""
 
 PUNCTUATION = "\"'() "

@@ -10,8 +10,8 @@ from calozoo.cli.output import aligned
 from calozoo_core.metrics.result import format_with_error
 
 if TYPE_CHECKING:
-    from calozoo.cards.literature import PublishedFigure
     from calozoo.evaluation.evaluate import EvaluationReport
+    from calozoo.evaluation.literature import PublishedFigure
     from calozoo.evaluation.plan import SampleRecord
     from calozoo_core.metrics.result import MetricResult
 

@@ -140,7 +140,7 @@ def refine(
 
     fit = find_fitter(SUFFIX)
     if plot is not None:
-        from calozoo.plotting.showers import check_picture
+        from calozoo.plotting.style import check_picture
 
         check_picture(plot)
     with (
@@ -167,7 +167,7 @@ def refine(
     else:
         click.echo(_markdown(result) if markdown else _text(result))
     if plot is not None:
-        from calozoo.plotting.showers import save_picture
+        from calozoo.plotting.style import save_picture
 
         save_picture(plot, result.figure)
     if not quiet:

@@ -170,8 +170,8 @@ def _accumulated_by_workers(
                 peaks[result.process] = result.peak_mb
                 on_batch(rows.stop - rows.start)
         except BrokenProcessPool as error:
-            msg = "A worker process was killed; run again, with --workers 1 if memory is short."
-            raise CalozooError(msg) from error
+            msg = "A worker process was killed; run again, with workers=1 if memory is short."
+            raise CalozooError(msg, argument="workers=1") from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return AccumulatedFiles(accumulators, sum(peaks.values()))

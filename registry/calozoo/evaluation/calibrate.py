@@ -150,9 +150,9 @@ def calibrate(
     if n_there < FEWEST:
         msg = (
             f"{n_there} showers within a tenth of {energy_gev:g} GeV are too few to calibrate on; "
-            f"give at least {FEWEST}, or another --energy."
+            f"give at least {FEWEST}, or another energy_gev."
         )
-        raise InputError(msg)
+        raise InputError(msg, argument="energy_gev")
     fit = _Fit()
     with tempfile.TemporaryDirectory() as scratch:
         while True:
@@ -266,8 +266,8 @@ def _check(data: Sequence[Path], out: Path, energy_gev: float, *, overwrite: boo
         msg = f"The energy to calibrate at must be positive, in GeV, not {energy_gev:g}."
         raise InputError(msg)
     if not overwrite and any((out / name).exists() for name in WEIGHT_FILES):
-        msg = f"{out} already has weights in it. Add --overwrite to replace them."
-        raise OutputExistsError(msg)
+        msg = f"{out} already has weights in it. Add overwrite=True to replace them."
+        raise OutputExistsError(msg, argument="overwrite=True")
 
 
 def _comparison(generator: Generator, paths: Sequence[Path]) -> _Comparison:

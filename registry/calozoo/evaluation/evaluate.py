@@ -14,8 +14,8 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from calozoo.cards.literature import PublishedFigure, published_figures
 from calozoo.evaluation.accumulate import accumulate_files, peak_mb
+from calozoo.evaluation.literature import PublishedFigure, published_figures
 from calozoo.evaluation.plan import SampleRecord, plan_evaluation
 from calozoo_core.errors import CalozooError, InputError, OutputExistsError
 from calozoo_core.io.atomic import write_atomic
@@ -262,10 +262,10 @@ def check_report(path: Path, *, overwrite: bool = False) -> None:
         msg = f"{path} is a folder; give the name of a file."
         raise CalozooError(msg)
     if path.exists() and not overwrite:
-        msg = f"{path} is already there. Add --overwrite to replace it."
-        raise OutputExistsError(msg)
+        msg = f"{path} is already there. Add overwrite=True to replace it."
+        raise OutputExistsError(msg, argument="overwrite=True")
     if not path.parent.is_dir():
-        msg = f"There is no folder {path.parent}; make it, or choose another --json."
+        msg = f"There is no folder {path.parent}; make it, or give another file name."
         raise CalozooError(msg)
 
 

@@ -99,7 +99,7 @@ def check_agreement(generated: IncidentSpectrum, reference: IncidentSpectrum) ->
             msg = (
                 f"The {what} of the primaries differ: {_range(mine, what)} in {generated.name}, "
                 f"{_range(theirs, what)} in {reference.name}; generate for the same primaries, "
-                f"with --energy @{reference.name} --dir @{reference.name}."
+                f"with `calozoo generate --energy @{reference.name} --dir @{reference.name}`."
             )
             raise InputError(msg)
         notes.append(

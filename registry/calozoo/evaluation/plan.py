@@ -112,7 +112,7 @@ def plan_evaluation(
 def _check_order(generated: ShowerFile, reference: ShowerFile) -> None:
     if is_geant4(generated.generator) and not is_geant4(reference.generator):
         msg = (
-            f"{generated.path} was made by Geant4 and {reference.path}, the --reference, by "
+            f"{generated.path} was made by Geant4 and {reference.path}, the reference, by "
             f"{reference.generator}; give them the other way round."
         )
         raise InputError(msg)
@@ -137,9 +137,9 @@ def _readout(files: Sequence[ShowerFile], place: Detector | None) -> Detector | 
         if file.detector != own.name:
             msg = (
                 f"{file.path} holds showers in {file.detector} and {files[-1].path} in {own.name}; "
-                "add --place DETECTOR to put them into one."
+                "add place=DETECTOR to put them into one."
             )
-            raise DetectorError(msg)
+            raise DetectorError(msg, argument="place=DETECTOR")
     return None
 
 
@@ -162,7 +162,7 @@ def _file_readout(
     if readout is not None and not use_hits and file.incident(slice(0, 1)).position is None:
         msg = (
             f"{file.path} does not say where its showers enter {name}; generate them with "
-            f"--place {name}."
+            f"`calozoo generate --place {name}`."
         )
         raise InputError(msg)
     return FileReadout(

@@ -36,18 +36,17 @@ def format_of(out: Path, to: str | None) -> str:
     """
     if to is not None:
         if to not in FORMATS:
-            msg = (
-                f"There is no format {to!r}; give --to {', '.join(FORMATS[:-1])} or {FORMATS[-1]}."
-            )
-            raise InputError(msg)
+            msg = f"There is no format {to!r}; give to={', '.join(FORMATS[:-1])} or {FORMATS[-1]}."
+            raise InputError(msg, argument="to=ddml")
         return to
     if out.suffix == ".root":
         return "root"
     if out.suffix in (".h5", ".hdf5"):
-        msg = f"{out} could be of two formats; add --to ddml or --to calochallenge."
-        raise InputError(msg)
-    msg = f"The name {out} does not tell its format; add --to {', --to '.join(FORMATS)}."
-    raise InputError(msg)
+        msg = f"{out} could be of two formats; add to=ddml or to=calochallenge."
+        raise InputError(msg, argument=("to=ddml", "to=calochallenge"))
+    options = [f"to={name}" for name in FORMATS]
+    msg = f"The name {out} does not tell its format; add {', '.join(options)}."
+    raise InputError(msg, argument=options)
 
 
 def export_file(
@@ -93,8 +92,8 @@ def export_file(
     }
     for name, value in given.items():
         if value is not None and name not in _OWN_OPTIONS[to]:
-            msg = f"--{name.replace('_', '-')} means nothing to {to}; leave it out."
-            raise InputError(msg)
+            msg = f"{name} means nothing to {to}; leave it out."
+            raise InputError(msg, argument=name)
     with ShowerFile(source) as file:
         if out.exists() and out.samefile(source):
             msg = f"{out} would replace the showers it is made of; give another name."
@@ -140,13 +139,13 @@ def _grid(text: str, detector: str) -> ddml.Grid:
 def _voxels(text: str | None, bin_name: str | None, detector: str) -> CylinderVoxels:
     known = f"{', '.join(DATASETS)}, ALPHAxRxMM such as 16x9x4.65, or a file of <Bins>"
     if text is None:
-        msg = f"The CaloChallenge's format needs --voxels: {known}."
-        raise InputError(msg)
+        msg = f"The CaloChallenge's format needs voxels: {known}."
+        raise InputError(msg, argument="voxels")
     if Path(text).suffix == ".xml":
         return calochallenge.read_binning(text, bin_name)
     if bin_name is not None:
-        msg = "--bin chooses from a file of <Bins>; leave it out, or give one with --voxels."
-        raise InputError(msg)
+        msg = "bin chooses from a file of <Bins>; leave it out, or give one with voxels."
+        raise InputError(msg, argument=("bin", "voxels"))
     if text in DATASETS:
         return DATASETS[text]
     match = re.fullmatch(r"(\d{1,6})x(\d{1,6})x(\d+(?:\.\d*)?|\.\d+)", text)

@@ -154,16 +154,16 @@ def check_output(out: Path, *, overwrite: bool = False) -> None:
             msg = f"Showers are written as HDF5; call the file {out.with_suffix('.h5')}."
             raise ShowerFileError(msg)
         if out.exists() and not overwrite:
-            msg = f"{out} is already there. Add --overwrite to replace it."
-            raise OutputExistsError(msg)
+            msg = f"{out} is already there. Add overwrite=True to replace it."
+            raise OutputExistsError(msg, argument="overwrite=True")
         if not out.parent.is_dir():
-            msg = f"There is no folder {out.parent}; make it, or choose another --out."
+            msg = f"There is no folder {out.parent}; make it, or give another file name."
             raise ShowerFileError(msg)
         # Trying is the only way to know: a disk can be read-only whatever the folder's mode says.
         with tempfile.TemporaryFile(dir=out.parent):
             pass
     except OSError as error:
-        msg = f"{out} cannot be written: {str(error.strerror).lower()}; choose another --out."
+        msg = f"{out} cannot be written: {str(error.strerror).lower()}; give another file name."
         raise ShowerFileError(msg) from error
 
 

@@ -174,9 +174,9 @@ def check_rows(n: int, *distributions: Distribution | None) -> None:
         if isinstance(listed, ListedValues) and listed.file is not None and len(listed.values) < n:
             msg = (
                 f"{listed.file} has too few rows, {len(listed.values)}, for {n} showers; "
-                "add rows, or leave -n out."
+                "add rows, or leave n out."
             )
-            raise InputError(msg)
+            raise InputError(msg, argument="n")
 
 
 def unit_vectors(theta_deg: FloatArray, phi_deg: FloatArray) -> FloatArray:

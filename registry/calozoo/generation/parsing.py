@@ -230,8 +230,8 @@ def parse_position(text: str, placement: Placement) -> Distribution:
         return _read_rows(file, _position)
     positions = _read_incident(file).position
     if positions is None:
-        msg = f"The showers of {file} have no positions; write --position {POSITION_FORMS}."
-        raise InputError(msg)
+        msg = f"The showers of {file} have no positions; write position={POSITION_FORMS}."
+        raise InputError(msg, argument="position=X,Y,Z")
     return ListedValues(positions, file=file)
 
 
@@ -268,8 +268,8 @@ def default_n(*distributions: Distribution | None) -> int:
     counts = {len(one.values) for one in files}
     if len(counts) > 1:
         parts = " and ".join(f"{one.file} {len(one.values)}" for one in files)
-        msg = f"The files have different numbers of rows, {parts}; say how many with -n."
-        raise InputError(msg)
+        msg = f"The files have different numbers of rows, {parts}; give n."
+        raise InputError(msg, argument="n")
     return counts.pop() if counts else max([1, *(len(one.values) for one in rows)])
 
 

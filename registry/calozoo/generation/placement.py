@@ -180,8 +180,8 @@ def find_placement(
         DetectorError: If there is no such detector.
     """
     if position is not None and from_ip:
-        msg = "Positions follow from --from-ip; leave it or --position out."
-        raise InputError(msg)
+        msg = "Entry points follow from from_ip=True; leave it or position out."
+        raise InputError(msg, argument=("from_ip=True", "position"))
     if place is not None:
         return load_placement(place)
     if position is None and not from_ip:
@@ -189,10 +189,10 @@ def find_placement(
     own = load_detector(made_for)
     if own.barrel is None and own.endcap is None and own.cylinder is None:
         msg = (
-            f"{model} makes the same showers wherever they enter; add --place DETECTOR to put them "
+            f"{model} makes the same showers wherever they enter; add place=DETECTOR to put them "
             "into one."
         )
-        raise InputError(msg)
+        raise InputError(msg, argument="place=DETECTOR")
     return load_placement(own)
 
 
@@ -218,8 +218,8 @@ def find_hit_placer(
     """
     if place is None or placement is None:
         if threshold_mev is not None:
-            msg = "A --threshold cuts hits; add --place DETECTOR, or leave it out."
-            raise InputError(msg)
+            msg = "threshold_mev cuts hits; add place=DETECTOR, or leave it out."
+            raise InputError(msg, argument=("threshold_mev", "place=DETECTOR"))
         return None
     placer = HitPlacer(placement, HALF_MIP_MEV if threshold_mev is None else threshold_mev)
     placer.check(load_detector(made_for).name, representation)
@@ -247,9 +247,9 @@ def check_lines(lines: LinesFromIp, n: int, particle: str, *, extrapolate: bool 
     if particle not in NEUTRAL:
         msg = (
             f"Only neutral particles fly straight from the interaction point, not {particle}; "
-            "leave --from-ip out, and give --position and --dir."
+            "leave from_ip out, and give position and direction."
         )
-        raise InputError(msg)
+        raise InputError(msg, argument=("from_ip", "position", "direction"))
     if not isinstance(lines.momenta, ListedValues):
         return
     detector, listed = lines.placement.detector, lines.momenta.values[:n]
@@ -259,9 +259,9 @@ def check_lines(lines: LinesFromIp, n: int, particle: str, *, extrapolate: bool 
     if len(vetoed) and not extrapolate:
         msg = (
             f"The direction {_angles(vetoed[0])} leads to the edge of a part of "
-            f"{detector.name}; take {_acceptance(trigger)}, or add --extrapolate."
+            f"{detector.name}; take {_acceptance(trigger)}, or add extrapolate=True."
         )
-        raise ConditionsError(msg)
+        raise ConditionsError(msg, argument="extrapolate=True")
 
 
 def _above(hits: Hits, threshold_mev: float) -> Hits:

@@ -1,7 +1,8 @@
-"""Pictures of an evaluation, as the field draws them: Geant4 filled in grey, models over it."""
+"""Plots with matplotlib: Geant4 as a grey filled histogram, models over it, ratios below."""
 
 from __future__ import annotations
 
-from calozoo.plotting.evaluation import check_folder, draw, draw_overview
+from calozoo.plotting.evaluation import draw, draw_overview
+from calozoo.plotting.style import check_folder
 
 __all__ = ["check_folder", "draw", "draw_overview"]

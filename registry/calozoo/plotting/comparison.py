@@ -1,4 +1,4 @@
-"""One observable of all samples: histograms above, their ratios to Geant4 below."""
+"""Comparison plots: histograms and curves of all samples above, ratios to Geant4 below."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from calozoo.plotting.style import BAND, FILL, OUTLINE, Curve
+from calozoo.plotting.style import BAND, FILL, OUTLINE
 from calozoo_core.observables import (
     BLOCKS,
     Histogram,
@@ -21,24 +21,39 @@ from calozoo_core.typing import FloatArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Panel", "draw_curve", "draw_histogram"]
+__all__ = ["Panel", "PlottedSample", "draw_curve", "draw_histogram"]
 
 RATIO_REACHES = (0.1, 0.2, 0.5)
 
 
-@dataclass(frozen=True)
-class Panel:
-    """How a histogram is drawn.
+@dataclass(frozen=True, eq=False)
+class PlottedSample:
+    """Sample in a plot.
 
     Arguments:
-        name: Of the observable.
-        x: Label of the axis; None for the observable's own.
+        label: Label in the legend.
+        accumulator: Its observables.
+        colour: Colour of its line.
+    """
+
+    label: str
+    accumulator: ObservableAccumulator
+    colour: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Histogram of a plot.
+
+    Arguments:
+        name: Name of the observable.
+        x: Label of the horizontal axis; None for that of the observable.
         y: Label of the contents.
         log: Whether contents are drawn on a logarithmic axis.
-        per: What contents are divided by: a shower, or a shower and the width of the bin, or the
-            sum of them all.
-        rebin: Bins of the observable that go into one here.
-        zoom: Whether the axis ends where the reference has hardly anything left.
+        per: Normalisation of the contents: per shower, per shower and width of the bin, or to a
+            sum of 1.
+        rebin: Number of bins of the observable in one bin of the plot.
+        zoom: Whether the axis ends where the contents of the reference end.
     """
 
     name: str
@@ -51,23 +66,27 @@ class Panel:
 
 
 class _Drawn(NamedTuple):
-    """Contents and their errors, shape (bins,)."""
+    """Contents of a histogram and their errors, shape (bins,)."""
 
     values: FloatArray
     errors: FloatArray
 
 
 def draw_histogram(
-    axes: Axes, ratio: Axes, panel: Panel, reference: ObservableAccumulator, models: Sequence[Curve]
+    axes: Axes,
+    ratio: Axes,
+    panel: Panel,
+    reference: ObservableAccumulator,
+    models: Sequence[PlottedSample],
 ) -> None:
     """Draw an observable of the reference and of the models.
 
     Arguments:
-        axes: For the histograms.
-        ratio: For their ratios; shares the horizontal axis.
-        panel: How it is drawn.
-        reference: Geant4's sample.
-        models: The others.
+        axes: Axes of the histograms.
+        ratio: Axes of their ratios; shares the horizontal axis.
+        panel: The histogram.
+        reference: Observables of Geant4.
+        models: Samples of models.
     """
     import mplhep
 
@@ -85,7 +104,7 @@ def draw_histogram(
     _band(ratio, edges, np.ones_like(grey.values), _over(grey.errors, grey.values))
     found, heights = [], [grey.values]
     for model in models:
-        mine = _contents(model.tally.histogram(panel.name), edges, panel)
+        mine = _contents(model.accumulator.histogram(panel.name), edges, panel)
         mplhep.histplot(
             mine.values,
             edges,
@@ -114,16 +133,16 @@ def draw_curve(
     ratio: Axes,
     quantity: Literal["linearity", "resolution"],
     reference: ObservableAccumulator,
-    models: Sequence[Curve],
+    models: Sequence[PlottedSample],
 ) -> None:
     """Draw the linearity or the resolution over incident energy.
 
     Arguments:
-        axes: For the curves.
-        ratio: For their ratios; shares the horizontal axis.
+        axes: Axes of the curves.
+        ratio: Axes of their ratios; shares the horizontal axis.
         quantity: Which of the two.
-        reference: Geant4's sample.
-        models: The others.
+        reference: Observables of Geant4.
+        models: Samples of models.
     """
     windows = energy_windows(reference.responses.energy_gev)
     truth = _points(reference, windows, quantity)
@@ -143,7 +162,7 @@ def draw_curve(
     )
     found = []
     for model in models:
-        mine = _points(model.tally, windows, quantity)
+        mine = _points(model.accumulator, windows, quantity)
         both = [e for e in mine if e in truth]
         there, values, errors = (np.array(c) for c in _columns({e: mine[e] for e in both}))
         line: dict[str, Any] = {"color": model.colour, "marker": "o", "ms": 2.8, "lw": 1.0}
@@ -159,13 +178,13 @@ def draw_curve(
     _finish_ratio(ratio, found)
     ratio.set_xlabel("incident energy [GeV]")
     if not truth:
-        _say_nothing(axes, "too few showers at each energy")
+        _write_in_middle(axes, "too few showers at each energy")
 
 
 def _points(
-    tally: ObservableAccumulator, windows: Sequence[Any], quantity: str
+    accumulator: ObservableAccumulator, windows: Sequence[Any], quantity: str
 ) -> dict[float, tuple[float, float]]:
-    found = response_curve(tally.responses, windows, BLOCKS)
+    found = response_curve(accumulator.responses, windows, BLOCKS)
     return {
         point.window.centre_gev: (getattr(point, quantity), getattr(point, f"{quantity}_error"))
         for point in found
@@ -177,7 +196,7 @@ def _columns(points: dict[float, tuple[float, float]]) -> tuple[list[float], ...
 
 
 def _contents(histogram: Histogram, edges: FloatArray, panel: Panel) -> _Drawn:
-    """Contents of these edges, with errors from the scatter between blocks of showers."""
+    """Contents between these edges, with errors from the scatter between blocks of showers."""
     inner = histogram.blocks[:, 1:-1]
     bins = len(edges) - 1
     blocks = inner[:, : bins * panel.rebin].reshape(len(inner), bins, panel.rebin).sum(axis=2)
@@ -212,7 +231,7 @@ def _middles(edges: FloatArray) -> FloatArray:
 
 
 def _over(one: FloatArray, other: FloatArray) -> FloatArray:
-    """Quotients; 0 where there is nothing to divide by."""
+    """Ratio, 0 where the denominator is not positive."""
     quotient: FloatArray = np.divide(one, other, out=np.zeros_like(other), where=other > 0)
     return quotient
 
@@ -231,7 +250,7 @@ def _band(axes: Axes, edges: FloatArray, values: FloatArray, errors: FloatArray)
 
 
 def _ends(edges: FloatArray, values: FloatArray) -> tuple[float, float]:
-    """Where the axis begins and ends, with a tenth of a percent of the contents beyond either."""
+    """Limits of the axis, with a tenth of a percent of the contents beyond either."""
     if not values.sum() > 0:
         return float(edges[0]), float(edges[-1])
     share = np.cumsum(values) / values.sum()
@@ -241,12 +260,12 @@ def _ends(edges: FloatArray, values: FloatArray) -> tuple[float, float]:
 
 
 def _set_height(axes: Axes, drawn: Sequence[FloatArray], log: bool) -> None:
-    """Room for all that is drawn, the reference first, and for a legend above it."""
+    """Set the limits of the vertical axis: the reference, which is first, the models, a legend."""
     truth = drawn[0][drawn[0] > 0]
     filled = np.concatenate([truth, *drawn[1:]])
     if len(truth) == 0:
         axes.set_ylim(0, 1)
-        _say_nothing(axes, "nothing to draw")
+        _write_in_middle(axes, "nothing to draw")
     elif log:
         axes.set_yscale("log")
         axes.set_ylim(truth.min() / 2, filled.max() * 8)
@@ -254,12 +273,12 @@ def _set_height(axes: Axes, drawn: Sequence[FloatArray], log: bool) -> None:
         axes.set_ylim(0, 1.35 * filled.max())
 
 
-def _say_nothing(axes: Axes, why: str) -> None:
+def _write_in_middle(axes: Axes, why: str) -> None:
     axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color="0.4")
 
 
 def _finish_ratio(axes: Axes, found: Sequence[tuple[FloatArray, FloatArray]]) -> None:
-    """As narrow a range as holds nearly all ratios that are well known."""
+    """Set the narrowest range that holds 95 % of the ratios that are well known."""
     known = [value[error < 0.25] for value, error in found]
     away = np.abs(np.concatenate([np.zeros(0), *known]) - 1)
     typical = float(np.quantile(away, 0.95)) if len(away) else 0.0

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: which there are, and how they are written."""
+"""Plots of an evaluation: every observable of the samples over that of the reference."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from calozoo.plotting.comparison import Panel, draw_curve, draw_histogram
-from calozoo.plotting.style import COLOURS, STYLE, Curve, curves
-from calozoo_core.errors import CalozooError, ShowerFileError
-from calozoo_core.io.atomic import atomic_path
+from calozoo.plotting.comparison import Panel, PlottedSample, draw_curve, draw_histogram
+from calozoo.plotting.style import COLOURS, check_folder, save_picture
+from calozoo_core.errors import ShowerFileError
 from calozoo_core.metrics.comparison import points_differ
 from calozoo_core.metrics.sample_distances import FEWEST_FOR_CORRELATIONS, correlations
 from calozoo_core.observables import ObservableAccumulator
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from calozoo.evaluation.evaluate import Evaluation
 
-__all__ = ["check_folder", "draw", "draw_overview"]
+__all__ = ["draw", "draw_overview"]
 
 Pair = tuple["Axes", "Axes"]
 
@@ -71,32 +70,12 @@ SINGLE_INCHES = (3.5, 3.2)
 WIDE_INCHES = (7.2, 3.1)
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse to draw where that cannot be, before the showers are read.
-
-    Raises:
-        CalozooError: If a library is not installed, or there is no folder for the folder.
-    """
-    try:
-        import matplotlib  # noqa: F401
-        import mplhep  # noqa: F401
-    except ImportError as error:
-        msg = "Drawing needs matplotlib and mplhep; `pip install 'calozoo[plot]'` brings them."
-        raise CalozooError(msg) from error
-    if folder.exists() and not folder.is_dir():
-        msg = f"{folder} is a file; give the name of a folder."
-        raise CalozooError(msg)
-    if not folder.parent.is_dir():
-        msg = f"There is no folder {folder.parent}; make it, or draw elsewhere."
-        raise CalozooError(msg)
-
-
 def draw(evaluations: Sequence[Evaluation], folder: Path, suffix: str = "png") -> list[Path]:
     """Draw every observable of some samples over one reference.
 
     Arguments:
-        evaluations: Of the same reference.
-        folder: Made if it is not there; pictures of the same names are replaced.
+        evaluations: Evaluations against the same reference.
+        folder: Folder of the pictures; made if it is not there, pictures in it are replaced.
         suffix: "png", "pdf" or "svg".
 
     Returns:
@@ -106,18 +85,8 @@ def draw(evaluations: Sequence[Evaluation], folder: Path, suffix: str = "png") -
         CalozooError: If a library is not installed, or a picture cannot be written.
     """
     check_folder(folder)
-    from matplotlib import rc_context
-
-    written = []
-    try:
-        folder.mkdir(exist_ok=True)
-        with rc_context(STYLE):
-            for name, page in _pages(evaluations):
-                written.append(_saved(page(), folder / f"{name}.{suffix}"))
-    except OSError as error:
-        msg = f"{error.filename or folder} cannot be written: {str(error.strerror).lower()}."
-        raise ShowerFileError(msg) from error
-    return written
+    _make(folder)
+    return [save_picture(folder / f"{name}.{suffix}", page) for name, page in _pages(evaluations)]
 
 
 def draw_overview(
@@ -126,69 +95,75 @@ def draw_overview(
     title: str,
     picture: Path,
 ) -> None:
-    """Draw the nine observables that say most, on one page.
+    """Draw the nine most important observables on one page.
 
     Arguments:
-        reference: Geant4's sums.
-        models: Those of samples, by what they are called in the legend.
-        title: Above the legend.
+        reference: Observables of Geant4.
+        models: Observables of models, by their label in the legend.
+        title: Title above the legend.
         picture: `.png`, `.pdf` or `.svg`, replaced if it is there; its folder is made.
 
     Raises:
         CalozooError: If a library is not installed, or the picture cannot be written.
     """
     check_folder(picture.parent)
-    from matplotlib import rc_context
-
-    drawn = [
-        Curve(label, tally, COLOURS[i % len(COLOURS)])
-        for i, (label, tally) in enumerate(models.items())
+    _make(picture.parent)
+    samples = [
+        PlottedSample(label, accumulator, COLOURS[i % len(COLOURS)])
+        for i, (label, accumulator) in enumerate(models.items())
     ]
+    save_picture(picture, partial(_overview, reference, samples, title))
+
+
+def _make(folder: Path) -> None:
     try:
-        picture.parent.mkdir(exist_ok=True)
-        with rc_context(STYLE):
-            _saved(_overview(reference, drawn, title), picture)
+        folder.mkdir(exist_ok=True)
     except OSError as error:
-        msg = f"{picture} cannot be written: {str(error.strerror).lower()}."
+        msg = f"{folder} cannot be written: {str(error.strerror).lower()}."
         raise ShowerFileError(msg) from error
 
 
-def _saved(figure: Figure, picture: Path) -> Path:
-    with atomic_path(picture) as part:
-        figure.savefig(part, format=picture.suffix[1:])
-    return picture
-
-
 def _pages(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, Callable[[], Figure]]]:
-    reference, models = evaluations[0].reference, curves(evaluations)
+    reference, models = evaluations[0].reference, _samples(evaluations)
     title = _title(evaluations[0])
     yield "overview", partial(_overview, reference, models, title)
     for name, panel in PROFILES.items():
         yield name, partial(_single, panel, reference, models, title)
-    same = [model for model in models if points_differ(model.tally, reference) is None]
+    same = [model for model in models if points_differ(model.accumulator, reference) is None]
     for name, panel in POINTS.items() if same else ():
         yield name, partial(_single, panel, reference, same, title)
     yield "centre_of_gravity", partial(_row, CENTRES, reference, models, title)
     yield "angles_100", partial(_row, ANGLES[:3], reference, models, title)
     yield "angles_4", partial(_row, ANGLES[3:], reference, models, title)
     yield "response", partial(_response, reference, models, title)
-    if all(len(tally) >= FEWEST_FOR_CORRELATIONS for tally in (reference, *_tallies(models))):
+    accumulators = [reference, *(model.accumulator for model in models)]
+    if all(len(accumulator) >= FEWEST_FOR_CORRELATIONS for accumulator in accumulators):
         yield "correlations", partial(_correlations, reference, models)
 
 
-def _tallies(models: Sequence[Curve]) -> list[ObservableAccumulator]:
-    return [model.tally for model in models]
+def _samples(evaluations: Sequence[Evaluation]) -> list[PlottedSample]:
+    """Generated samples, each with a label of its own."""
+    names = [evaluation.report.generated.generator.partition(" ")[0] for evaluation in evaluations]
+    stems = [Path(evaluation.report.generated.file).stem for evaluation in evaluations]
+    return [
+        PlottedSample(
+            label=name if names.count(name) == 1 else f"{name} ({stem})",
+            accumulator=evaluation.generated,
+            colour=COLOURS[i % len(COLOURS)],
+        )
+        for i, (name, stem, evaluation) in enumerate(zip(names, stems, evaluations, strict=True))
+    ]
 
 
 def _title(evaluation: Evaluation) -> str:
-    tally, sample = evaluation.reference, evaluation.report.reference
-    energy = tally.responses.energy_gev
+    reference, sample = evaluation.reference, evaluation.report.reference
+    energy = reference.responses.energy_gev
     low, high = float(energy.min()), float(energy.max())
     energies = f"{low:.3g} GeV" if high < 1.001 * low else f"{low:.3g}-{high:.3g} GeV"
     particle = {"gamma": r"$\gamma$", "e-": "$e^-$", "e+": "$e^+$"}.get(
         sample.particle, sample.particle
     )
-    return f"{particle}, {energies}, {tally.readout}"
+    return f"{particle}, {energies}, {reference.readout}"
 
 
 def _new(size: tuple[float, float]) -> Figure:
@@ -204,13 +179,13 @@ def _parts(figure: Figure, rows: int, columns: int) -> list[SubFigure]:
 
 
 def _pair(figure: Figure | SubFigure) -> Pair:
-    """Axes for histograms, and below them for ratios."""
+    """Axes of histograms, and below them of ratios."""
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     return above, below
 
 
 def _single(
-    panel: Panel, reference: ObservableAccumulator, models: Sequence[Curve], title: str
+    panel: Panel, reference: ObservableAccumulator, models: Sequence[PlottedSample], title: str
 ) -> Figure:
     figure = _new(SINGLE_INCHES)
     above, below = _pair(figure)
@@ -221,7 +196,10 @@ def _single(
 
 
 def _row(
-    panels: Sequence[Panel], reference: ObservableAccumulator, models: Sequence[Curve], title: str
+    panels: Sequence[Panel],
+    reference: ObservableAccumulator,
+    models: Sequence[PlottedSample],
+    title: str,
 ) -> Figure:
     figure = _new(WIDE_INCHES)
     for i, (part, panel) in enumerate(zip(_parts(figure, 1, len(panels)), panels, strict=True)):
@@ -232,7 +210,9 @@ def _row(
     return figure
 
 
-def _response(reference: ObservableAccumulator, models: Sequence[Curve], title: str) -> Figure:
+def _response(
+    reference: ObservableAccumulator, models: Sequence[PlottedSample], title: str
+) -> Figure:
     figure = _new(WIDE_INCHES)
     parts = _parts(figure, 1, 2)
     for part, quantity in zip(parts, CURVES, strict=True):
@@ -243,7 +223,9 @@ def _response(reference: ObservableAccumulator, models: Sequence[Curve], title: 
     return figure
 
 
-def _overview(reference: ObservableAccumulator, models: Sequence[Curve], title: str) -> Figure:
+def _overview(
+    reference: ObservableAccumulator, models: Sequence[PlottedSample], title: str
+) -> Figure:
     figure = _new((7.2, 7.9))
     shown: list[Panel | Curved] = [
         *(PROFILES[n] for n in ("longitudinal", "radial_30", "cell_spectrum", "occupancy")),
@@ -265,7 +247,7 @@ def _overview(reference: ObservableAccumulator, models: Sequence[Curve], title: 
 
 
 def _head(figure: Figure, axes: Axes, title: str) -> None:
-    """Above all panels: what was looked at, and who is who, as one of them has it."""
+    """Title and legend above all panels; the legend is that of one of them."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
         handles,
@@ -277,10 +259,10 @@ def _head(figure: Figure, axes: Axes, title: str) -> None:
     )
 
 
-def _correlations(reference: ObservableAccumulator, models: Sequence[Curve]) -> Figure:
-    """Correlations between layers: Geant4's, and each model's with its difference."""
+def _correlations(reference: ObservableAccumulator, models: Sequence[PlottedSample]) -> Figure:
+    """Correlations between layers of Geant4, of each model, and their difference."""
     truth = correlations(reference.correlations, "layer")
-    mine = [correlations(model.tally.correlations, "layer") for model in models]
+    mine = [correlations(model.accumulator.correlations, "layer") for model in models]
     reach = max([0.1, *(float(np.nanmax(np.abs(one - truth), initial=0)) for one in mine)])
     figure = _new((7.2, 2.4 * len(models)))
     rows = np.atleast_2d(figure.subplots(len(models), 3, sharex=True, sharey=True, squeeze=False))

@@ -1,4 +1,4 @@
-"""The picture of a shower's hits: in the detector as it stands, and in one layer, cell by cell."""
+"""Plot of a shower's hits: in the detector from the side, and cell by cell in one layer."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ GLOBAL_AXES = "xyz"
 
 @dataclass(frozen=True)
 class PlacedShower:
-    """One shower in its detector.
+    """Shower in its detector.
 
     Arguments:
         hits: Its hits.
         placement: The detector.
-        position: Where its primary crosses the face, global, in mm, shape (3,).
-        direction: Of the primary, in the local frame, shape (3,).
+        position: Entry point of the incident particle, global, in mm, shape (3,).
+        direction: Direction of the incident particle, in the local frame, shape (3,).
     """
 
     hits: Hits
@@ -42,28 +42,28 @@ class PlacedShower:
 
     @property
     def local(self) -> FloatArray:
-        """The middles of the cells in the local frame, shape (N, 3)."""
+        """Centres of the cells in the local frame, in mm, shape (N, 3)."""
         centres = np.stack([self.hits.x, self.hits.y, self.hits.z], axis=1).astype(np.float64)
         return self.placement.to_local(centres, self.position)
 
     def to_global(self, x: Any, y: Any, depth: Any) -> FloatArray:
-        """Global positions of local ones, which broadcast, shape (N, 3)."""
+        """Global positions of local ones, which are broadcast, shape (N, 3)."""
         points = np.stack(np.broadcast_arrays(x, y, depth), axis=-1).astype(np.float64)
         return self.placement.to_global(points.reshape(-1, 3), self.position)
 
     def is_live(self, x: Any, y: Any, layer: int) -> BoolArray:
-        """Whether there is a cell at each local place of a layer, shape (N,)."""
+        """Mask of the local positions of a layer that lie in a cell, shape (N,)."""
         points = self.to_global(x, y, self.placement.detector.layer_depth_mm[layer])
         return self.placement.cells(points, np.full(len(points), layer, np.uint8)) >= 0
 
     def axis(self, depth: Any) -> tuple[Any, Any]:
-        """x' and y' where the primary's direction leads to at a depth."""
+        """Position x', y' of the shower axis at a depth, in mm."""
         p_x, p_y, p_z = (float(p) for p in self.direction)
         return depth * p_x / p_z, depth * p_y / p_z
 
 
 def draw_side(axes: Axes, shower: PlacedShower) -> Any:
-    """The hits from the side, in the global frame; returns what the colour bar explains."""
+    """Draw the hits from the side, in the global frame, and return them for a colour bar."""
     from matplotlib.collections import LineCollection
 
     local, depths = shower.local, shower.placement.detector.layer_depth_mm
@@ -74,9 +74,9 @@ def draw_side(axes: Axes, shower: PlacedShower) -> Any:
     # A turned stave shows more of itself in the corners of the picture.
     window = middle + np.arange(-3 * HALF_WIDTH_MM, 3 * HALF_WIDTH_MM, STEP_MM)
     sheets = [
-        shower.to_global(strongest, stretch, depth)[:, [across, up]]
+        shower.to_global(strongest, live, depth)[:, [across, up]]
         for layer, depth in enumerate(depths)
-        for stretch in _stretches(window, shower.is_live(strongest, window, layer))
+        for live in _live_ranges(window, shower.is_live(strongest, window, layer))
     ]
     axes.add_collection(LineCollection(sheets, colors=SILICON, linewidths=0.7, zorder=0))
     columns, sums = _summed(shower.hits.layer, local[:, 1], energy)
@@ -112,7 +112,7 @@ def draw_side(axes: Axes, shower: PlacedShower) -> Any:
 
 
 def draw_layer(axes: Axes, shower: PlacedShower) -> None:
-    """The cells of the layer with the most energy, and the gaps between them."""
+    """Draw the cells of the layer with the most energy, and the gaps between them."""
     detector = shower.placement.detector
     energy = shower.hits.energy.astype(np.float64)
     layer = int(np.bincount(shower.hits.layer, energy, minlength=1).argmax())
@@ -146,20 +146,20 @@ def draw_layer(axes: Axes, shower: PlacedShower) -> None:
 
 
 def _view(shower: PlacedShower) -> tuple[int, int]:
-    """The two global axes in whose plane layers are seen from the side, along x'."""
+    """Two global axes in whose plane layers are seen from the side, along x'."""
     inwards = shower.to_global(0.0, 0.0, [0.0, 1.0])
     return (2, 1) if abs(inwards[1, 2] - inwards[0, 2]) > np.sqrt(0.5) else (0, 1)
 
 
-def _stretches(at: FloatArray, is_live: BoolArray) -> Iterator[FloatArray]:
-    """Each run of live places, thinned out."""
+def _live_ranges(at: FloatArray, is_live: BoolArray) -> Iterator[FloatArray]:
+    """Ranges of positions in cells, thinned out."""
     changes = np.flatnonzero(np.diff(np.concatenate([[False], is_live, [False]])))
     for first, end in zip(changes[::2], changes[1::2], strict=True):
         yield np.append(at[first : end - 1 : 20], at[end - 1])
 
 
 def _summed(layer: Any, y: FloatArray, energy: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Layers and y' that occur, shape (M, 2), and the energy of each: seen along x'."""
+    """Layer and y' of each column of cells along x', shape (M, 2), and its energy, shape (M,)."""
     keys = np.stack([layer.astype(np.float64), y.round(2)], axis=1)
     columns, inverse = np.unique(keys, axis=0, return_inverse=True)
     sums = np.zeros(len(columns))

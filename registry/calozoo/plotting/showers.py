@@ -1,19 +1,19 @@
-"""The picture of a shower file: one shower as a point cloud, and what all of them add up to."""
+"""Plot of a shower file: one shower as a point cloud, and the mean profiles of all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from calozoo.plotting.hits import PlacedShower, draw_layer, draw_side
+from calozoo.plotting.style import check_picture, save_picture
 from calozoo_core.detector import Detector, load_detector
-from calozoo_core.errors import CalozooError, InputError, ShowerFileError
+from calozoo_core.errors import InputError
 from calozoo_core.frames import axis_offsets
 from calozoo_core.io import ShowerFile
-from calozoo_core.io.atomic import atomic_path
 from calozoo_core.observables import ENERGY_EDGES_MEV, RADIUS_EDGES_MM, Profiles, profiles
 from calozoo_core.placement import load_placement
 from calozoo_core.shower_plot import HALF_WIDTH_MM, draw_points, draw_side_view
@@ -23,26 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-__all__ = ["PICTURE_SUFFIXES", "check_picture", "plot_file", "save_picture"]
+__all__ = ["plot_file"]
 
-PICTURE_SUFFIXES = (".png", ".pdf", ".svg")
-
-# Readable across the two columns of a paper.
-STYLE: Any = {
-    "font.size": 8,
-    "axes.labelsize": 8,
-    "axes.linewidth": 0.6,
-    "xtick.direction": "in",
-    "ytick.direction": "in",
-    "xtick.top": True,
-    "ytick.right": True,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.minor.width": 0.4,
-    "ytick.minor.width": 0.4,
-    "legend.frameon": False,
-    "savefig.dpi": 200,
-}
 SIZE_INCHES = (7.2, 4.8)
 HITS_INCHES = 3.3
 COLOUR, FILL = "#1f4e79", "#dbe5f0"
@@ -59,7 +41,7 @@ def plot_file(path: Path, picture: Path, *, event: int = 0) -> None:
     Arguments:
         path: The shower file; read batch by batch.
         picture: `.png`, `.pdf` or `.svg`; replaced if it is there.
-        event: The shower to draw, from 0.
+        event: Number of the shower to draw, from 0.
 
     Raises:
         CalozooError: If matplotlib is not installed, or the picture cannot be written.
@@ -89,42 +71,6 @@ def _placed(file: ShowerFile, event: int, shower: Showers) -> PlacedShower | Non
         position=position[0],
         direction=shower.incident.direction[0].astype(np.float64),
     )
-
-
-def check_picture(picture: Path) -> None:
-    """Refuse a picture that could not be drawn, before the showers are read.
-
-    Raises:
-        CalozooError: If matplotlib is not installed.
-        InputError: If the suffix is none of `.png`, `.pdf` and `.svg`, or there is no such folder.
-    """
-    if picture.suffix not in PICTURE_SUFFIXES:
-        msg = f"A picture is {', '.join(PICTURE_SUFFIXES)}; {picture} is none of these."
-        raise InputError(msg)
-    if not picture.parent.is_dir():
-        msg = f"There is no folder {picture.parent}; make it, or draw elsewhere."
-        raise InputError(msg)
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        msg = "Drawing needs matplotlib; `pip install 'calozoo[plot]'` brings it."
-        raise CalozooError(msg) from error
-
-
-def save_picture(picture: Path, draw: Callable[[], Figure]) -> None:
-    """Draw into a part file, and give it its name when it is whole.
-
-    Raises:
-        ShowerFileError: If it cannot be written.
-    """
-    from matplotlib import rc_context
-
-    try:
-        with rc_context(STYLE), atomic_path(picture) as part:
-            draw().savefig(part, format=picture.suffix[1:])
-    except OSError as error:
-        msg = f"{picture} cannot be written: {str(error.strerror).lower()}."
-        raise ShowerFileError(msg) from error
 
 
 def _draw(
@@ -225,7 +171,7 @@ def _steps(axes: Axes, values: Any, edges: Any) -> None:
 
 
 def _logarithmic(axes: Axes, values: Any) -> None:
-    """A logarithmic axis from below the smallest content that is not zero."""
+    """Set a logarithmic axis from below the smallest content that is not zero."""
     filled = values[values > 0]
     axes.set_ylim((filled.min() / 2, filled.max() * 2) if len(filled) else (0.1, 10))
     axes.set_yscale("log")

@@ -1,20 +1,30 @@
-"""How all pictures of an evaluation look."""
+"""Style of all plots, and how pictures are written: readable in a paper of two columns."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calozoo_core.errors import CalozooError, InputError, ShowerFileError
+from calozoo_core.io.atomic import atomic_path
+
 if TYPE_CHECKING:
-    from calozoo.evaluation.evaluate import Evaluation
+    from matplotlib.figure import Figure
 
-from calozoo_core.observables import ObservableAccumulator
+__all__ = [
+    "BAND",
+    "COLOURS",
+    "FILL",
+    "OUTLINE",
+    "SUFFIXES",
+    "check_folder",
+    "check_picture",
+    "save_picture",
+]
 
-__all__ = ["BAND", "FILL", "OUTLINE", "STYLE", "Curve", "curves"]
+SUFFIXES = (".png", ".pdf", ".svg")
 
-# Readable in one column of a paper with two.
 STYLE: Any = {
     "font.size": 8,
     "axes.labelsize": 8,
@@ -40,35 +50,71 @@ STYLE: Any = {
 }
 
 FILL, OUTLINE, BAND = "#d4d4d4", "#8a8a8a", "#9a9a9a"
+"""Of Geant4: the filled histogram, its outline, and the band of its errors."""
 
-# Told apart by everybody (Okabe and Ito), the strongest first.
 COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+"""Of models, the strongest first; readers with colour blindness can distinguish them."""
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """One sample in a picture.
+def check_picture(picture: Path) -> None:
+    """Refuse a picture that cannot be drawn, before the showers are read.
+
+    Raises:
+        CalozooError: If matplotlib is not installed.
+        InputError: If the suffix is none of `.png`, `.pdf` and `.svg`, or there is no such folder.
+    """
+    if picture.suffix not in SUFFIXES:
+        msg = f"A picture is {', '.join(SUFFIXES)}; {picture} is none of these."
+        raise InputError(msg)
+    if not picture.parent.is_dir():
+        msg = f"There is no folder {picture.parent}; make it, or draw elsewhere."
+        raise InputError(msg)
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        msg = "Drawing needs matplotlib; `pip install 'calozoo[plot]'` brings it."
+        raise CalozooError(msg) from error
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder of pictures that cannot be drawn, before the showers are read.
+
+    Raises:
+        CalozooError: If a library is not installed, or there is no folder for the folder.
+    """
+    try:
+        import matplotlib  # noqa: F401
+        import mplhep  # noqa: F401
+    except ImportError as error:
+        msg = "Drawing needs matplotlib and mplhep; `pip install 'calozoo[plot]'` brings them."
+        raise CalozooError(msg) from error
+    if folder.exists() and not folder.is_dir():
+        msg = f"{folder} is a file; give the name of a folder."
+        raise CalozooError(msg)
+    if not folder.parent.is_dir():
+        msg = f"There is no folder {folder.parent}; make it, or draw elsewhere."
+        raise CalozooError(msg)
+
+
+def save_picture(picture: Path, draw: Callable[[], Figure]) -> Path:
+    """Draw a figure in the style of all plots, and write it whole or not at all.
 
     Arguments:
-        label: In the legend.
-        tally: The sample.
-        colour: Of its line.
+        picture: `.png`, `.pdf` or `.svg`; replaced if it is there.
+        draw: Makes the figure.
+
+    Returns:
+        The picture.
+
+    Raises:
+        ShowerFileError: If it cannot be written.
     """
+    from matplotlib import rc_context
 
-    label: str
-    tally: ObservableAccumulator
-    colour: str
-
-
-def curves(evaluations: Sequence[Evaluation]) -> list[Curve]:
-    """The generated samples, each with a name of its own."""
-    names = [evaluation.report.generated.generator.partition(" ")[0] for evaluation in evaluations]
-    stems = [Path(evaluation.report.generated.file).stem for evaluation in evaluations]
-    return [
-        Curve(
-            label=name if names.count(name) == 1 else f"{name} ({stem})",
-            tally=evaluation.generated,
-            colour=COLOURS[i % len(COLOURS)],
-        )
-        for i, (name, stem, evaluation) in enumerate(zip(names, stems, evaluations, strict=True))
-    ]
+    try:
+        with rc_context(STYLE), atomic_path(picture) as part:
+            draw().savefig(part, format=picture.suffix[1:])
+    except OSError as error:
+        msg = f"{picture} cannot be written: {str(error.strerror).lower()}."
+        raise ShowerFileError(msg) from error
+    return picture

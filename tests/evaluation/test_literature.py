@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from calozoo.cards.literature import published_figures
+from calozoo.evaluation.literature import published_figures
 from calozoo_core.metrics.comparison import compare
 from calozoo_core.metrics.sample_distances import FEATURE_METRICS
 from calozoo_core.observables import ObservableAccumulator
