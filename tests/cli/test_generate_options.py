@@ -144,20 +144,20 @@ def test_the_conditions_of_what_feeds_it_hold(capsys):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["toy", "--workers", "2"], "toy.ild-photon has no --workers; leave it out."),
-        (["toy", "--source", "lib.h5"], "toy.ild-photon has no --source; leave it out."),
-        (["toy", "--detector", "ild_siecal"], "toy.ild-photon has no --detector; leave it out."),
+        (["toy", "--workers", "2"], "toy.ild-photon does not take --workers; leave it out."),
+        (["toy", "--source", "lib.h5"], "toy.ild-photon does not take --source; leave it out."),
+        (["toy", "--detector", "ild_siecal"], "toy.ild-photon does not take --detector; leave it out."),
         (
             ["optimum", "--source", "toy", "--workers", "2"],
-            "toy.ild-photon has no --workers; leave it out.",
+            "toy.ild-photon does not take --workers; leave it out.",
         ),
         (
             ["optimum", "--source", "lib.h5", "--workers", "2"],
-            "lib.h5 is a file, which needs no --workers; leave it out.",
+            "lib.h5 is a file, which needs no --workers; leave out --workers.",
         ),
         (
             ["optimum", "--source", "lib.h5", "--detector", "ild_siecal"],
-            "optimum.x1 has no --detector; leave it out.",
+            "optimum.x1 does not take --detector; leave it out.",
         ),
         (
             ["optimum.x9", "--source", "toy"],

@@ -100,6 +100,12 @@ def test_the_report_holds_all_to_do_it_again(folder, tmp_path, evaluation, capsy
     assert f"{2 * N} showers in" in said.err
 
 
+def test_an_evaluation_is_shown_in_one_line(evaluation):
+    for thing in (evaluation, evaluation.report):
+        assert repr(thing).startswith(f"<{type(thing).__name__}: gen.h5 ({N} showers) against ref")
+        assert len(repr(thing)) < 200
+
+
 def test_json_on_stdout_is_json_and_nothing_else(capsys):
     words = ["gen.h5", "--reference", "ref.h5", "--json", "-", "--workers", "1", "--quiet"]
     main(["evaluate", *words])
