@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -149,16 +150,20 @@ def list_detectors() -> list[str]:
     )
 
 
-def load_detector(name: str) -> Detector:
-    """A detector by its name, or from a description of your own.
+def load_detector(name: str | os.PathLike[str]) -> Detector:
+    """Detector of this name, or of a description in a file.
 
     Arguments:
-        name: Of a detector that comes with calozoo, or the path of a `.toml` file, whose stem
+        name: Name of a detector that comes with calozoo, or path of a `.toml` file, whose stem
             becomes its name.
 
     Raises:
         DetectorError: If there is none of that name, or its description is not a detector.
     """
+    if not isinstance(name, str | os.PathLike):
+        msg = f"A detector is named by a text or the path of a .toml file, not by {name!r}."
+        raise DetectorError(msg)
+    name = os.fspath(name)
     return _load_file(Path(name)) if name.endswith(".toml") else _load_named(name)
 
 

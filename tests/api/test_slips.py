@@ -32,6 +32,7 @@ SLIPS = {
     "an energy that is true": lambda: Incident(True, (0, 0, 1)),
     "energies in ragged rows": lambda: Incident([[1], [1, 2]], (0, 0, 1)),
     "a file that is none": lambda: calozoo.open_showers("nowhere.h5"),
+    "a number as a detector": lambda: calozoo.load_placement(3),
     "a detector that is none": lambda: calozoo.load_detector("nowhere"),
 }
 
@@ -50,7 +51,7 @@ def test_a_slip_ends_in_one_sentence(slip):
 
 
 def test_a_typo_in_a_name_is_guessed():
-    with pytest.raises(ModelNameError, match="Did you mean caloclouds3"):
+    with pytest.raises(ModelNameError, match="Did you mean 'caloclouds3'"):
         calozoo.generate("calocluds3", energy=50)
 
 

@@ -146,7 +146,10 @@ def test_the_conditions_of_what_feeds_it_hold(capsys):
     [
         (["toy", "--workers", "2"], "toy.ild-photon does not take --workers; leave it out."),
         (["toy", "--source", "lib.h5"], "toy.ild-photon does not take --source; leave it out."),
-        (["toy", "--detector", "ild_siecal"], "toy.ild-photon does not take --detector; leave it out."),
+        (
+            ["toy", "--detector", "ild_siecal"],
+            "toy.ild-photon does not take --detector; leave it out.",
+        ),
         (
             ["optimum", "--source", "toy", "--workers", "2"],
             "toy.ild-photon does not take --workers; leave it out.",

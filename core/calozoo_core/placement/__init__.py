@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.placement.barrel import BarrelPlacement
 from calozoo_core.placement.barrel_with_endcaps import BarrelWithEndcaps
@@ -15,11 +17,11 @@ from calozoo_core.placement.trigger import Trigger
 __all__ = ["Hits", "Placement", "Trigger", "load_placement"]
 
 
-def load_placement(detector: str | Detector) -> Placement:
-    """The placement that goes with a detector's shape.
+def load_placement(detector: str | os.PathLike[str] | Detector) -> Placement:
+    """Placement for the shape of a detector.
 
     Arguments:
-        detector: Or its name, or the path of its `.toml` file.
+        detector: The detector, its name, or the path of its `.toml` file.
 
     Raises:
         DetectorError: If there is no such detector.
@@ -28,7 +30,7 @@ def load_placement(detector: str | Detector) -> Placement:
         >>> load_placement("ild_siecal").enter([0, 1, 0.5]).round(2).tolist()
         [[0.0, 1804.7, 902.35]]
     """
-    described = load_detector(detector) if isinstance(detector, str) else detector
+    described = detector if isinstance(detector, Detector) else load_detector(detector)
     if described.barrel is not None and described.endcap is not None:
         return BarrelWithEndcaps(described)
     if described.barrel is not None:

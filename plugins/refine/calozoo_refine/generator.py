@@ -179,7 +179,7 @@ class RefinedGenerator(Generator):
         Raises:
             WeightsError: If the folder cannot be written to.
         """
-        write_refinement(folder, self.refinement)
+        write_refinement(Path(folder), self.refinement)
 
     @property
     def load_options(self) -> dict[str, Any]:
