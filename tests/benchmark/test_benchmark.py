@@ -33,19 +33,8 @@ from calozoo.benchmark.speed import (
     measure_speed,
 )
 from calozoo_core.errors import CalozooError, ConditionsError, InputError
-from calozoo_core.generator import Conditions, Generator
+from calozoo_core.generator import Conditions
 from calozoo_core.io import ShowerWriter, write_showers
-from calozoo_core.placement import Placement, load_placement
-
-
-@pytest.fixture(scope="module")
-def toy() -> Generator:
-    return api.load("toy", offline=True)
-
-
-@pytest.fixture(scope="module")
-def barrel() -> Placement:
-    return load_placement("ild_siecal")
 
 
 @pytest.fixture(scope="module")

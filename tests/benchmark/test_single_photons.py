@@ -6,22 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from calozoo import api
 from calozoo.benchmark.simulation_cache import SHARD, ReplayGenerator, SimulationCache
 from calozoo.benchmark.single_photons import PHI_DEG, THETA_DEG, single_photons
 from calozoo_core.errors import InputError
-from calozoo_core.generator import Generator
-from calozoo_core.placement import Placement, load_placement
-
-
-@pytest.fixture(scope="module")
-def toy() -> Generator:
-    return api.load("toy", offline=True)
-
-
-@pytest.fixture(scope="module")
-def barrel() -> Placement:
-    return load_placement("ild_siecal")
 
 
 def test_primaries_are_those_of_the_paper(barrel):

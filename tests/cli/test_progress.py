@@ -42,6 +42,7 @@ def test_no_bar_is_drawn_into_a_file_or_where_it_is_hidden(monkeypatch, stream):
     assert sys.stderr.getvalue() == ""
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends the process there")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_at_the_end_of_a_batch(number):
     before = signal.getsignal(number)

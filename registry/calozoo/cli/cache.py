@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from calozoo.cli.completion import complete_cached
+from calozoo.cli.options import dry_run_option, json_option
 from calozoo.cli.output import aligned, readable_size
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def cache() -> None:
 
 
 @cache.command("list", short_help="List the pulled revisions.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@json_option()
 def list_cache(as_json: bool) -> None:
     """List the pulled revisions: of which model, how large, when last used.
 
@@ -69,8 +70,8 @@ def list_cache(as_json: bool) -> None:
 @click.argument(
     "names", nargs=-1, required=True, metavar="NAME[@REVISION]...", shell_complete=complete_cached
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@dry_run_option
+@json_option()
 def remove_from_cache(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     """Remove revisions: NAME is a model or a repository ORG/NAME, and means all its revisions.
 
@@ -86,9 +87,9 @@ def remove_from_cache(names: tuple[str, ...], dry_run: bool, as_json: bool) -> N
 
 
 @cache.command()
-@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@dry_run_option
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before removing.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@json_option()
 def prune(dry_run: bool, yes: bool, as_json: bool) -> None:
     """Remove what nobody needs.
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from calozoo.cli.options import json_option, offline_option
+
 if TYPE_CHECKING:
     from calozoo.doctor import Finding
 
@@ -24,7 +26,7 @@ INDENT, WIDTH = 13, 100
 
 
 @click.command(short_help="Say what is broken here, and what to type.")
-@click.option("--offline", is_flag=True, help="Ask nothing of the network.")
+@offline_option
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -36,7 +38,7 @@ INDENT, WIDTH = 13, 100
 @click.option(
     "--verbose", "-v", is_flag=True, help="A line for every model, also where all is well."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@json_option()
 def doctor(offline: bool, timeout: float, verbose: bool, as_json: bool) -> None:
     """Look over this installation, and say what is broken and what to type.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from calozoo.cli.completion import complete_models
+from calozoo.cli.options import json_option
 from calozoo.cli.output import aligned
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ HEADINGS = ("NAME", "POINTS", "DETECTOR", "ENERGY", "ANGLE", "WHERE", "SUMMARY")
 @click.command("list", short_help="List the models there are.")
 @click.argument("pattern", required=False, shell_complete=complete_models)
 @click.option("--installed", is_flag=True, help="Leave out models whose plugin is not installed.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@json_option("Print a JSON array.")
 def list_models(pattern: str | None, installed: bool, as_json: bool) -> None:
     """List the models there are, or those whose name matches PATTERN.
 
@@ -59,7 +60,7 @@ def list_models(pattern: str | None, installed: bool, as_json: bool) -> None:
 
 @click.command(short_help="Show all that is known of a model.")
 @click.argument("model", shell_complete=complete_models)
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@json_option()
 def info(model: str, as_json: bool) -> None:
     """Show all that is known of MODEL, without loading or fetching it.
 

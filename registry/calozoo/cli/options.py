@@ -12,6 +12,7 @@ from calozoo.cli.completion import complete_detectors
 
 __all__ = [
     "cards_option",
+    "dry_run_option",
     "extrapolate_option",
     "json_option",
     "offline_option",
@@ -33,6 +34,10 @@ quiet_option: Decorator = click.option(
 
 offline_option: Decorator = click.option(
     "--offline", is_flag=True, help="Ask nothing of the network."
+)
+
+dry_run_option: Decorator = click.option(
+    "--dry-run", is_flag=True, help="Say what would be removed, and remove nothing."
 )
 
 cards_option: Decorator = click.option(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from calozoo.cli.options import json_option
+
 __all__ = ["plugin"]
 
 
@@ -36,7 +38,7 @@ def plugin() -> None:
     show_default=True,
     help="That the model's showers belong to.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@json_option()
 def new(name: str, out: Path | None, author: str | None, detector: str, as_json: bool) -> None:
     """Write a new plugin: a distribution with a small model that learns photon showers.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calozoo.cli.options import json_option
 from calozoo.cli.output import aligned
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ HEADINGS = ("PLUGIN", "VERSION", "API", "HOOKS", "MODELS")
 
 
 @click.command(short_help="List the installed plugins, and what is wrong with them.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@json_option("Print a JSON array.")
 def plugins(as_json: bool) -> None:
     """List the installed plugins, the models they bring, and what of them cannot be used.
 

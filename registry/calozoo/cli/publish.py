@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from calozoo.cli.completion import complete_models
+from calozoo.cli.options import json_option
 from calozoo.cli.output import aligned, readable_size
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ __all__ = ["publish"]
 @click.option("--tag", metavar="TAG", help="Name for this version, such as v1.0.")
 @click.option("--private", is_flag=True, help="Only for those it is granted to.")
 @click.option("--dry-run", is_flag=True, help="Check everything, and send nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@json_option()
 def publish(
     folder: Path,
     repo: str,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from calozoo.cli.completion import complete_models
+from calozoo.cli.options import json_option, offline_option
 from calozoo.cli.output import readable_size
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ __all__ = ["pull"]
 
 @click.command(short_help="Get a model's weights, and check them.")
 @click.argument("model", metavar="MODEL[@REVISION]", shell_complete=complete_models)
-@click.option("--offline", is_flag=True, help="Ask nothing of the network.")
+@offline_option
 @click.option(
     "--dir",
     "folder",
@@ -27,7 +28,7 @@ __all__ = ["pull"]
     metavar="DIR",
     help="Copy the checked files here too.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@json_option()
 def pull(model: str, offline: bool, folder: Path | None, as_json: bool) -> None:
     """Get a model's weights, check them, and say where they came from.
 

@@ -9,6 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from calozoo.cli.completion import complete_models
+from calozoo.cli.options import (
+    json_option,
+    overwrite_option,
+    quiet_option,
+    seed_option,
+    weights_option,
+)
 from calozoo.cli.output import aligned
 from calozoo.cli.progress import batch_progress
 from calozoo_core.markdown import table
@@ -84,20 +91,8 @@ SUFFIX = "+refined"
     metavar="PART",
     help="Part of the reference for the evaluation, which the fit does not use.",
 )
-@click.option(
-    "--weights",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="FOLDER",
-    help="Weights of MODEL; by default its own.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Seed of everything random.",
-)
+@weights_option("Weights of MODEL; by default its own.")
+@seed_option("Seed of everything random.")
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -105,9 +100,9 @@ SUFFIX = "+refined"
     help="Draw the tails before and after: .png, .pdf or .svg; replaced if it is there.",
 )
 @click.option("--markdown", is_flag=True, help="Print the tables as Markdown.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as a JSON object.")
-@click.option("--overwrite", is_flag=True, help="Replace a refinement that is already there.")
-@click.option("--quiet", is_flag=True, help="Say nothing on stderr but what goes wrong.")
+@json_option("Print the report as a JSON object.")
+@overwrite_option("a refinement")
+@quiet_option
 def refine(
     model: str,
     reference: tuple[Path, ...],

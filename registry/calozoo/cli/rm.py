@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from calozoo.cli.completion import complete_models
+from calozoo.cli.options import dry_run_option, json_option
 
 __all__ = ["rm"]
 
@@ -13,8 +14,8 @@ __all__ = ["rm"]
 @click.argument(
     "models", nargs=-1, required=True, metavar="MODEL...", shell_complete=complete_models
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@dry_run_option
+@json_option()
 def rm(models: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     """Remove the weights of MODEL that were pulled, all revisions of them.
 

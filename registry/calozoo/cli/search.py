@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import click
 
+from calozoo.cli.options import json_option
 from calozoo.cli.output import aligned
 
 __all__ = ["search"]
@@ -17,7 +18,7 @@ __all__ = ["search"]
 @click.option(
     "--hub", "ask_hub", is_flag=True, help="Ask the Hub, too, for what is tagged calozoo."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@json_option("Print a JSON array.")
 def search(words: tuple[str, ...], ask_hub: bool, as_json: bool) -> None:
     """Find models by their name, summary, detector, particles, licence or paper.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from calozoo.cli.completion import complete_models
+from calozoo.cli.options import json_option
 from calozoo.cli.output import weights_report
 from calozoo.cli.progress import StoppedError
 
@@ -37,7 +38,7 @@ __all__ = ["train"]
     metavar="NAME=VALUE",
     help="An option of the model's own; a name that does not exist lists those that do.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@json_option()
 def train(model: str, data: Path, out: Path, words: tuple[str, ...], as_json: bool) -> None:
     """Train MODEL on showers, and write its weights to a folder.
 
