@@ -26,7 +26,7 @@ Trained = TypeVar("Trained", bound=TrainedModel)
 class NetworkGenerator(Generator, Generic[Trained]):
     """Generator made of trained networks, which loads and saves itself.
 
-    A plugin derives from this, sets the class attributes and implements `sample`.
+    A plugin derives from this, sets the class attributes, and implements `prepare` and `sample`.
 
     Arguments:
         spec: Spec it was registered with.
@@ -52,6 +52,14 @@ class NetworkGenerator(Generator, Generic[Trained]):
     ) -> None:
         super().__init__(spec, device=device, precision=precision)
         self.trained = trained
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Set what `sample` needs from the trained model, the spec and the device.
+
+        Raises:
+            WeightsError: If the model does not fit the spec.
+        """
 
     @classmethod
     def load(

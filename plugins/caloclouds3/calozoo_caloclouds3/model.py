@@ -15,7 +15,6 @@ from calozoo_caloclouds3.flow import NumpyShowerFlow, ShowerFlow
 from calozoo_caloclouds3.layer_contents import sample_layers
 from calozoo_caloclouds3.point_cloud import OneStepNet, point_cloud
 from calozoo_caloclouds3.pointwise_net import PointWiseNet
-from calozoo_core.generator import ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.showers import Showers
@@ -69,21 +68,13 @@ class CaloClouds3(NetworkGenerator[TrainedCaloClouds3]):
     runs_on_gpu = True
     has_bfloat16 = True
 
-    def __init__(
-        self,
-        spec: ModelSpec,
-        trained: TrainedCaloClouds3,
-        *,
-        device: str = "cpu",
-        precision: Precision = "float32",
-    ) -> None:
-        super().__init__(spec, trained, device=device, precision=precision)
-        self.config = trained.config
-        self._flow = NumpyShowerFlow(trained.flow)
-        net = trained.points.to(device)
-        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    def prepare(self) -> None:
+        self.config = self.trained.config
+        self._flow = NumpyShowerFlow(self.trained.flow)
+        net = self.trained.points.to(self._device)
+        dtype = torch.bfloat16 if self._precision == "bfloat16" else torch.float32
         # The threads torch was given share the showers, each with a memory of its own.
-        threads = torch.get_num_threads() if device == "cpu" else 1
+        threads = torch.get_num_threads() if self._device == "cpu" else 1
         self._nets = [OneStepNet(net, dtype) for _ in range(threads)]
         self._pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
 

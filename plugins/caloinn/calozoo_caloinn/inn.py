@@ -22,7 +22,7 @@ from calozoo_core.nn.mlp import mlp
 from calozoo_core.nn.numpy_mlp import numpy_mlp, to_float32
 from calozoo_core.typing import Float32Array
 
-__all__ = ["Baseline", "Inn", "NumpyInn", "Sampler", "inn_sampler"]
+__all__ = ["Baseline", "Inn", "NumpyInn", "Sampler", "StandardisedNetwork", "inn_sampler"]
 
 Sampler = Callable[[Float32Array, Float32Array], Float32Array]
 """Function of noise, shape (n, dim), and condition, shape (n, conditions), to data, (n, dim)."""
@@ -92,7 +92,51 @@ class Baseline(Transform):
         return step
 
 
-class Inn(nn.Module):
+class StandardisedNetwork(nn.Module):
+    """Network whose data and conditions are standardised by means and standard deviations.
+
+    They are buffers, saved with the weights.
+
+    Arguments:
+        dim: Width of the data.
+        conditions: Width of the condition.
+    """
+
+    shift: Tensor
+    scale: Tensor
+    condition_shift: Tensor
+    condition_scale: Tensor
+
+    def __init__(self, dim: int, conditions: int) -> None:
+        super().__init__()
+        self.register_buffer("shift", torch.zeros(dim))
+        self.register_buffer("scale", torch.ones(dim))
+        self.register_buffer("condition_shift", torch.zeros(conditions))
+        self.register_buffer("condition_scale", torch.ones(conditions))
+
+    @torch.no_grad()
+    def initialise(self, x: Tensor, condition: Tensor) -> None:
+        """Set the standardisation from a batch.
+
+        Arguments:
+            x: Data, shape (n, dim).
+            condition: Condition, shape (n, conditions).
+        """
+        self.shift.copy_(x.mean(dim=0))
+        self.scale.copy_(x.std(dim=0).clamp_min(1e-3))
+        self.condition_shift.copy_(condition.mean(dim=0))
+        self.condition_scale.copy_(condition.std(dim=0).clamp_min(1e-3))
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Standardised data, shape (n, dim)."""
+        return (x - self.shift) / self.scale
+
+    def normalise_condition(self, condition: Tensor) -> Tensor:
+        """Standardised condition, shape (n, conditions)."""
+        return (condition - self.condition_shift) / self.condition_scale
+
+
+class Inn(StandardisedNetwork):
     r"""Invertible network with a tractable density.
 
     A block is ActNorm, spline coupling, permutation; the first has no ActNorm, since its input is
@@ -113,18 +157,9 @@ class Inn(nn.Module):
         True
     """
 
-    shift: Tensor
-    scale: Tensor
-    condition_shift: Tensor
-    condition_scale: Tensor
-
     def __init__(self, config: InnConfig, generator: torch.Generator | None = None) -> None:
-        super().__init__()
+        super().__init__(config.dim, config.conditions)
         self.config = config
-        self.register_buffer("shift", torch.zeros(config.dim))
-        self.register_buffer("scale", torch.ones(config.dim))
-        self.register_buffer("condition_shift", torch.zeros(config.conditions))
-        self.register_buffer("condition_scale", torch.ones(config.conditions))
         self.transforms = nn.ModuleList()
         if config.baseline_hidden is not None:
             self.transforms.append(Baseline(config))
@@ -152,8 +187,7 @@ class Inn(nn.Module):
             x: Data, shape (n, dim).
             condition: Condition, shape (n, conditions).
         """
-        condition = self._normalise_condition(condition)
-        z = (x - self.shift) / self.scale
+        condition, z = self.normalise_condition(condition), self.normalise(x)
         log_det = -self.scale.log().sum().expand(len(x))
         for transform in self.transforms:
             z, step = transform(z, condition)
@@ -167,7 +201,7 @@ class Inn(nn.Module):
             z: Noise, shape (n, dim).
             condition: Condition, shape (n, conditions).
         """
-        condition = self._normalise_condition(condition)
+        condition = self.normalise_condition(condition)
         for transform in reversed(self.transforms):
             assert isinstance(transform, Transform)
             z, _ = transform.inverse(z, condition)
@@ -182,19 +216,12 @@ class Inn(nn.Module):
     @torch.no_grad()
     def initialise(self, x: Tensor, condition: Tensor) -> None:
         """Set the standardisation, and that of every ActNorm, from a batch."""
-        self.shift.copy_(x.mean(dim=0))
-        self.scale.copy_(x.std(dim=0).clamp_min(1e-3))
-        self.condition_shift.copy_(condition.mean(dim=0))
-        self.condition_scale.copy_(condition.std(dim=0).clamp_min(1e-3))
-        condition = self._normalise_condition(condition)
-        z = (x - self.shift) / self.scale
+        super().initialise(x, condition)
+        condition, z = self.normalise_condition(condition), self.normalise(x)
         for transform in self.transforms:
             if isinstance(transform, ActNorm):
                 transform.initialise(z)
             z, _ = transform(z, condition)
-
-    def _normalise_condition(self, condition: Tensor) -> Tensor:
-        return (condition - self.condition_shift) / self.condition_scale
 
 
 class NumpyInn:

@@ -11,7 +11,6 @@ from calozoo_caloinn.config import CaloInnConfig
 from calozoo_caloinn.point_template import PointSampler, ShowerPoints, Template
 from calozoo_caloinn.ring_energies import RingEnergySampler, VectorSampler, build_networks
 from calozoo_core.detector import load_detector
-from calozoo_core.generator import ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.random import stream
@@ -65,23 +64,15 @@ class CaloInn(NetworkGenerator[TrainedCaloInn]):
 
     trained_model = TrainedCaloInn
 
-    def __init__(
-        self,
-        spec: ModelSpec,
-        trained: TrainedCaloInn,
-        *,
-        device: str = "cpu",
-        precision: Precision = "float32",
-    ) -> None:
-        super().__init__(spec, trained, device=device, precision=precision)
-        self.config = trained.config
-        template = trained.template
+    def prepare(self) -> None:
+        self.config = self.trained.config
+        template = self.trained.template
         self._energies = RingEnergySampler(
-            VectorSampler(trained.config, trained.networks),
+            VectorSampler(self.trained.config, self.trained.networks),
             template.threshold.numpy(),
             template.calibration.numpy(),
         )
-        self._points = PointSampler(template, load_detector(spec.detector).layer_depth_mm)
+        self._points = PointSampler(template, load_detector(self.spec.detector).layer_depth_mm)
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers of these primaries, of which the first is number `first` of the sample."""

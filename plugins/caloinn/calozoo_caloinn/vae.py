@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
 from calozoo_caloinn.config import VaeConfig
+from calozoo_caloinn.inn import StandardisedNetwork
 from calozoo_caloinn.voxel_encoding import SHARE_FLOOR
 from calozoo_core.nn.mlp import mlp
 
@@ -16,7 +17,7 @@ HEADROOM = 0.9
 """Factor on the shares that are learned, so that a logit can reach the share 1."""
 
 
-class Vae(nn.Module):
+class Vae(StandardisedNetwork):
     """Conditional variational autoencoder of normalised voxels.
 
     References:
@@ -31,28 +32,11 @@ class Vae(nn.Module):
         torch.Size([3, 20])
     """
 
-    shift: Tensor
-    scale: Tensor
-    condition_shift: Tensor
-    condition_scale: Tensor
-
     def __init__(self, config: VaeConfig) -> None:
-        super().__init__()
+        super().__init__(config.dim, config.conditions)
         self.config = config
-        self.register_buffer("shift", torch.zeros(config.dim))
-        self.register_buffer("scale", torch.ones(config.dim))
-        self.register_buffer("condition_shift", torch.zeros(config.conditions))
-        self.register_buffer("condition_scale", torch.ones(config.conditions))
         self.encoder = mlp(config.dim + config.conditions, config.hidden, 2 * config.latent)
         self.decoder = mlp(config.latent + config.conditions, config.hidden[::-1], config.dim)
-
-    @torch.no_grad()
-    def initialise(self, voxels: Tensor, condition: Tensor) -> None:
-        """Set the standardisation from a batch."""
-        self.shift.copy_(voxels.mean(dim=0))
-        self.scale.copy_(voxels.std(dim=0).clamp_min(1e-3))
-        self.condition_shift.copy_(condition.mean(dim=0))
-        self.condition_scale.copy_(condition.std(dim=0).clamp_min(1e-3))
 
     def encode(self, voxels: Tensor, condition: Tensor) -> Tensor:
         """Means, then logarithms of variances, of the latent numbers, shape (n, 2 latent).
@@ -61,8 +45,8 @@ class Vae(nn.Module):
             voxels: Logarithms of shares, shape (n, dim).
             condition: Condition and layer ratios, shape (n, conditions).
         """
-        x = (voxels - self.shift) / self.scale
-        latent: Tensor = self.encoder(torch.cat([x, self._normalise_condition(condition)], dim=1))
+        x = self.normalise(voxels)
+        latent: Tensor = self.encoder(torch.cat([x, self.normalise_condition(condition)], dim=1))
         return latent
 
     def decode(self, latent: Tensor, condition: Tensor) -> Tensor:
@@ -90,9 +74,6 @@ class Vae(nn.Module):
 
     def _logits(self, latent: Tensor, condition: Tensor) -> Tensor:
         logits: Tensor = self.decoder(
-            torch.cat([latent, self._normalise_condition(condition)], dim=1)
+            torch.cat([latent, self.normalise_condition(condition)], dim=1)
         )
         return logits
-
-    def _normalise_condition(self, condition: Tensor) -> Tensor:
-        return (condition - self.condition_shift) / self.condition_scale

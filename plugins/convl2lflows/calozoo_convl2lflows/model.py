@@ -22,7 +22,6 @@ from calozoo_convl2lflows.subcell_sampling import SubCellSampler
 from calozoo_convl2lflows.subcells import SubCellFlow
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import WeightsError
-from calozoo_core.generator import ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.random import stream
@@ -128,17 +127,9 @@ class ConvL2LFlows(NetworkGenerator[TrainedConvL2LFlows]):
 
     trained_model = TrainedConvL2LFlows
 
-    def __init__(
-        self,
-        spec: ModelSpec,
-        trained: TrainedConvL2LFlows,
-        *,
-        device: str = "cpu",
-        precision: Precision = "float32",
-    ) -> None:
-        super().__init__(spec, trained, device=device, precision=precision)
-        _check_grid(trained, load_detector(spec.detector))
-        self._pipeline = Pipeline(trained)
+    def prepare(self) -> None:
+        _check_grid(self.trained, load_detector(self.spec.detector))
+        self._pipeline = Pipeline(self.trained)
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers of these primaries, of which the first is number `first` of the sample."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from calozoo_core.generator import ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.random import stream
@@ -77,16 +76,10 @@ class Gan3d(NetworkGenerator[TrainedGan3d]):
     runs_on_gpu = True
     has_bfloat16 = True
 
-    def __init__(
-        self,
-        spec: ModelSpec,
-        trained: TrainedGan3d,
-        *,
-        device: str = "cpu",
-        precision: Precision = "float32",
-    ) -> None:
-        super().__init__(spec, trained, device=device, precision=precision)
-        self._generator = trained.generator.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def prepare(self) -> None:
+        self._generator = self.trained.generator.to(self._device).to(
+            memory_format=torch.channels_last
+        )  # type: ignore[call-overload]
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers of these primaries, of which the first is number `first` of the sample."""

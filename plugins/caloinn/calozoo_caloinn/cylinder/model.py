@@ -12,7 +12,6 @@ from calozoo_caloinn.cylinder.ring_splitting import RingSplitter
 from calozoo_caloinn.cylinder.sectors import SectorTables, voxel_centres
 from calozoo_caloinn.inn import Inn
 from calozoo_caloinn.voxel_encoding import Codec
-from calozoo_core.generator import ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.random import stream
@@ -68,20 +67,14 @@ class CaloInnCylinder(NetworkGenerator[TrainedCylinder]):
 
     trained_model = TrainedCylinder
 
-    def __init__(
-        self,
-        spec: ModelSpec,
-        trained: TrainedCylinder,
-        *,
-        device: str = "cpu",
-        precision: Precision = "float32",
-    ) -> None:
-        super().__init__(spec, trained, device=device, precision=precision)
-        self.config = trained.config
-        self._sample_rings = CylinderRingSampler(Codec(self.config.codec), trained.named_networks())
-        self._threshold = trained.tables.threshold.numpy()
-        self._calibration = trained.tables.calibration.numpy()
-        self._split = RingSplitter(trained.tables, voxel_centres(self.config.voxels))
+    def prepare(self) -> None:
+        self.config = self.trained.config
+        self._sample_rings = CylinderRingSampler(
+            Codec(self.config.codec), self.trained.named_networks()
+        )
+        self._threshold = self.trained.tables.threshold.numpy()
+        self._calibration = self.trained.tables.calibration.numpy()
+        self._split = RingSplitter(self.trained.tables, voxel_centres(self.config.voxels))
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers of these primaries, of which the first is number `first` of the sample."""
