@@ -37,7 +37,8 @@ from calozoo_core.showers import Shower, Showers
 __all__ = ["ShowerFile"]
 
 OFFSET_BLOCK: Final = 1 << 16
-RUN_POINTS, RUN_SHOWERS = 1 << 20, 256
+RUN_POINTS, RUN_SHOWERS = 1_000_000, 500
+"""Largest run that is read at once: sums over voxels take 50 kB a shower, with few points too."""
 
 _Batch = TypeVar("_Batch", Showers, Incident, Hits)
 
@@ -210,7 +211,7 @@ class ShowerFile:
         return Shower(showers) if is_number(rows) else showers
 
     def __iter__(self) -> Iterator[Shower]:
-        for rows in self.runs(RUN_POINTS, RUN_SHOWERS):
+        for rows in self.runs():
             yield from self[rows]
 
     def __eq__(self, other: object) -> bool:
@@ -223,7 +224,7 @@ class ShowerFile:
         return all(
             self[rows] == other[rows]
             and (self.hits_detector is None or self.hits(rows) == other.hits(rows))
-            for rows in self.runs(RUN_POINTS, RUN_SHOWERS)
+            for rows in self.runs()
         )
 
     __hash__ = None  # type: ignore[assignment]  # equal files are not one file
@@ -333,8 +334,10 @@ class ShowerFile:
             raise InputError(msg)
         return (self[start : start + size] for start in range(0, len(self), size))
 
-    def runs(self, n_points: int, n_showers: int, *, of_hits: bool = False) -> Iterator[slice]:
-        """The showers in order, cut where a run would get too large; what takes a slice takes one.
+    def runs(
+        self, n_points: int = RUN_POINTS, n_showers: int = RUN_SHOWERS, *, of_hits: bool = False
+    ) -> Iterator[slice]:
+        """Slices of showers in order, none of which has too many points or showers for the memory.
 
         Arguments:
             n_points: Most points of a run; a shower that has more is one by itself.

@@ -30,9 +30,6 @@ __all__ = ["ReferenceShowers", "covered_conditions"]
 MIN_SHOWERS: Final = 1000
 """Smallest reference; the tails of a smaller one are next to empty."""
 
-POINTS_AT_ONCE: Final = 1_000_000
-SHOWERS_AT_ONCE: Final = 500
-
 
 @dataclass(frozen=True)
 class ReferenceShowers:
@@ -143,7 +140,7 @@ class ReferenceShowers:
     def _batches(self) -> Iterator[Showers]:
         for path in self.paths:
             with ShowerFile(path) as file:
-                for rows in file.runs(POINTS_AT_ONCE, SHOWERS_AT_ONCE):
+                for rows in file.runs():
                     yield file[rows]
 
 

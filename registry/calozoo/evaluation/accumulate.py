@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import resource
 import signal
 import sys
 from collections import deque
@@ -24,10 +23,6 @@ from calozoo_core.placement import Placement, load_placement
 from calozoo_core.showers import Showers
 
 __all__ = ["AccumulatedFiles", "FileReadout", "accumulate_files", "peak_mb"]
-
-POINTS_AT_ONCE = 1_000_000
-SHOWERS_AT_ONCE = 500
-"""Sums over voxels take 50 kB a shower, however few points it has."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,7 @@ class FileReadout:
 
     def runs(self, file: ShowerFile) -> Iterator[slice]:
         """Rows that are read at once."""
-        return file.runs(POINTS_AT_ONCE, SHOWERS_AT_ONCE, of_hits=not self.needs_points)
+        return file.runs(of_hits=not self.needs_points)
 
     def placement(self) -> Placement | None:
         """Placement into the readout; None for cells without gaps."""
@@ -124,7 +119,11 @@ def accumulate_files(
 
 
 def peak_mb() -> float:
-    """Peak resident memory of this process, in 10^6 bytes."""
+    """Peak resident memory of this process, in 10^6 bytes; 0 on Windows."""
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
     # Linux counts in 1024 bytes, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

@@ -12,7 +12,6 @@ from typing import Literal
 import numpy as np
 
 from calozoo import api
-from calozoo.evaluation.accumulate import POINTS_AT_ONCE, SHOWERS_AT_ONCE
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError, OutputExistsError
 from calozoo_core.generator import Generator
@@ -303,7 +302,7 @@ def _batches(
     first = 0
     for path in paths:
         with ShowerFile(path) as file:
-            for rows in file.runs(POINTS_AT_ONCE, SHOWERS_AT_ONCE):
+            for rows in file.runs():
                 yield first + rows.start, file[rows]
                 on_showers(rows.stop - rows.start)
             first += len(file)

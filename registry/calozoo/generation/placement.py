@@ -137,11 +137,7 @@ class HitPlacer:
             DetectorError: If the layers of the detector they are made for lie elsewhere.
         """
         nobody = Incident(np.zeros(0), np.zeros((0, 3)), position=np.zeros((0, 3)))
-        none, layer = np.zeros(0, np.float32), np.zeros(0, np.uint8)
-        offsets = np.zeros(1, np.int64)
-        self.placement.place(
-            Showers(offsets, none, none, layer, none, nobody, representation, detector)
-        )
+        self.placement.place(Showers.without_points(nobody, representation, detector))
 
     def place(self, showers: Showers) -> Hits:
         """Hits of the showers of a batch, above the threshold.
