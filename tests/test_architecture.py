@@ -25,7 +25,7 @@ ROOMS = {
     "h5py": [CORE / "io"],
     "uproot": [CORE / "io" / "root.py"],
     "mplhep": [REGISTRY / "plotting"],
-    "sklearn": [CORE / "metrics" / "features.py"],
+    "sklearn": [CORE / "metrics" / "classifier.py"],
     "pytest": [CORE / "testing"],
 }
 

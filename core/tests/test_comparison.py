@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,18 @@ import pytest
 
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import DetectorError, InputError
+from calozoo_core.frames import axis_offsets
 from calozoo_core.incident import Incident
-from calozoo_core.metrics.comparison import compare, compare_features
+from calozoo_core.metrics.comparison import (
+    compare,
+    compare_classifier,
+    compare_features,
+    worst_group,
+)
 from calozoo_core.metrics.result import MetricResult
 from calozoo_core.observables import ObservableAccumulator, observables
+from calozoo_core.observables.cell_features import FEATURE_GROUPS
+from calozoo_core.observables.deposits import merged_cells
 from calozoo_core.placement import load_placement
 from calozoo_core.showers import Showers
 
@@ -45,12 +54,28 @@ def test_all_observables_have_all_figures(figures):
     names = set(observables(ILD))
     assert {name for name, metric in figures if metric == "js"} == names
     assert {name for name, metric in figures if metric == "separation"} == names
-    others = {key for key in figures if key[1] in ("l1", "cfd")}
+    others = {key for key in figures if key[1] in ("l1", "cfd", "width_ratio")}
+    others = {(name, metric) for name, metric in others if "@" not in name}
     assert others == {
         ("cells.resolution", "l1"),
         ("cells.linearity", "l1"),
         ("cells.layer_correlation", "cfd"),
         ("cells.voxel_correlation", "cfd"),
+        *(
+            (f"cells.{what}_{axis}", "width_ratio")
+            for what in ("centre", "position")
+            for axis in "xy"
+        ),
+    }
+    ratios = {name.partition("@")[0] for name, metric in figures if metric == "ratio"}
+    assert ratios == {
+        "cells.occupancy",
+        "cells.hot_1e-2",
+        "cells.hot_1e-3",
+        "cells.hot_1e-4",
+        "points.neighbour_1.6mm",
+        "points.neighbour_3mm",
+        "cells.neighbour_adjacent",
     }
     assert all(figure.error is not None for figure in figures.values() if figure.reason is None)
 
@@ -99,7 +124,8 @@ def test_too_much_energy_stands_out_where_it_must_and_nowhere_else(geant4_shower
 
 def test_equal_samples_are_at_no_distance(parts):
     for figure in compare(parts[0], parts[0]):
-        assert figure.reason is not None or figure.value == pytest.approx(0, abs=1e-12)
+        least = 1 if figure.metric.endswith("ratio") else 0
+        assert figure.reason is not None or figure.value == pytest.approx(least, abs=1e-12)
 
 
 def test_every_figure_survives_json(figures):
@@ -170,13 +196,137 @@ def test_other_detectors_cells_or_thresholds_are_not_compared(parts):
         compare(ObservableAccumulator(ILD, threshold_mev=0.2), parts[1])
 
 
-def test_features_of_few_showers_have_an_auc_and_no_distances(parts):
-    pytest.importorskip("sklearn")
-    fpd, kpd, auc = compare_features(*parts)
+def test_features_of_few_showers_have_no_distances(parts):
+    fpd, kpd = compare_features(*parts)
     assert fpd.reason == kpd.reason
     assert "400 showers are too few" in fpd.reason
-    assert (auc.n_generated, auc.n_entries) == (400, 44)
-    assert abs(auc.value - 0.5) < 5 * auc.error + 0.03
-    assert abs(auc.half_floor - 0.5) < 0.15
     with pytest.raises(InputError, match="No metric is called 'wasserstein'; there are fpd"):
         compare_features(*parts, metrics=["wasserstein"])
+
+
+# Ratios
+
+
+def test_ratios_of_geant4_to_itself_are_one_within_their_errors(figures):
+    ratios = [f for f in figures.values() if f.metric.endswith("ratio") and f.value is not None]
+    assert len(ratios) > 25
+    apart = np.array([(f.value - 1) / f.error for f in ratios])
+    assert np.abs(apart).max() < 5
+    assert 0.4 < apart.std() < 2
+    floors = np.array([f.noise_floor / f.error for f in ratios])
+    assert 0.2 < np.median(floors) < 1.5
+    for figure in ratios:
+        assert figure.value == pytest.approx(figure.generated_value / figure.reference_value)
+
+
+def test_error_of_a_ratio_is_its_scatter(geant4_showers):
+    """Twenty samples of 40 showers, against all of them."""
+    truth = tally_of(geant4_showers, levels=("cells",))
+    found = [
+        by_name(compare(tally_of(geant4_showers[k : k + 40], levels=("cells",)), truth))
+        for k in range(0, 800, 40)
+    ]
+    for key in (("cells.occupancy", "ratio"), ("cells.centre_y", "width_ratio")):
+        scatter = np.std([one[key].value for one in found], ddof=1)
+        assert np.mean([one[key].error for one in found]) == pytest.approx(scatter, rel=0.6)
+
+
+def test_hot_cells_of_scaled_energies_are_those_above_a_lower_threshold(geant4_showers):
+    sample, scale = at_50_gev(geant4_showers[:200]), 1.3
+    truth = tally_of(sample, threshold_mev=0.0, levels=("cells",))
+    brighter = tally_of(
+        at_50_gev(geant4_showers[:200], brighter=scale), threshold_mev=0.0, levels=("cells",)
+    )
+    found = by_name(compare(brighter, truth))
+    cells = merged_cells(sample, ILD, threshold_mev=0.0).energy
+    for share in (1e-2, 1e-3):
+        figure = found[f"cells.hot_{'1e-2' if share == 1e-2 else '1e-3'}", "ratio"]
+        threshold = np.quantile(cells, 1 - share)
+        expected = (cells * scale > threshold).sum() / (cells > threshold).sum()
+        assert figure.value == pytest.approx(expected, rel=0.03)
+        assert figure.reference_value == pytest.approx(share * len(cells) / 200, rel=0.05)
+
+
+def test_narrow_centres_and_missing_cells_show_in_their_ratios(geant4_showers):
+    """Showers half as wide as they are."""
+    showers = at_50_gev(geant4_showers[:200])
+    truth = tally_of(showers)
+    found = by_name(compare(tally_of(towards_the_axis(showers, 0.5)), truth))
+    for name in ("cells.centre_x", "cells.centre_y", "cells.position_x", "cells.position_y"):
+        # A cell is 5 mm wide: the position of its middle blurs that of its points.
+        assert found[name, "width_ratio"].value == pytest.approx(0.5, abs=0.1)
+    cells = found["cells.occupancy", "ratio"]
+    assert cells.value < 1 - 5 * cells.error
+    assert found["cells.occupancy@50GeV", "ratio"].value < 0.9
+
+
+def towards_the_axis(showers, share):
+    ax, ay = axis_offsets(showers, ILD)
+    x, y = (a + share * (v - a) for a, v in ((ax, showers.x), (ay, showers.y)))
+    return replace(showers, x=x.astype(np.float32), y=y.astype(np.float32))
+
+
+def test_points_without_neighbours_are_found(geant4_showers):
+    """Every point turned about the axis by an angle of its own: nothing else changes in a ring."""
+    showers = geant4_showers[:200]
+    ax, ay = axis_offsets(showers, ILD)
+    turn = np.random.default_rng(1).uniform(0, 2 * np.pi, len(showers.x))
+    dx, dy = showers.x - ax, showers.y - ay
+    x = ax + dx * np.cos(turn) - dy * np.sin(turn)
+    y = ay + dx * np.sin(turn) + dy * np.cos(turn)
+    turned = replace(showers, x=x.astype(np.float32), y=y.astype(np.float32))
+    found = by_name(compare(tally_of(turned), tally_of(showers)))
+    far = found["points.neighbour_1.6mm@40-80mm", "ratio"]
+    assert far.reference_value == pytest.approx(0.55, abs=0.03)
+    assert far.value < 0.1
+    assert found["cells.neighbour_adjacent@40-80mm", "ratio"].value < 0.9
+    assert found["points.neighbour_3mm@0-5mm", "ratio"].value == pytest.approx(1, abs=0.01)
+
+
+# Classifier
+
+
+@pytest.mark.slow
+def test_classifier_cannot_tell_geant4_from_itself(parts):
+    pytest.importorskip("sklearn")
+    figures = compare_classifier(*parts)
+    assert [f.name for f in figures] == [
+        "cells.classifier",
+        *(f"cells.classifier.{group}" for group in FEATURE_GROUPS),
+    ]
+    for figure in figures:
+        assert abs(figure.value - 0.5) < 5 * figure.error + 0.05
+        assert abs(figure.noise_floor - 0.5) < 0.12
+        assert len(figure.telling_features) == 3
+        assert MetricResult.model_validate_json(figure.model_dump_json()) == figure
+
+
+def test_classifier_names_the_worst_group_and_its_most_telling_feature(geant4_showers, parts):
+    """Showers with more energy in layer 12, and nothing else."""
+    pytest.importorskip("sklearn")
+    sample = geant4_showers[:200]
+    in_layer = np.where(sample.layer == 12, np.float32(1.6), np.float32(1))
+    changed = tally_of(replace(sample, energy=sample.energy * in_layer), levels=("cells",))
+    truth = tally_of(geant4_showers[400:600], levels=("cells",))
+    figures = compare_classifier(changed, truth)  # halves of 100: no floor
+    worst = worst_group(figures)
+    assert worst.name == "cells.classifier.layers"
+    assert worst.value > 0.8
+    assert next(iter(worst.telling_features)) == "energy of layer 12"
+    assert figures[0].value > 0.75
+    assert worst.noise_floor is None
+
+
+def test_classifier_of_few_showers_says_so(geant4_showers, parts):
+    pytest.importorskip("sklearn")
+    for figure in compare_classifier(tally_of(geant4_showers[:199], levels=("cells",)), parts[1]):
+        assert figure.value is None
+        assert figure.reason == "199 showers are too few to train on; give at least 200."
+    assert worst_group(()) is None
+
+
+def test_classifier_without_scikit_learn_says_what_to_type(parts, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
+    figures = compare_classifier(*parts)
+    assert all("pip install 'calozoo-core[classifier]'" in figure.reason for figure in figures)
+    assert worst_group(figures) is None

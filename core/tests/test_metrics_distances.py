@@ -16,8 +16,8 @@ from calozoo_core.metrics import (
     kernel_distance,
     separation_power,
 )
+from calozoo_core.metrics.classifier import classifier_auc, single_feature_auc
 from calozoo_core.metrics.correlation import layer_correlations, voxel_correlations
-from calozoo_core.metrics.features import classifier_auc
 
 contents = npst.arrays(np.float64, (2, 9), elements=st.integers(0, 50).map(float)).filter(
     lambda pair: np.all(pair.sum(axis=1) > 0)
@@ -152,3 +152,24 @@ def test_trees_tell_a_shift_and_cannot_tell_equals():
     assert shifted > 0.8
     with pytest.raises(InputError, match="199 showers are too few to train on"):
         classifier_auc(normal(199, 1), normal(400, 2))
+
+
+def test_samples_with_the_same_primaries_are_not_told_apart_by_them():
+    pytest.importorskip("sklearn")
+    primaries = normal(300, 1)
+    area, error = classifier_auc(primaries, primaries)
+    assert area == pytest.approx(0.5, abs=5 * error + 0.03)
+
+
+def test_a_single_feature_tells_a_shift_and_a_width_whatever_the_primary():
+    rng = np.random.default_rng(5)
+    primaries = rng.uniform(1, 5, (2, 3000, 2))
+    noise = rng.normal(size=(2, 3000, 3))
+    features = noise + 20 * primaries[:, :, :1] ** 2 - primaries[:, :, 1:]
+    features[0] += [0, 1, 0]
+    features[0, :, 2] += noise[0, :, 2]  # twice as wide
+    areas = single_feature_auc(*features, *primaries)
+    assert areas[0] == pytest.approx(0.5, abs=0.02)
+    assert areas[1] == pytest.approx(0.760, abs=0.02)  # of two normal distributions, one apart
+    # |x| of two normal distributions: 2 arctan(2) / pi, less what the common scale blurs.
+    assert areas[2] == pytest.approx(2 * np.arctan(2) / np.pi, abs=0.02)

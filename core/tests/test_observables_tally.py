@@ -20,6 +20,7 @@ from calozoo_core.observables import (
     response_curve,
 )
 from calozoo_core.observables.accumulator import MOST_FEATURES, block_of
+from calozoo_core.observables.cell_features import feature_columns
 from calozoo_core.observables.response import Responses
 from calozoo_core.placement import load_placement
 from calozoo_core.showers import Showers
@@ -32,6 +33,12 @@ def tally_of(*batches, **options):
     for batch in batches:
         tally.add(batch)
     return tally
+
+
+def responses_of(energy, visible, block):
+    """Responses of showers of which only the visible energy matters."""
+    n = len(energy)
+    return Responses(energy, visible, np.ones(n, np.int32), np.zeros((n, 2), np.float32), block)
 
 
 def same(one, other):
@@ -47,6 +54,13 @@ def same(one, other):
     np.testing.assert_array_equal(one.responses.energy_gev, other.responses.energy_gev)
     np.testing.assert_array_equal(one.responses.block, other.responses.block)
     np.testing.assert_allclose(one.responses.visible_mev, other.responses.visible_mev, rtol=1e-6)
+    np.testing.assert_array_equal(one.responses.cells, other.responses.cells)
+    np.testing.assert_allclose(one.responses.centre_mm, other.responses.centre_mm, atol=1e-4)
+    for name in ("point_neighbours", "cell_neighbours"):
+        a, b = getattr(one, name), getattr(other, name)
+        np.testing.assert_array_equal(a.deposits, b.deposits, err_msg=name)
+        np.testing.assert_array_equal(a.with_neighbour, b.with_neighbour, err_msg=name)
+    np.testing.assert_array_equal(one.cell_energies, other.cell_energies)
     np.testing.assert_allclose(one.features, other.features, rtol=1e-5, atol=1e-5)
 
 
@@ -109,8 +123,11 @@ def test_two_cells_by_hand():
     filled = np.flatnonzero(centre.contents)
     # (2 x 3.5 + 0.5 x 4.5) / 2.5 = 3.7 layers; the empty shower has no centre.
     assert (filled.tolist(), centre.n_showers, centre.left_out) == ([7], 1, 1)
-    assert tally.features.shape == (2, 6 + 30 + 8)
-    assert tally.features[1, 1:].tolist() == [0] * 43
+    n_features = sum(map(len, feature_columns(30).values()))
+    assert tally.features.shape == (2, n_features)
+    assert np.isfinite(tally.features).all()
+    assert tally.responses.cells.tolist() == [2, 0]
+    assert np.isnan(tally.responses.centre_mm).tolist() == [[False] * 2, [True] * 2]
 
 
 def test_layer_sums_are_what_correlations_are_made_of(geant4_showers):
@@ -222,7 +239,7 @@ def test_resolution_and_linearity_are_those_of_a_known_response():
     energy = np.tile(np.arange(10.0, 101, 10), 2000).astype(np.float32)
     per_gev = rng.normal(23, 23 * 0.17 / np.sqrt(energy))
     block = block_of(0, len(energy)).astype(np.uint8)
-    responses = Responses(energy, (per_gev * energy).astype(np.float32), block)
+    responses = responses_of(energy, (per_gev * energy).astype(np.float32), block)
     curve = response_curve(responses, energy_windows(energy), BLOCKS)
     assert [round(point.window.centre_gev) for point in curve] == list(range(10, 101, 10))
     for point in curve:
@@ -236,4 +253,4 @@ def test_windows_with_few_or_empty_showers_have_no_point():
     block = np.zeros(100, np.uint8)
     energy = np.repeat(np.float32([10, 20]), [30, 70])
     visible = np.where(energy == 20, 0, 200).astype(np.float32)
-    assert response_curve(Responses(energy, visible, block), energy_windows(energy), 1) == ()
+    assert response_curve(responses_of(energy, visible, block), energy_windows(energy), 1) == ()

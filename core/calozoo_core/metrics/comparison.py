@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from calozoo_core.errors import DetectorError, InputError
+from calozoo_core.metrics.classifier import (
+    classifier_figures,
+    classifier_floors,
+    worst_group,
+)
+from calozoo_core.metrics.ratios import ratio_figures
 from calozoo_core.metrics.result import MetricResult
 from calozoo_core.metrics.sample_distances import (
     CORRELATIONS,
@@ -18,17 +24,26 @@ from calozoo_core.metrics.sample_distances import (
 )
 from calozoo_core.observables.accumulator import ObservableAccumulator
 
-__all__ = ["compare", "compare_features", "points_differ"]
+__all__ = [
+    "classifier_floors",
+    "compare",
+    "compare_classifier",
+    "compare_features",
+    "points_differ",
+    "worst_group",
+]
 
 
 def compare(
     generated: ObservableAccumulator, reference: ObservableAccumulator
 ) -> tuple[MetricResult, ...]:
-    """Every figure that two tallies give, in the order of the observables.
+    """Every figure that two accumulators give at once, in the order of the observables.
 
     Of each histogram the Jensen-Shannon divergence and the separation power; the mean absolute
     deviation from 1 (L1) of the ratios of resolution and of linearity; the Frobenius distance of
-    the correlations between layers and between voxels. The primaries of both samples should have
+    the correlations between layers and between voxels; and ratios of generated to reference: of
+    numbers of cells and of hot cells, of widths of the centre of gravity, and of shares of points
+    and cells with a neighbour. The primaries of both samples should have
     the same spectrum: a difference between the primaries counts as one between the showers.
 
     Arguments:
@@ -49,7 +64,35 @@ def compare(
     figures += [response_distance(*pair_of_responses, curve) for curve in CURVES]
     pair_of_sums = generated.correlations, reference.correlations
     figures += [correlation_distance(*pair_of_sums, kind) for kind in CORRELATIONS]
+    reason = points_differ(generated, reference)
+    figures += ratio_figures(generated, reference, points_reason=reason)
     return tuple(figures)
+
+
+def compare_classifier(
+    generated: ObservableAccumulator,
+    reference: ObservableAccumulator,
+    *,
+    seed: int = 0,
+    floors: Mapping[str, float] | None = None,
+) -> tuple[MetricResult, ...]:
+    """AUC of a classifier on features of cells, all of them and group by group; takes a minute.
+
+    Without scikit-learn, or with too few showers, the figures say so in place of a value.
+
+    Arguments:
+        generated: A model's sample.
+        reference: Geant4's.
+        seed: Of the trees.
+        floors: Of the reference, from `classifier_floors`; None to find them.
+
+    Raises:
+        DetectorError: If they are of different detectors, or have different cells.
+        InputError: If their cells have different thresholds.
+    """
+    _check_kinds(generated, reference)
+    known = classifier_floors(reference, seed=seed) if floors is None else floors
+    return classifier_figures(generated, reference, known, seed=seed)
 
 
 def compare_features(
@@ -59,16 +102,15 @@ def compare_features(
     *,
     seed: int = 0,
 ) -> tuple[MetricResult, ...]:
-    """Distances in all features of single showers at once; they take seconds to minutes.
+    """Distances in features of single showers, all at once; they take seconds to minutes.
 
     Arguments:
         generated: A model's sample.
         reference: Geant4's.
-        metrics: Any of "fpd", "kpd" and "auc"; the last needs scikit-learn.
-        seed: Of draws, batches and trees.
+        metrics: Any of "fpd" and "kpd".
+        seed: Of draws and batches.
 
     Raises:
-        CalozooError: If "auc" is asked for and scikit-learn is not installed.
         DetectorError: If they are of different detectors, or have different cells.
         InputError: If there is no such metric, or their cells have different thresholds.
     """
@@ -77,8 +119,7 @@ def compare_features(
     if unknown:
         msg = f"No metric is called {unknown[0]!r}; there are {', '.join(FEATURE_METRICS)}."
         raise InputError(msg)
-    pair = generated.features, reference.features
-    return tuple(feature_distance(*pair, metric, seed) for metric in metrics)
+    return tuple(feature_distance(generated, reference, metric, seed) for metric in metrics)
 
 
 def points_differ(generated: ObservableAccumulator, reference: ObservableAccumulator) -> str | None:

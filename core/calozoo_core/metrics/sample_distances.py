@@ -19,10 +19,11 @@ from calozoo_core.metrics.correlation import (
     voxel_correlations,
 )
 from calozoo_core.metrics.divergence import js_divergence, separation_power
-from calozoo_core.metrics.features import classifier_auc, frechet_distance, kernel_distance
+from calozoo_core.metrics.features import frechet_distance, kernel_distance
 from calozoo_core.metrics.resampling import halves, jackknife_error, scaled_floor
 from calozoo_core.metrics.result import MetricResult
-from calozoo_core.observables.accumulator import BLOCKS
+from calozoo_core.observables.accumulator import BLOCKS, ObservableAccumulator
+from calozoo_core.observables.cell_features import feature_columns
 from calozoo_core.observables.correlations import CorrelationSums
 from calozoo_core.observables.histogram import Histogram
 from calozoo_core.observables.response import (
@@ -33,13 +34,18 @@ from calozoo_core.observables.response import (
 )
 
 __all__ = [
+    "ALL_BLOCKS",
     "CORRELATIONS",
     "CURVES",
     "FEATURE_METRICS",
     "FEWEST_FOR_CORRELATIONS",
+    "HALVES",
     "HISTOGRAM_METRICS",
+    "Rows",
+    "SampleSizes",
     "correlation_distance",
     "correlations",
+    "estimates",
     "feature_distance",
     "histogram_distance",
     "response_distance",
@@ -50,13 +56,13 @@ Rows = NDArray[np.bool_]
 Distance = Callable[[Rows, Rows], float]
 """Distance of these blocks of the generated sample and those of the reference."""
 
-_ALL: Final[Rows] = np.ones(BLOCKS, dtype=bool)
+ALL_BLOCKS: Final[Rows] = np.ones(BLOCKS, dtype=bool)
 
-_HALVES: Final = tuple(halves(BLOCKS))
+HALVES: Final = tuple(halves(BLOCKS))
 
 
 @dataclass(frozen=True)
-class _Sizes:
+class SampleSizes:
     """Numbers of showers on either side."""
 
     n_generated: int
@@ -70,13 +76,13 @@ class _Sizes:
         return None
 
 
-def _estimates(
+def estimates(
     distance: Distance,
     floor: Distance,
-    sizes: _Sizes,
+    sizes: SampleSizes,
     *,
     power: float,
-    splits: Sequence[tuple[Rows, Rows]] = _HALVES,
+    splits: Sequence[tuple[Rows, Rows]] = HALVES,
 ) -> dict[str, Any]:
     """Value, error and noise floors of a distance, by their names in `MetricResult`.
 
@@ -88,10 +94,10 @@ def _estimates(
         splits: Pairs of halves of the reference.
     """
     errors = (
-        jackknife_error(lambda rows: distance(rows, _ALL), BLOCKS),
-        jackknife_error(lambda rows: distance(_ALL, rows), BLOCKS),
+        jackknife_error(lambda rows: distance(rows, ALL_BLOCKS), BLOCKS),
+        jackknife_error(lambda rows: distance(ALL_BLOCKS, rows), BLOCKS),
     )
-    found = {"value": distance(_ALL, _ALL), "error": float(np.hypot(*errors))}
+    found = {"value": distance(ALL_BLOCKS, ALL_BLOCKS), "error": float(np.hypot(*errors))}
     if splits:
         half = float(np.mean([floor(one, other) for one, other in splits]))
         found["half_floor"] = half
@@ -119,7 +125,7 @@ def histogram_distance(
     distance, unit = HISTOGRAM_METRICS[metric]
     observable = reference.observable
     mine, theirs = (observable.binning.compared(h.blocks) for h in (generated, reference))
-    sizes = _Sizes(generated.n_showers, reference.n_showers)
+    sizes = SampleSizes(generated.n_showers, reference.n_showers)
     reason = reason or sizes.too_few(_FEWEST)
     for what, blocks in (("generated", mine), ("reference", theirs)):
         if reason is None and np.count_nonzero(blocks.any(axis=1)) < _FEWEST // 2:
@@ -133,8 +139,8 @@ def histogram_distance(
 
     found: dict[str, Any] = {}
     if reason is None:
-        splits = [(a, b) for a, b in _HALVES if theirs[a].any() and theirs[b].any()]
-        found = _estimates(apart, apart_by_chance, sizes, power=1, splits=splits)
+        splits = [(a, b) for a, b in HALVES if theirs[a].any() and theirs[b].any()]
+        found = estimates(apart, apart_by_chance, sizes, power=1, splits=splits)
     return MetricResult(
         name=observable.name,
         metric=metric,
@@ -169,7 +175,7 @@ def response_distance(generated: Responses, reference: Responses, curve: str) ->
         )
         if all(map(_is_enough, pair))
     ]
-    sizes = _Sizes(sum(len(m) for m, _ in windows), sum(len(t) for _, t in windows))
+    sizes = SampleSizes(sum(len(m) for m, _ in windows), sum(len(t) for _, t in windows))
 
     def apart(one: Rows, other: Rows) -> float:
         return _deviation(windows, curve, one, other)
@@ -179,7 +185,7 @@ def response_distance(generated: Responses, reference: Responses, curve: str) ->
 
     reason, found = None, dict[str, Any]()
     if windows:
-        found = _estimates(apart, apart_by_chance, sizes, power=0.5)
+        found = estimates(apart, apart_by_chance, sizes, power=0.5)
     else:
         reason = (
             f"At no energy are there {FEWEST_IN_WINDOW} generated and {FEWEST_IN_WINDOW} reference "
@@ -213,10 +219,10 @@ def correlation_distance(
         reference: Geant4's.
         kind: "layer" or "voxel".
     """
-    sizes = _Sizes(int(generated.showers.sum()), int(reference.showers.sum()))
+    sizes = SampleSizes(int(generated.showers.sum()), int(reference.showers.sum()))
     reason, n_entries = sizes.too_few(FEWEST_FOR_CORRELATIONS), None
     if reason is None:
-        both = correlations(generated, kind, _ALL), correlations(reference, kind, _ALL)
+        both = correlations(generated, kind, ALL_BLOCKS), correlations(reference, kind, ALL_BLOCKS)
         _, n_entries = frobenius_distance(*both)
         if n_entries == 0:
             reason = f"No {kind} has an energy that changes from shower to shower in both samples."
@@ -231,7 +237,7 @@ def correlation_distance(
 
     found: dict[str, Any] = {}
     if reason is None:
-        found = _estimates(apart, apart_by_chance, sizes, power=0.5)
+        found = estimates(apart, apart_by_chance, sizes, power=0.5)
     return MetricResult(
         name=f"cells.{kind}_correlation",
         metric="cfd",
@@ -244,7 +250,7 @@ def correlation_distance(
     )
 
 
-def correlations(sums: CorrelationSums, kind: str, rows: Rows = _ALL) -> NDArray[np.float64]:
+def correlations(sums: CorrelationSums, kind: str, rows: Rows = ALL_BLOCKS) -> NDArray[np.float64]:
     """Correlations between layers, or between voxels and those behind them, in some blocks.
 
     Arguments:
@@ -264,50 +270,46 @@ def correlations(sums: CorrelationSums, kind: str, rows: Rows = _ALL) -> NDArray
     return voxel_correlations(showers, *(part[rows].sum(axis=0) for part in parts))
 
 
-_KANSAL: Final = "Kansal et al., arXiv:2211.10295, on our own features"
+FEATURE_METRICS: Final = {"fpd": frechet_distance, "kpd": kernel_distance}
 
-FEATURE_METRICS: Final = {
-    "fpd": (frechet_distance, _KANSAL),
-    "kpd": (kernel_distance, _KANSAL),
-    "auc": (classifier_auc, "boosted trees on our own features, five-fold cross-validation"),
-}
+_DISTANCE_GROUPS: Final = ("layers", "rings")
+"""Groups of features whose joint distribution is compared: a covariance of all 200 needs more
+showers than there are."""
 
 
 def feature_distance(
-    generated: NDArray[np.float32], reference: NDArray[np.float32], metric: str, seed: int
+    generated: ObservableAccumulator, reference: ObservableAccumulator, metric: str, seed: int
 ) -> MetricResult:
-    """Distance between two samples in feature space.
+    """Distance between two clouds of features: energies of layers, energies and cells of rings.
 
-    The floor is measured between the even and the odd showers of the reference and is not scaled:
-    an extrapolated or unbiased distance does not fall with the number of showers in a known way.
+    The floor is measured between two halves of the reference and is not scaled: an extrapolated or
+    unbiased distance does not fall with the number of showers in a known way.
 
     Arguments:
-        generated: A row a shower, the logarithm of the incident energy first.
-        reference: Likewise.
-        metric: "fpd", "kpd" or "auc".
-        seed: Of draws, batches and trees.
-
-    Raises:
-        CalozooError: If "auc" is asked for and scikit-learn is not installed.
+        generated: A model's sample.
+        reference: Geant4's.
+        metric: "fpd" or "kpd".
+        seed: Of draws and batches.
     """
-    distance, source = FEATURE_METRICS[metric]
-    # Only a classifier may see the incident energy; distances would look at its spectrum.
-    first = 0 if metric == "auc" else 1
-    mine, theirs = generated[:, first:], reference[:, first:]
+    distance = FEATURE_METRICS[metric]
+    mine, theirs = (_chosen(sample) for sample in (generated, reference))
     found: dict[str, Any] = {}
     try:
         found["value"], found["error"] = distance(mine, theirs, seed=seed)
     except InputError as refusal:
         found["reason"] = str(refusal)
     else:
-        found["noise_floor"] = found["half_floor"] = _floor(theirs, metric, seed)
+        half = HALVES[0][0][reference.responses.block[: len(theirs)]]
+        found["noise_floor"] = found["half_floor"] = _floor(
+            theirs[half], theirs[~half], metric, seed
+        )
     return MetricResult(
         name="cells.features",
         metric=metric,
         n_generated=len(mine),
         n_reference=len(theirs),
         n_entries=mine.shape[1],
-        source=source,
+        source="Kansal et al., arXiv:2211.10295, on our own features",
         **found,
     )
 
@@ -329,10 +331,17 @@ def _value(responses: Responses, rows: Rows, curve: str) -> float:
     return mean if curve == "linearity" else width / mean
 
 
-def _floor(reference: NDArray[np.float32], metric: str, seed: int) -> float | None:
+def _chosen(sample: ObservableAccumulator) -> NDArray[np.float32]:
+    columns = feature_columns(sample.detector.n_layers)
+    in_groups = [group in _DISTANCE_GROUPS for group, names in columns.items() for _ in names]
+    return sample.features[:, in_groups]
+
+
+def _floor(
+    one: NDArray[np.float32], other: NDArray[np.float32], metric: str, seed: int
+) -> float | None:
     """None if the halves are too small, which the whole is not."""
-    distance, _ = FEATURE_METRICS[metric]
     try:
-        return distance(reference[::2], reference[1::2], seed=seed)[0]
+        return FEATURE_METRICS[metric](one, other, seed=seed)[0]
     except InputError:
         return None

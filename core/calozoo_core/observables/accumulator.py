@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import DetectorError, InputError
-from calozoo_core.observables.correlations import RING_EDGES_CELLS, CorrelationSums
-from calozoo_core.observables.definitions import LEVELS, Observable, observables
+from calozoo_core.observables.cell_features import cell_features, feature_columns
+from calozoo_core.observables.correlations import CorrelationSums
+from calozoo_core.observables.definitions import LEVELS, Binning, Observable, observables
 from calozoo_core.observables.deposits import (
     HALF_MIP_MEV,
     Deposits,
@@ -20,13 +21,19 @@ from calozoo_core.observables.deposits import (
     points,
 )
 from calozoo_core.observables.histogram import Histogram
+from calozoo_core.observables.neighbours import (
+    POINT_DISTANCES_MM,
+    NeighbourSums,
+    adjacent_cells,
+    has_point_within,
+)
 from calozoo_core.observables.response import Responses
 from calozoo_core.placement import Hits, Placement
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray, IntArray
 
-__all__ = ["BLOCKS", "MOST_FEATURES", "ObservableAccumulator", "block_of"]
+__all__ = ["BLOCKS", "CELL_ENERGIES", "MOST_FEATURES", "ObservableAccumulator", "block_of"]
 
 BLOCKS: Final = 50
 """Parts of a sample that are kept apart, for errors and noise floors."""
@@ -34,12 +41,15 @@ BLOCKS: Final = 50
 MOST_FEATURES: Final = 50_000
 """Showers whose features are kept for the metrics that compare showers one by one."""
 
+CELL_ENERGIES: Final = Binning(low=0.1, high=1e4, bins=1000, spacing="log", unit="MeV", flow=True)
+"""Bins of the cell spectrum, fine enough to find a quantile in."""
+
 
 class ObservableAccumulator:
     """The observables of a sample, on points and on cells.
 
     Batches are added as they come and are not kept: what is kept are histograms and sums, features
-    of the first 50,000 showers, and 9 bytes of each shower. Every run of 50 showers puts one into
+    of the first 50,000 showers, and 21 bytes of each shower. Every run of 50 showers puts one into
     each of 50 blocks, in random order; all sums are kept by block. Leaving out one block at a time
     gives errors that know how the deposits of a shower go together, and two halves of the blocks
     give the noise floor, without a second look at the showers. A bootstrap with weights would do
@@ -93,6 +103,11 @@ class ObservableAccumulator:
             )
             raise DetectorError(msg)
         self.correlations = CorrelationSums(BLOCKS, self.detector.n_layers)
+        self.point_neighbours = NeighbourSums(
+            BLOCKS, tuple(f"{distance:g}mm" for distance in POINT_DISTANCES_MM)
+        )
+        self.cell_neighbours = NeighbourSums(BLOCKS, ("adjacent",))
+        self.cell_energies = np.zeros((BLOCKS, CELL_ENERGIES.bins + 2))
         self._blocks = {
             name: np.zeros((BLOCKS, o.binning.bins + 2)) for name, o in self.observables.items()
         }
@@ -119,12 +134,11 @@ class ObservableAccumulator:
 
     @property
     def features(self) -> NDArray[np.float32]:
-        """A row of high-level features for each of the first showers, shape (n, n_features).
+        """Features of the cells of each of the first showers, shape (n, n_features).
 
-        In columns: log10 of the incident energy; visible energy, number of cells, layer energies
-        and ring energies, all per incident GeV; centre of gravity (0 for empty showers).
+        The columns are those of `calozoo_core.observables.cell_features.feature_columns`.
         """
-        width = 6 + self.detector.n_layers + len(RING_EDGES_CELLS)
+        width = sum(map(len, feature_columns(self.detector.n_layers).values()))
         rows = np.concatenate([np.zeros((0, width), np.float32), *self._features])
         return rows[:MOST_FEATURES]
 
@@ -164,13 +178,17 @@ class ObservableAccumulator:
         block = block_of(number, len(showers))
         cells = self._cells(showers, hits, number)
         if "points" in self.levels:
-            self._fill("points", points(showers, self.detector), block)
+            self._add_points(points(showers, self.detector), block)
         self._fill("cells", cells, block)
         self.correlations.add(cells, block)
-        visible = cells.visible_energy.astype(np.float32)
-        self._responses.append(Responses(showers.incident.energy, visible, block.astype(np.uint8)))
+        beside, _ = adjacent_cells(cells)
+        self.cell_neighbours.add(cells, beside[None, :] > 0, block)
+        n_bins = CELL_ENERGIES.bins + 2
+        index = block[cells.owner] * n_bins + CELL_ENERGIES.index(cells.energy)
+        self.cell_energies += np.bincount(index, minlength=BLOCKS * n_bins).reshape(BLOCKS, n_bins)
+        self._responses.append(Responses.of(cells, block))
         if sum(map(len, self._features)) < MOST_FEATURES:
-            self._features.append(_features(cells))
+            self._features.append(cell_features(cells))
         self._showers += np.bincount(block, minlength=BLOCKS)
         self.representation = showers.representation
 
@@ -192,6 +210,9 @@ class ObservableAccumulator:
             self._blocks[name] += other._blocks[name]
             self._left_out[name] += other._left_out[name]
         self.correlations += other.correlations
+        self.point_neighbours += other.point_neighbours
+        self.cell_neighbours += other.cell_neighbours
+        self.cell_energies += other.cell_energies
         self._showers += other._showers
         self._responses += other._responses
         if sum(map(len, self._features)) < MOST_FEATURES:
@@ -218,6 +239,10 @@ class ObservableAccumulator:
         if hits is None:
             hits = self.placement.place(showers)
         return placed_cells(hits, showers.incident, self.placement, threshold_mev=threshold)
+
+    def _add_points(self, deposits: Deposits, block: IntArray) -> None:
+        self._fill("points", deposits, block)
+        self.point_neighbours.add(deposits, has_point_within(deposits), block)
 
     def _fill(self, level: str, deposits: Deposits, block: IntArray) -> None:
         index: dict[tuple[str, object], IntArray] = {}
@@ -263,24 +288,3 @@ def _attribute(deposits: Deposits, path: str) -> FloatArray:
     for name in path.split("."):
         value = getattr(value, name)
     return np.asarray(value)
-
-
-def _features(cells: Deposits) -> NDArray[np.float32]:
-    n, n_layers, n_rings = len(cells), cells.detector.n_layers, len(RING_EDGES_CELLS)
-    per_gev = cells.energy / cells.incident.energy[cells.owner]
-    ring = np.searchsorted(RING_EDGES_CELLS * cells.detector.cell_mm, cells.radius, side="right")
-    layers = np.bincount(
-        cells.owner * n_layers + cells.layer, per_gev, minlength=n * n_layers
-    ).reshape(n, n_layers)
-    rings = np.bincount(cells.owner * n_rings + ring - 1, per_gev, minlength=n * n_rings).reshape(
-        n, n_rings
-    )
-    columns = (
-        np.log10(cells.incident.energy),
-        cells.response,
-        cells.occupancy / cells.incident.energy,
-        np.nan_to_num(cells.centre_x),
-        np.nan_to_num(cells.centre_y),
-        np.nan_to_num(cells.centre_z),
-    )
-    return np.column_stack([*columns, layers, rings]).astype(np.float32)

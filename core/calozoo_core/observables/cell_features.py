@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.observables.deposits import Deposits
+from calozoo_core.observables.neighbours import adjacent_cells
 from calozoo_core.typing import FloatArray, IntArray
 
 __all__ = ["FEATURE_GROUPS", "cell_features", "feature_columns"]
@@ -170,7 +171,7 @@ def _hottest(cells: Deposits) -> FloatArray:
     """Energies of the hottest cells, radii and layers of the first three, shape (n, 14)."""
     n, number = len(cells), len(cells.energy)
     if number == 0:
-        return np.zeros((n, HOTTEST + 6))
+        return np.concatenate([_log(np.zeros((n, HOTTEST))), np.full((n, 6), -1.0)], axis=1)
     order = np.lexsort((-cells.energy, cells.owner))
     rank = np.arange(HOTTEST)
     is_there = rank < cells.occupancy[:, None]
@@ -195,41 +196,16 @@ def _neighbours(cells: Deposits, radius_cells: FloatArray) -> FloatArray:
     """Neighbours in the layer and cells behind one another, by radius, shape (n, 3 * rings)."""
     n, rings = len(cells), len(NEIGHBOUR_RINGS_CELLS)
     ring = np.searchsorted(NEIGHBOUR_RINGS_CELLS, radius_cells, side="right") - 1
-    column = np.round(cells.dx / cells.detector.cell_mm).astype(np.int64)
-    row = np.round(cells.dy / cells.detector.cell_mm).astype(np.int64)
-    key = _cell_key(cells.owner, cells.layer.astype(np.int64), row, column)
-    there = np.sort(key)
-
-    def has(layers: int, rows: int, columns: int) -> NDArray[np.bool_]:
-        wanted = key + _cell_key(0, layers, rows, columns) - _cell_key(0, 0, 0, 0)
-        place = np.minimum(np.searchsorted(there, wanted), max(len(there) - 1, 0))
-        return np.asarray(there[place] == wanted)
-
-    if len(key) == 0:
-        return np.zeros((n, 3 * rings))
-    around = [(0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1)]
-    beside = np.sum([has(0, *step) for step in around], axis=0)
+    beside, is_behind = adjacent_cells(cells)
     index = cells.owner * rings + ring
 
-    def by_ring(values: NDArray[np.floating] | NDArray[np.bool_]) -> FloatArray:
+    def by_ring(
+        values: NDArray[np.floating] | NDArray[np.integer] | NDArray[np.bool_],
+    ) -> FloatArray:
         summed = np.bincount(index, values.astype(np.float64), minlength=n * rings)
         return np.asarray(summed.reshape(n, rings), dtype=np.float64)
 
-    number = by_ring(np.ones(len(key)))
+    number = by_ring(np.ones(len(ring)))
     return np.concatenate(
-        [_ratio(by_ring(beside), number), by_ring(beside == 0), by_ring(has(1, 0, 0))], axis=1
-    )
-
-
-_REACH: Final = 1 << 12
-"""Cells that a shower may reach to either side, for the keys; those beyond only lose neighbours."""
-
-
-def _cell_key(
-    owner: IntArray | int, layer: IntArray | int, row: IntArray | int, column: IntArray | int
-) -> IntArray:
-    """One whole number a cell, so that neighbours differ by a constant."""
-    side = 2 * _REACH
-    return np.asarray(
-        ((np.asarray(owner) * 256 + layer) * side + (row + _REACH)) * side + (column + _REACH)
+        [_ratio(by_ring(beside), number), by_ring(beside == 0), by_ring(is_behind)], axis=1
     )

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.metrics.resampling import jackknife_error
-from calozoo_core.typing import FloatArray
+from calozoo_core.observables.deposits import Deposits
+from calozoo_core.typing import FloatArray, IntArray
 
 __all__ = [
     "FEWEST_IN_WINDOW",
@@ -44,19 +45,33 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class Responses:
-    """Incident and visible energy of each shower of a sample.
-
-    This is all that is kept of single showers: 9 bytes of each.
+    """Response of the calorimeter to each shower of a sample: 21 bytes a shower.
 
     Arguments:
         energy_gev: Incident energies, shape (n,), float32.
         visible_mev: Visible energies, shape (n,), float32.
+        cells: Numbers of cells above threshold, shape (n,), int32.
+        centre_mm: Centre of gravity along x' and y', from the shower axis, shape (n, 2), float32;
+            NaN for showers without a cell.
         block: Block of each shower, shape (n,), uint8.
     """
 
     energy_gev: NDArray[np.float32]
     visible_mev: NDArray[np.float32]
+    cells: NDArray[np.int32]
+    centre_mm: NDArray[np.float32]
     block: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, cells: Deposits, block: IntArray) -> Responses:
+        """Responses of showers, by their readout cells and blocks."""
+        return cls(
+            cells.incident.energy,
+            cells.visible_energy.astype(np.float32),
+            cells.occupancy.astype(np.int32),
+            np.stack([cells.centre_x, cells.centre_y], axis=1).astype(np.float32),
+            block.astype(np.uint8),
+        )
 
     @classmethod
     def concatenate(cls, parts: Sequence[Responses]) -> Responses:
@@ -64,6 +79,8 @@ class Responses:
         return cls(
             np.concatenate([np.zeros(0, np.float32), *(part.energy_gev for part in parts)]),
             np.concatenate([np.zeros(0, np.float32), *(part.visible_mev for part in parts)]),
+            np.concatenate([np.zeros(0, np.int32), *(part.cells for part in parts)]),
+            np.concatenate([np.zeros((0, 2), np.float32), *(part.centre_mm for part in parts)]),
             np.concatenate([np.zeros(0, np.uint8), *(part.block for part in parts)]),
         )
 
@@ -72,7 +89,13 @@ class Responses:
 
     def __getitem__(self, rows: NDArray[np.bool_]) -> Responses:
         """Those of the showers that are set, shape (n,)."""
-        return Responses(self.energy_gev[rows], self.visible_mev[rows], self.block[rows])
+        return Responses(
+            self.energy_gev[rows],
+            self.visible_mev[rows],
+            self.cells[rows],
+            self.centre_mm[rows],
+            self.block[rows],
+        )
 
     def inside(self, window: Window) -> Responses:
         """Those of the showers whose primaries have these energies."""

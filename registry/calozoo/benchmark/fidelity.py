@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,12 +17,13 @@ from calozoo_core.errors import ConditionsError, InputError
 from calozoo_core.generator import Generator, ModelSpec
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile
-from calozoo_core.metrics.comparison import compare
+from calozoo_core.metrics.comparison import classifier_floors, compare, compare_classifier
 from calozoo_core.observables import HALF_MIP_MEV, ObservableAccumulator, Window, energy_windows
 from calozoo_core.placement import Hits, Placement
 from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers
 from calozoo_core.typing import BoolArray, Float32Array, FloatArray, IntArray
+from calozoo_core.weights import sha256
 
 __all__ = [
     "CellObservables",
@@ -38,7 +40,7 @@ Batches = Iterable[tuple[Showers, Hits | None]]
 
 
 class CellObservables:
-    """Observables of the cells of placed showers, and the number of hits of each shower.
+    """Observables of the cells of placed showers.
 
     Arguments:
         placement: Detector the showers are placed into.
@@ -47,7 +49,11 @@ class CellObservables:
     def __init__(self, placement: Placement) -> None:
         self.placement = placement
         self.accumulator = ObservableAccumulator(placement.detector, placement=placement)
-        self.n_hits: list[IntArray] = []
+
+    @cached_property
+    def classifier_floors(self) -> dict[str, float]:
+        """AUC of a classifier between halves of these showers, by group of features."""
+        return classifier_floors(self.accumulator)
 
     def add(self, showers: Showers, hits: Hits | None = None) -> None:
         """Add showers; they are placed if no hits are given."""
@@ -57,9 +63,6 @@ class CellObservables:
             showers.incident, showers.representation, self.placement.detector.name
         )
         self.accumulator.add(placed, hits)
-        owner = np.repeat(np.arange(len(hits)), np.diff(hits.offsets))
-        counted = owner[hits.energy >= HALF_MIP_MEV]
-        self.n_hits.append(np.bincount(counted, minlength=len(hits)))
 
 
 class PointObservables:
@@ -127,7 +130,7 @@ class FileReference:
             self.incident: Incident = file.incident()
             self._has_hits = file.hits_detector == placement.detector.name
             threshold = file.hits_threshold_mev
-        self.name, self._path = path.name, path
+        self.name, self.sha256, self._path = path.name, sha256(path), path
         if self.incident.position is None:
             msg = (
                 f"{path} does not say where its showers enter {placement.detector.name}; make it "
@@ -196,6 +199,9 @@ def measure_fidelity(
     if mine is not None and points is not None:
         of_points = compare(mine.accumulator, points.accumulator)
         figures = [f for f in of_points if f.name.startswith("points.")] + figures
+    figures += compare_classifier(
+        cells.accumulator, reference.accumulator, floors=reference.classifier_floors
+    )
     fidelity = Fidelity(
         precision=generator.precision if isinstance(generator, Generator) else "float64",
         extrapolated=outside,
@@ -220,7 +226,7 @@ def _ratios(
     both = mine.accumulator.responses, theirs.accumulator.responses
     columns: dict[str, list[NDArray[Any]]] = {
         "visible_energy": [response.visible_mev for response in both],
-        "hits": [np.concatenate(sums.n_hits) for sums in (mine, theirs)],
+        "hits": [response.cells for response in both],
     }
     if points is not None and true_points is not None:
         columns["points"] = [np.concatenate(sums.n_points) for sums in (points, true_points)]

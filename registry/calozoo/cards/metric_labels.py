@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
+from calozoo_core.metrics.classifier import CLASSIFIER
 from calozoo_core.metrics.result import MetricResult, format_with_error
 
-__all__ = ["LABELS", "label", "sort_key", "unit", "value_text"]
+__all__ = [
+    "LABELS",
+    "RATIOS",
+    "RATIO_LABELS",
+    "figures_by_part",
+    "label",
+    "sort_key",
+    "unit",
+    "value_text",
+]
 
 LABELS: Final = {
     "cells.radial_energy_100": "radial energy profile, 0-100 mm",
@@ -46,13 +57,54 @@ LABELS: Final = {
 }
 """Label of each observable, in the order of cards; first those of the benchmark paper's Table I."""
 
+RATIO_LABELS: Final = {
+    "cells.occupancy": "cells",
+    "cells.centre_x": "width of the centre of gravity, x'",
+    "cells.centre_y": "width of the centre of gravity, y'",
+    "cells.position_x": "position resolution, x'",
+    "cells.position_y": "position resolution, y'",
+    "cells.hot_1e-2": "hot cells, the reference's hottest 1e-2",
+    "cells.hot_1e-3": "hot cells, the reference's hottest 1e-3",
+    "cells.hot_1e-4": "hot cells, the reference's hottest 1e-4",
+    "points.neighbour_1.6mm": "points with another within 1.6 mm",
+    "points.neighbour_3mm": "points with another within 3 mm",
+    "cells.neighbour_adjacent": "cells with a cell beside them",
+}
+"""Label of each ratio of generated to reference."""
+
+RATIOS: Final = ("ratio", "width_ratio")
+
 _UNITS: Final = {"js": (1e4, "1e-4 nat"), "separation": (1e4, "1e-4"), "l1": (100.0, "%")}
 _ORDER: Final = {name: i for i, name in enumerate(LABELS)}
 
 
 def label(figure: MetricResult) -> str:
     """Label of a figure."""
+    if figure.metric in RATIOS:
+        name, _, part = figure.name.partition("@")
+        words = RATIO_LABELS.get(name, name)
+        return f"{words}, {part}" if part else words
+    if figure.name.startswith(CLASSIFIER):
+        group = figure.name.removeprefix(CLASSIFIER).removeprefix(".").replace("_", " ")
+        return f"AUC, {group}" if group else "AUC, all features"
     return LABELS.get(figure.name, figure.name)
+
+
+def figures_by_part(
+    figures: Iterable[MetricResult], unit: str
+) -> dict[str, dict[str, MetricResult]]:
+    """Ratios that were found in parts of a sample: by part, then by label.
+
+    Arguments:
+        figures: Any figures; those of a whole sample are left out.
+        unit: Unit of the parts: "GeV" of windows of energy, "mm" of bands of radius.
+    """
+    found: dict[str, dict[str, MetricResult]] = {}
+    for figure in figures:
+        name, _, part = figure.name.partition("@")
+        if figure.metric in RATIOS and part.endswith(unit):
+            found.setdefault(part, {})[RATIO_LABELS.get(name, name)] = figure
+    return found
 
 
 def unit(metric: str) -> str:

@@ -47,7 +47,10 @@ __all__ = ["evaluate"]
     metavar="MEV",
     help="Leave out cells with less.",
 )
-@click.option("--features", is_flag=True, help="FPD, KPD and the AUC of a classifier, too; slower.")
+@click.option("--features", is_flag=True, help="FPD and KPD, too; slower.")
+@click.option(
+    "--no-classifier", is_flag=True, help="Leave out the AUC, which takes a minute or more."
+)
 @click.option(
     "--plots",
     type=click.Path(path_type=Path, file_okay=False),
@@ -79,6 +82,7 @@ def evaluate(
     place: str | None,
     threshold: float,
     features: bool,
+    no_classifier: bool,
     plots: Path | None,
     suffix: str,
     report: str | None,
@@ -117,6 +121,7 @@ def evaluate(
             reference,
             place=place,
             threshold_mev=threshold,
+            classifier=not no_classifier,
             features=features,
             seed=seed,
             workers=workers or cores(),

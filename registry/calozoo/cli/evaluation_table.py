@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from calozoo.cards.metric_labels import RATIOS, figures_by_part, label
 from calozoo.cli.output import aligned
 from calozoo_core.metrics.result import format_with_error
 
@@ -32,9 +33,8 @@ METRICS = {
     "cfd": ("CFD", "", 1.0),
     "fpd": ("FPD", "1e-4", 1e-4),
     "kpd": ("KPD", "1e-4", 1e-4),
-    "auc": ("AUC", "", 1.0),
 }
-"""Label, unit, and size of the unit of each metric."""
+"""Label, unit, and size of the unit of each metric of the first table."""
 
 _RESPONSE = ("visible_energy", "response", "resolution", "linearity")
 
@@ -61,11 +61,14 @@ def evaluation_text(report: EvaluationReport) -> str:
         rows.append((title, "", "", "", ""))
         rows += [_row(figure, report.published, footnotes) for figure in figures]
     table = aligned([("FIGURE", "METRIC", "VALUE", "FLOOR", "PUBLISHED"), *rows])
+    tables = [
+        table,
+        *(aligned(part) for part in _structure_tables(report, footnotes) if len(part) > 1),
+    ]
     return "\n".join(
         [
             *_head(report),
-            "",
-            table,
+            *(f"\n{part}" for part in tables),
             *([""] if footnotes or report.notes else []),
             *(f"{mark} {text}" for text, mark in footnotes.items()),
             *(f"Note: {note}" for note in report.notes),
@@ -108,12 +111,92 @@ def _row(
         return (*head, f"- {_mark(figure.reason or '', footnotes)}", "", "")
     value = format_with_error(figure.value / scale, (figure.error or 0) / scale)
     floor = "" if figure.noise_floor is None else _rounded(figure.noise_floor / scale)
-    papers = [
+    return (*head, value, floor, _papers(figure, published, scale, footnotes))
+
+
+def _papers(
+    figure: MetricResult,
+    published: tuple[PublishedFigure, ...],
+    scale: float,
+    footnotes: dict[str, str],
+) -> str:
+    return "   ".join(
         f"{_printed(p, scale)} {_mark(_paper(p), footnotes)}"
         for p in published
         if (p.name, p.metric) == (figure.name, figure.metric)
+    )
+
+
+def _structure_tables(
+    report: EvaluationReport, footnotes: dict[str, str]
+) -> Iterator[list[tuple[str, ...]]]:
+    """Tables of the classifier, worst group first, and of ratios: whole, by energy, by radius."""
+    figures = report.figures
+    aucs = [f for f in figures if f.metric == "auc"]
+    if aucs:
+        first, *groups = aucs
+        rows: list[tuple[str, ...]] = [
+            ("CLASSIFIER", "AUC", "FLOOR", "PUBLISHED", "MOST TELLING FEATURES, EACH ALONE")
+        ]
+        if first.value is None:
+            rows.append(("  all features", f"- {_mark(first.reason or '', footnotes)}", "", "", ""))
+        else:
+            groups.sort(key=lambda figure: -(figure.value or 0.0))
+            rows += [_classifier_row(f, report.published, footnotes) for f in (first, *groups)]
+        yield rows
+    whole = [f for f in figures if f.metric in RATIOS and "@" not in f.name]
+    yield [
+        ("RATIO TO THE REFERENCE", "RATIO", "FLOOR", "GENERATED", "REFERENCE", "", ""),
+        *(_ratio_row(figure, footnotes) for figure in whole),
     ]
-    return (*head, value, floor, "   ".join(papers))
+    for title, unit in (("ENERGY", "GeV"), ("RADIUS", "mm")):
+        parts = figures_by_part(figures, unit)
+        kinds = list(dict.fromkeys(kind for row in parts.values() for kind in row))
+        yield [
+            (title, *kinds),
+            *(
+                (f"  {part}", *(_ratio_text(row.get(kind), footnotes) for kind in kinds))
+                for part, row in parts.items()
+            ),
+        ]
+
+
+def _classifier_row(
+    figure: MetricResult, published: tuple[PublishedFigure, ...], footnotes: dict[str, str]
+) -> tuple[str, ...]:
+    name = label(figure).removeprefix("AUC, ")
+    floor = "" if figure.noise_floor is None else f"{figure.noise_floor:.3f}"
+    telling = (figure.telling_features or {}).items()
+    return (
+        f"  {name}",
+        format_with_error(figure.value or 0.0, figure.error or 0.0),
+        floor,
+        _papers(figure, published, 1.0, footnotes),
+        "; ".join(f"{feature} {auc:.2f}" for feature, auc in telling),
+    )
+
+
+def _ratio_row(figure: MetricResult, footnotes: dict[str, str]) -> tuple[str, ...]:
+    text = _ratio_text(figure, footnotes)
+    if figure.generated_value is None or figure.reference_value is None:
+        return (f"  {label(figure)}", text, "", "", "", "", "")
+    return (
+        f"  {label(figure)}",
+        text,
+        "" if figure.noise_floor is None else f"±{_rounded(figure.noise_floor)}",
+        f"{figure.generated_value:.4g}",
+        f"{figure.reference_value:.4g}",
+        figure.unit,
+        figure.source,
+    )
+
+
+def _ratio_text(figure: MetricResult | None, footnotes: dict[str, str]) -> str:
+    if figure is None:
+        return "-"
+    if figure.value is None:
+        return f"- {_mark(figure.reason or '', footnotes)}"
+    return format_with_error(figure.value, figure.error or 0.0)
 
 
 def _rounded(value: float) -> str:

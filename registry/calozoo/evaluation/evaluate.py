@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
@@ -19,7 +18,12 @@ from calozoo.evaluation.literature import PublishedFigure, published_figures
 from calozoo.evaluation.plan import SampleRecord, plan_evaluation
 from calozoo_core.errors import CalozooError, InputError, OutputExistsError
 from calozoo_core.io.atomic import write_atomic
-from calozoo_core.metrics.comparison import compare, compare_features
+from calozoo_core.metrics.comparison import (
+    classifier_floors,
+    compare,
+    compare_classifier,
+    compare_features,
+)
 from calozoo_core.metrics.result import MetricResult
 from calozoo_core.observables import HALF_MIP_MEV, ObservableAccumulator
 from calozoo_core.strict_model import StrictModel
@@ -129,6 +133,7 @@ def evaluate(
     *,
     place: str | None = None,
     threshold_mev: float = HALF_MIP_MEV,
+    classifier: bool = True,
     features: bool = False,
     seed: int = 0,
     workers: int = 1,
@@ -144,7 +149,9 @@ def evaluate(
             else cells without gaps.
         threshold_mev: Energy below which cells are left out; by default half of what a muon leaves
             in ILD.
-        features: Whether feature distances, which take longer, are found too.
+        classifier: Whether a classifier is trained, which takes a minute or two for 3,000 showers;
+            it needs scikit-learn, and 200 showers on either side.
+        features: Whether the distances FPD and KPD, which take longer, are found too.
         seed: Seed of the grids of cells where nothing is placed, and of feature distances.
         workers: Processes; the figures do not depend on their number. With more than one, a script
             must call this behind `if __name__ == "__main__":`.
@@ -161,6 +168,7 @@ def evaluate(
         Path(reference),
         place=place,
         threshold_mev=threshold_mev,
+        classifier=classifier,
         features=features,
         seed=seed,
         workers=workers,
@@ -174,6 +182,7 @@ def evaluate_files(
     *,
     place: str | None = None,
     threshold_mev: float = HALF_MIP_MEV,
+    classifier: bool = True,
     features: bool = False,
     seed: int = 0,
     workers: int = 1,
@@ -188,6 +197,7 @@ def evaluate_files(
         reference: A shower file of Geant4.
         place: As in `evaluate`, like all that follow.
         threshold_mev: As in `evaluate`.
+        classifier: As in `evaluate`.
         features: As in `evaluate`.
         seed: As in `evaluate`.
         workers: As in `evaluate`.
@@ -205,7 +215,8 @@ def evaluate_files(
     files = accumulate_files(plan.readouts, workers=workers, on_batch=on_batch)
     on_read()
     *samples, truth = files.accumulators
-    figures = [_figures(sample, truth, seed, features=features) for sample in samples]
+    floors = classifier_floors(truth, seed=seed) if classifier else None
+    figures = [_figures(sample, truth, floors, seed, features=features) for sample in samples]
     seconds, memory = perf_counter() - start, peak_mb() + files.workers_mb
     return tuple(
         Evaluation(
@@ -215,7 +226,7 @@ def evaluate_files(
                 readout=truth.readout,
                 threshold_mev=threshold_mev,
                 seed=seed,
-                notes=(*plan.notes[i], *_notes(features)),
+                notes=plan.notes[i],
                 figures=figures[i],
                 published=published_figures(plan.generated[i].generator),
                 workers=workers,
@@ -295,23 +306,17 @@ def _check_options(generated: Sequence[Path], threshold_mev: float, workers: int
 
 
 def _figures(
-    generated: ObservableAccumulator, reference: ObservableAccumulator, seed: int, *, features: bool
+    generated: ObservableAccumulator,
+    reference: ObservableAccumulator,
+    floors: Mapping[str, float] | None,
+    seed: int,
+    *,
+    features: bool,
 ) -> tuple[MetricResult, ...]:
     figures = compare(generated, reference)
-    if not features:
-        return figures
-    metrics = ("fpd", "kpd", "auc") if _has_classifier() else ("fpd", "kpd")
-    return figures + compare_features(generated, reference, metrics, seed=seed)
-
-
-def _notes(features: bool) -> tuple[str, ...]:
-    if not features or _has_classifier():
-        return ()
-    return ("There is no AUC, since `pip install 'calozoo[classifier]'` was not done.",)
-
-
-def _has_classifier() -> bool:
-    return find_spec("sklearn") is not None
+    if floors is not None:
+        figures += compare_classifier(generated, reference, seed=seed, floors=floors)
+    return figures + (compare_features(generated, reference, seed=seed) if features else ())
 
 
 def _versions() -> dict[str, str]:
