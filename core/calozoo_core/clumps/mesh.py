@@ -89,6 +89,15 @@ class VoxelMesh(StrictModel):
             raise ValueError(msg + f"not {wrong[0]}")
         return self
 
+    def __eq__(self, other: object) -> bool:
+        # Of a pydantic model the cached arrays below would be compared as well.
+        if not isinstance(other, VoxelMesh):
+            return NotImplemented
+        return (self.edges_mm, self.sectors) == (other.edges_mm, other.sectors)
+
+    def __hash__(self) -> int:
+        return hash((self.edges_mm, self.sectors))
+
     @property
     def n_rings(self) -> int:
         """Number of rings."""

@@ -132,3 +132,11 @@ def test_rings_and_sectors_that_do_not_fit_are_one_clear_error(wrong, message):
     with pytest.raises(ValidationError, match=message) as caught:
         VoxelMesh(**wrong)
     assert caught.value.error_count() == 1
+
+
+def test_meshes_are_compared_by_their_sizes_also_after_they_were_used():
+    used, new = VoxelMesh(), VoxelMesh()
+    assert used.neighbours is not None
+    assert used == new
+    assert hash(used) == hash(new)
+    assert used != VoxelMesh(edges_mm=(5.0,), sectors=(4, 8))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from calozoo_core.generator import Conditions, ModelSpec
 from calozoo_core.hookspecs import hookimpl
 
-__all__ = ["ELECTRON_SPEC", "SPEC", "register_models"]
+__all__ = ["CLUMPS_SPEC", "ELECTRON_SPEC", "SPEC", "register_models"]
 
 SPEC = ModelSpec(
     name="caloinn.ild-photon",
@@ -18,6 +18,19 @@ SPEC = ModelSpec(
     conditions=Conditions(particles=("gamma",), energy_gev=(1.0, 127.0), theta_deg=(0.0, 60.0)),
     weights="calozoo_caloinn:weights/ild-photon",
     trainer="calozoo_caloinn.training:train",
+    license="Apache-2.0",
+    papers=("https://arxiv.org/abs/2312.09290",),
+)
+
+CLUMPS_SPEC = ModelSpec(
+    name="caloinn.ild-photon-clumps",
+    summary="Spline flows for the core, a library for the halo, Geant4's clumps in every voxel.",
+    factory="calozoo_caloinn.clumps.model:CaloInnClumps",
+    representation="x25",
+    detector="ild_siecal_regular",
+    conditions=Conditions(particles=("gamma",), energy_gev=(1.0, 127.0), theta_deg=(0.0, 60.0)),
+    weights="calozoo_caloinn:weights/ild-photon-clumps",
+    trainer="calozoo_caloinn.clumps.training:train",
     license="Apache-2.0",
     papers=("https://arxiv.org/abs/2312.09290",),
 )
@@ -38,6 +51,7 @@ ELECTRON_SPEC = ModelSpec(
 
 @hookimpl
 def register_models(register: Callable[[ModelSpec], None]) -> None:
-    """Bring caloinn.ild-photon and caloinn.calochallenge2-electron."""
+    """Bring the models of the architecture; the first is the one a bare name means."""
+    register(CLUMPS_SPEC)
     register(SPEC)
     register(ELECTRON_SPEC)

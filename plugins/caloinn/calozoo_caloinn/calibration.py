@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from calozoo_caloinn.model import TrainedCaloInn
+from calozoo_caloinn.config import CaloInnConfig
 from calozoo_caloinn.ring_energies import RingEnergySampler, VectorSampler
 from calozoo_caloinn.training_data import TrainingRings
 from calozoo_core.random import stream
 
-__all__ = ["calibrated", "ring_corrections"]
+__all__ = ["calibration_tables", "ring_corrections"]
 
 REPEATS = 2
 LARGEST_FACTOR = 1.5
@@ -23,19 +22,25 @@ HIGHEST_THRESHOLD = 20
 """Highest threshold in widths of the noise: a minimum-ionising deposit."""
 
 
-def calibrated(trained: TrainedCaloInn, sample: TrainingRings, seed: int) -> TrainedCaloInn:
-    """Model with thresholds and factors that bring its rings closer to Geant4's.
+def calibration_tables(
+    config: CaloInnConfig, networks: nn.ModuleDict, sample: TrainingRings, seed: int
+) -> dict[str, Tensor]:
+    """Tables "threshold" and "calibration" that bring sampled rings closer to Geant4's.
 
     A threshold makes each ring empty as often as Geant4's; noise that a network draws a little too
     high would be a point otherwise. A factor then makes the mean energies agree.
 
     Arguments:
-        trained: Trained model; its own calibration is put aside first.
+        config: Configuration of the networks.
+        networks: Trained networks.
         sample: Geant4 showers.
         seed: Seed of the sampled showers.
+
+    Returns:
+        Both tables, each of shape (layers x rings,).
     """
-    vectors = VectorSampler(trained.config, trained.networks)
-    cells, noise_mev = len(trained.template.calibration), trained.config.codec.noise_mev
+    vectors = VectorSampler(config, networks)
+    cells = config.codec.layers * config.rings.number
     uncalibrated = RingEnergySampler(
         vectors, np.zeros(cells, np.float32), np.ones(cells, np.float32)
     )
@@ -44,12 +49,10 @@ def calibrated(trained: TrainedCaloInn, sample: TrainingRings, seed: int) -> Tra
         random = stream(seed, repeat, "calibration")
         noise = random.standard_normal((len(sample), vectors.noise), np.float32)
         parts.append(uncalibrated(sample.energy_gev, sample.condition[:, 1:], noise))
-    sampled = np.concatenate(parts)
     truth = sample.rings.energies.reshape(len(sample), -1)
-    threshold, factor = ring_corrections(sampled, truth, noise_mev)
+    threshold, factor = ring_corrections(np.concatenate(parts), truth, config.codec.noise_mev)
     tables = {"threshold": threshold, "calibration": factor}
-    found = {name: torch.from_numpy(table.astype(np.float32)) for name, table in tables.items()}
-    return replace(trained, template=trained.template._replace(**found))
+    return {name: torch.from_numpy(table.astype(np.float32)) for name, table in tables.items()}
 
 
 def ring_corrections(

@@ -15,13 +15,10 @@ from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
-from calozoo_core.typing import Float32Array, IntArray
+from calozoo_core.typing import IntArray
 from calozoo_core.weights.trained_model import TrainedModel
 
 __all__ = ["CaloInn", "TrainedCaloInn"]
-
-MAX_TRIES = 20
-"""Tries of a shower without any energy before it is given a single point."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +79,7 @@ class CaloInn(NetworkGenerator[TrainedCaloInn]):
         """Showers of these primaries, with these numbers."""
         n = len(incident)
         streams = [stream(seed, int(number), "caloinn") for number in numbers]
-        energies = self._ring_energies(incident, streams)
+        energies = self._energies.sample(incident, streams)
         cells = energies.shape[1]
         deviates = np.empty((n, cells + 1), np.float32)
         coin = np.empty((n, cells), np.float32)
@@ -103,24 +100,3 @@ class CaloInn(NetworkGenerator[TrainedCaloInn]):
             representation=self.spec.representation,
             detector=self.spec.detector,
         )
-
-    def _ring_energies(
-        self, incident: Incident, streams: list[np.random.Generator]
-    ) -> Float32Array:
-        """Ring energies, none of a shower all zero, shape (n, cells)."""
-        width = self._energies.vectors.noise
-        todo = np.arange(len(streams))
-        energies: Float32Array | None = None
-        for _ in range(MAX_TRIES):
-            noise = np.stack([streams[i].standard_normal(width, np.float32) for i in todo])
-            sampled = self._energies(incident.energy[todo], incident.direction[todo], noise)
-            if energies is None:
-                energies = sampled
-            else:
-                energies[todo] = sampled
-            todo = todo[energies[todo].sum(axis=1) == 0]
-            if len(todo) == 0:
-                break
-        assert energies is not None
-        energies[todo, 0] = self.config.codec.noise_mev
-        return energies

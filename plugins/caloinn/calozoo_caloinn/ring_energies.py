@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import nn
@@ -10,9 +12,13 @@ from calozoo_caloinn.config import CaloInnConfig
 from calozoo_caloinn.inn import Inn, inn_sampler
 from calozoo_caloinn.vae import Vae
 from calozoo_caloinn.voxel_encoding import Codec
+from calozoo_core.incident import Incident
 from calozoo_core.typing import Float32Array
 
 __all__ = ["RingEnergySampler", "VectorSampler", "build_networks", "conditions"]
+
+MAX_TRIES = 20
+"""Tries of a shower without any energy before one ring gets the least energy there is."""
 
 
 def conditions(energy_gev: Float32Array, direction: Float32Array) -> Float32Array:
@@ -117,3 +123,28 @@ class RingEnergySampler:
         is_empty = energies < self._threshold
         kept = np.where(is_empty, np.float32(0), self.codec.threshold(energies))
         return kept * self._calibration
+
+    def sample(self, incident: Incident, streams: Sequence[np.random.Generator]) -> Float32Array:
+        """Ring energies of showers, none of them all zero, in MeV, shape (n, layers x rings).
+
+        Arguments:
+            incident: The n primaries.
+            streams: Random numbers of each shower, n of them.
+        """
+        todo = np.arange(len(streams))
+        energies: Float32Array | None = None
+        for _ in range(MAX_TRIES):
+            noise = np.stack(
+                [streams[int(i)].standard_normal(self.vectors.noise, np.float32) for i in todo]
+            )
+            sampled = self(incident.energy[todo], incident.direction[todo], noise)
+            if energies is None:
+                energies = sampled
+            else:
+                energies[todo] = sampled
+            todo = todo[energies[todo].sum(axis=1) == 0]
+            if len(todo) == 0:
+                break
+        assert energies is not None
+        energies[todo, 0] = self.codec.config.noise_mev
+        return energies

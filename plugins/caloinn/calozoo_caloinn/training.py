@@ -12,14 +12,20 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from calozoo_caloinn.calibration import calibrated
+from calozoo_caloinn.calibration import calibration_tables
 from calozoo_caloinn.checkpoint_metrics import ring_metrics, score
 from calozoo_caloinn.config import CaloInnConfig, preset
 from calozoo_caloinn.inn import inn_sampler
 from calozoo_caloinn.model import TrainedCaloInn
 from calozoo_caloinn.ring_energies import VectorSampler, build_networks
 from calozoo_caloinn.template_fit import fit_template
-from calozoo_caloinn.training_data import Batch, TrainingRings, batch, vectors
+from calozoo_caloinn.training_data import (
+    TEMPLATE_SHOWERS,
+    Batch,
+    TrainingRings,
+    batch,
+    vectors,
+)
 from calozoo_caloinn.vae import Vae
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.random import stream
@@ -32,18 +38,25 @@ from calozoo_core.training import (
 )
 from calozoo_core.typing import Float32Array
 
-__all__ = ["STAGES", "CaloInnTraining", "NetworkStage", "Options", "train"]
+__all__ = [
+    "STAGES",
+    "CaloInnTraining",
+    "FlowOptions",
+    "FlowTraining",
+    "NetworkStage",
+    "Options",
+    "train",
+]
 
 REPEATS = 4
 SEED = 20_000
 
 
-class Options(TrainingOptions):
-    """Options of the training, beyond those that all trainings have.
+class FlowOptions(TrainingOptions):
+    """Options of the training of flows, beyond those that all trainings have.
 
     Arguments:
         stage: "all", or "finish".
-        preset: Sizes: "ild-photon", "ild-photon-joint", "ild-photon-vae", or the like for tests.
         epochs: Epochs of each network.
         batch_size: Showers of a step.
         learning_rate: Learning rate at the start.
@@ -52,9 +65,6 @@ class Options(TrainingOptions):
     """
 
     stage: Literal["all", "finish"] = "all"
-    preset: Literal[
-        "ild-photon", "ild-photon-joint", "ild-photon-vae", "tiny", "tiny-joint", "tiny-vae"
-    ] = "ild-photon"
     epochs: int = Field(default=40, ge=1)
     batch_size: int = Field(default=256, ge=2)
     learning_rate: float = Field(default=2e-3, gt=0)
@@ -62,23 +72,46 @@ class Options(TrainingOptions):
     tails: float = Field(default=1.0, ge=1)
 
 
-class CaloInnTraining(ModelTraining):
-    """Training of a CaloINN on native shower files of x25 points."""
+class Options(FlowOptions):
+    """Options of the training of a CaloINN on rings.
 
-    options_type = Options
-    options: Options
+    Arguments:
+        preset: Sizes: "ild-photon", "ild-photon-joint", "ild-photon-vae", or the like for tests.
+    """
 
-    def __init__(self, data: Path, out: Path, options: Options) -> None:
+    preset: Literal[
+        "ild-photon", "ild-photon-joint", "ild-photon-vae", "tiny", "tiny-joint", "tiny-vae"
+    ] = "ild-photon"
+
+
+class FlowTraining(ModelTraining):
+    """Training of invertible networks on rings of energy."""
+
+    options: FlowOptions
+
+    def __init__(self, data: Path, out: Path, options: FlowOptions) -> None:
         super().__init__(data, out, options)
-        self.config = preset(options.preset)
+        self.config = self.flows_config()
         self.codec = Codec(self.config.codec)
-        self.validation = TrainingRings.from_showers(read_sample(data, "val"), self.config, keep=0)
-        self.sample = TrainingRings.from_showers(
-            read_sample(data, "train"), self.config, tails=options.tails
-        )
+        self.validation = self.rings("val", keep=0)
+        self.sample = self.rings("train", tails=options.tails)
         generator = torch.Generator().manual_seed(options.seed)
         self.networks = seeded(lambda: build_networks(self.config, generator), options.seed)
         self.stages = tuple(name for name in STAGES if name in self.networks)
+
+    @abstractmethod
+    def flows_config(self) -> CaloInnConfig:
+        """Configuration of the networks."""
+
+    @abstractmethod
+    def rings(self, part: str, *, keep: int = 0, tails: float = 1.0) -> TrainingRings:
+        """Showers of a part of the data as rings.
+
+        Arguments:
+            part: "train" or "val".
+            keep: Number of showers whose points are kept.
+            tails: Factor on how often showers of the tails are drawn.
+        """
 
     def network(self, stage: str) -> nn.Module:
         return self.networks[stage]
@@ -102,16 +135,33 @@ class CaloInnTraining(ModelTraining):
             weight_decay=options.weight_decay,
         )
 
+    def n_showers(self) -> dict[str, int]:
+        return {"train": len(self.sample), "val": len(self.validation)}
+
+
+class CaloInnTraining(FlowTraining):
+    """Training of a CaloINN on rings, on native shower files of x25 points."""
+
+    options_type = Options
+    options: Options
+
+    def flows_config(self) -> CaloInnConfig:
+        return preset(self.options.preset)
+
+    def rings(
+        self, part: str, *, keep: int = TEMPLATE_SHOWERS, tails: float = 1.0
+    ) -> TrainingRings:
+        showers = read_sample(self.data, part)
+        return TrainingRings.from_showers(showers, self.config, keep, tails)
+
     def trained_model(self, best: Mapping[str, Any]) -> TrainedCaloInn:
         config = self.config.model_copy(update={"fitted_on": "its training showers"})
         rings, energy_gev = self.sample.rings, self.sample.energy_gev
         seed = self.options.seed
         template = fit_template(rings, energy_gev, config.codec, config.rings, seed)
         networks = self.networks.eval().requires_grad_(requires_grad=False)
-        return calibrated(TrainedCaloInn(config, networks, template), self.sample, seed)
-
-    def n_showers(self) -> dict[str, int]:
-        return {"train": len(self.sample), "val": len(self.validation)}
+        calibration = calibration_tables(config, networks, self.sample, seed)
+        return TrainedCaloInn(config, networks, template._replace(**calibration))
 
 
 train = CaloInnTraining.train

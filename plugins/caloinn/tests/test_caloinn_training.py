@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from calozoo_caloinn import SPEC
-from calozoo_caloinn.calibration import calibrated
+from calozoo_caloinn.calibration import calibration_tables
 from calozoo_caloinn.checkpoint_metrics import ring_metrics, score
 from calozoo_caloinn.config import preset
 from calozoo_caloinn.model import CaloInn, TrainedCaloInn
@@ -122,11 +122,11 @@ def test_batches_depend_on_the_step_alone(sample: TrainingRings) -> None:
 def test_calibration_makes_the_mean_energies_agree(
     sample: TrainingRings, made_tiny: TrainedCaloInn
 ) -> None:
-    trained = calibrated(made_tiny, sample, seed=1)
-    vectors = VectorSampler(trained.config, trained.networks)
+    tables = calibration_tables(made_tiny.config, made_tiny.networks, sample, seed=1)
+    vectors = VectorSampler(made_tiny.config, made_tiny.networks)
     noise = np.random.default_rng(3).standard_normal((len(sample), vectors.noise), np.float32)
     energies = RingEnergySampler(
-        vectors, trained.template.threshold.numpy(), trained.template.calibration.numpy()
+        vectors, tables["threshold"].numpy(), tables["calibration"].numpy()
     )
     direction = sample.condition[:, 1:]
     sampled = energies(sample.energy_gev, direction, noise).sum(axis=0)
