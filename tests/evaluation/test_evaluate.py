@@ -228,7 +228,7 @@ def test_showers_that_do_not_say_where_they_enter_are_refused(capsys, placed, fo
 def test_other_primaries_are_named(toy, tmp_path, folder, what, change):
     request = {"energy": np.tile([10.0, 20.0], N // 2)} | change
     path = write(tmp_path / "o.h5", toy.generate(**request, n=N, seed=1))
-    with pytest.raises(InputError, match=f"The {what} of the primaries differ"):
+    with pytest.raises(InputError, match=f"The {what} of the incident particles differ"):
         evaluate(path, folder / "ref.h5")
 
 

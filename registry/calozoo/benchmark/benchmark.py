@@ -105,7 +105,7 @@ class Benchmark:
     def run(self) -> Iterator[Measurements]:
         """Measurements of each model, as soon as they are complete.
 
-        A run that is stopped goes on where it was when the same is asked for again.
+        A run that was stopped continues when the same is requested again.
 
         Raises:
             CalozooError: What loading, running or simulating raises.
@@ -198,7 +198,7 @@ class Benchmark:
         return cells
 
     def _point_reference(self) -> PointReference | None:
-        """Steps in the gapless detector, if they are asked for, needed, or in the cache."""
+        """Steps in the gapless detector, if they are requested, needed, or in the cache."""
         needed = any(model.spec.source for model in self._models)
         if self.request.geant4 is None and not (needed or self.request.points):
             return None

@@ -53,7 +53,7 @@ class BenchmarkModel:
 
     @property
     def is_fast(self) -> bool:
-        """Whether it is a fast simulation that generates showers of its own."""
+        """True for a fast simulation that generates showers of its own."""
         return not self.is_simulation and self.spec.source is None
 
     @classmethod

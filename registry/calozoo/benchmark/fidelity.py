@@ -94,7 +94,7 @@ class PointReference:
         self._observables: dict[str, PointObservables] = {}
 
     def fits(self, spec: ModelSpec) -> bool:
-        """Whether a model has the same detector, and is not made of these showers."""
+        """True if a model has the same detector, and is not made of these showers."""
         own = self.cache.spec
         return spec.detector == own.detector and own.name not in (spec.name, spec.source)
 

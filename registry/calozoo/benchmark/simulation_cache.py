@@ -151,7 +151,7 @@ class SimulationCache:
         return slice(shard * SHARD, min((shard + 1) * SHARD, len(self)))
 
     def _is_complete(self, shard: int) -> bool:
-        """Whether a file is there, with all showers of these incident particles.
+        """True if a file is there, with all showers of these incident particles.
 
         Raises:
             InputError: If it holds showers of other incident particles.
@@ -167,7 +167,10 @@ class SimulationCache:
             np.array_equal(found.energy, wanted.energy[:n])
             and np.allclose(found.direction, wanted.direction[:n], atol=1e-6)
         ):
-            msg = f"{path} holds showers of other primaries; give an empty folder with work=DIR."
+            msg = (
+                f"{path} holds showers of other incident particles; give an empty folder with "
+                "work=DIR."
+            )
             raise InputError(msg, argument="work=DIR")
         return n == len(wanted)
 

@@ -82,15 +82,15 @@ def cli(context: click.Context) -> None:
       calozoo generate --model caloclouds3 --energy 50 --dir 0,0 -n 100 --out showers.h5
       calozoo doctor                             what is broken here, and what to type
 
-    Exit codes: 0 if it is done; 1 if the world is not as it should be, such as a file that is
-    damaged or there already; 2 if the request itself is wrong; 130 if it was stopped.
+    Exit codes: 0 if it is done; 1 if a file, the network or the installation is not as it
+    should be; 2 if the request itself is wrong; 130 if it was stopped.
 
     \b
     Environment:
       HF_HOME, HF_HUB_CACHE     where pulled weights are kept
       HF_TOKEN                  opens private repositories, and publishes
       HF_ENDPOINT               another Hub
-      HF_HUB_OFFLINE=1          ask nothing of the network
+      HF_HUB_OFFLINE=1          do not use the network
       CALOZOO_INDEX             a folder with further index entries
       CALOZOO_LOAD_PLUGINS      load only these distributions, separated by commas
       CALOZOO_STRICT_PLUGINS=1  raise what a broken plugin raises

@@ -33,7 +33,7 @@ SHOWERS, ROUNDS = 300, 7
 QUICK_SHOWERS, QUICK_ROUNDS = 20, 2
 
 
-@click.command(short_help="Measure how good, how fast and how big models are.")
+@click.command(short_help="Measure fidelity, speed and size of models.")
 @click.argument(
     "models", nargs=-1, required=True, metavar="MODEL...", shell_complete=complete_models
 )
@@ -43,15 +43,15 @@ QUICK_SHOWERS, QUICK_ROUNDS = 20, 2
     show_default=True,
     metavar="NAME|FILE.h5",
     shell_complete=complete_sources,
-    help="A simulation of the real detector, or showers that say where they enter it, whose "
-    "primaries are taken then.",
+    help="Simulation of the real detector, or a shower file with entry points, whose incident "
+    "particles are used then.",
 )
 @click.option("--quick", is_flag=True, help="Few showers and rounds: minutes instead of hours.")
 @click.option(
     "--showers",
     type=click.IntRange(min=2),
     metavar="N",
-    help=f"Of each of ten energies; by default {SHOWERS}, with --quick {QUICK_SHOWERS}.",
+    help=f"Showers of each of ten energies; by default {SHOWERS}, with --quick {QUICK_SHOWERS}.",
 )
 @click.option(
     "--repeats",
@@ -61,14 +61,14 @@ QUICK_SHOWERS, QUICK_ROUNDS = 20, 2
 )
 @click.option("--points", is_flag=True, help="Compare points with Geant4's, too.")
 @click.option("--no-speed", is_flag=True, help="Measure neither times nor memory.")
-@click.option("--no-geant4", is_flag=True, help="Time the models without Geant4 beside them.")
+@click.option("--no-geant4", is_flag=True, help="Time the models without Geant4.")
 @click.option(
     "--work",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("benchmark"),
     show_default=True,
     metavar="DIR",
-    help="Keeps simulated showers for the next run, and where a stopped run was.",
+    help="Folder for simulated showers, and for the checkpoints of a run that was stopped.",
 )
 @click.option(
     "--out",
@@ -76,10 +76,10 @@ QUICK_SHOWERS, QUICK_ROUNDS = 20, 2
     metavar="DIR",
     help="Write MODEL/README.md and MODEL/measurements.json here.",
 )
-@precision_option("Only this one; by default all that a model offers.")
+@precision_option("The only precision to measure; by default all that a model offers.")
 @weights_option("Measure the model with the weights in this folder; by default with its own.")
 @workers_option("Processes of Geant4; by default CALOZOO_G4WORKERS, or 1.")
-@seed_option("Of the primaries and all showers.")
+@seed_option("Seed of the incident particles and of all showers.")
 @extrapolate_option("a model")
 @click.option(
     "--note",
@@ -87,8 +87,7 @@ QUICK_SHOWERS, QUICK_ROUNDS = 20, 2
     type=(str, str),
     multiple=True,
     metavar="MODEL TEXT",
-    help="A line for a model's card; by default a card that is replaced leaves its lines to the "
-    "new one.",
+    help="Note for a model's card; by default the notes of the card that is replaced.",
 )
 @quiet_option
 @json_option("Print the measurements, as a JSON array.")
@@ -112,11 +111,11 @@ def benchmark(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Measure how good, how fast and how big each MODEL is, and write its card.
+    """Measure fidelity, speed and size of each MODEL, and write its card.
 
     Photons of 10, 20, ... 100 GeV fly from the interaction point into the barrel of the real ILD
-    calorimeter: the same for every model and for Geant4. A run that was stopped goes on where it
-    was when the same is typed again.
+    calorimeter: the same for every model and for Geant4. A run that was stopped continues when the
+    same command is typed again.
 
     \b
     Examples:

@@ -45,7 +45,7 @@ __all__ = ["calibrate"]
     metavar="GEV",
     help="Incident energy at which the visible energy is made to agree.",
 )
-@seed_option("Of the generated showers.")
+@seed_option("Seed of the generated showers.")
 @overwrite_option("weights")
 @json_option()
 def calibrate(
@@ -58,7 +58,7 @@ def calibrate(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Fit what MODEL's number of points and energy are multiplied by, and write new weights.
+    """Fit the factors on MODEL's number of points and energy, and write new weights.
 
     \b
     Examples:

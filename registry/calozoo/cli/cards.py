@@ -23,13 +23,13 @@ MARKS = {"best": "*", "worst": "!", "": ""}
 LEGEND = "* the best of a row, ! the worst"
 
 
-@click.command(short_help="Print what was measured of a model.")
+@click.command(short_help="Print the measurements of a model.")
 @click.argument("model", shell_complete=complete_cards)
 @cards_option
 @json_option("Print the measurements, as a JSON object.")
-@click.option("--path", "as_path", is_flag=True, help="Print where the card is.")
+@click.option("--path", "as_path", is_flag=True, help="Print the path of the card.")
 def card(model: str, cards: Path | None, as_json: bool, as_path: bool) -> None:
-    """Print the card of MODEL: how good, how fast and how big it was measured to be.
+    """Print the card of MODEL: its fidelity, speed and size.
 
     On a terminal tables are aligned; into a file or a pipe goes the Markdown that the Hub reads.
 

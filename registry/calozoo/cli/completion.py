@@ -65,7 +65,7 @@ def complete_sources(
 def complete_cached(
     context: click.Context, parameter: click.Parameter, typed: str
 ) -> list[CompletionItem[str]]:
-    """What is in the cache: models, and each of their revisions."""
+    """Models in the cache, and each of their revisions."""
     from calozoo.hub.cache import default_cache
     from calozoo.models.cached_revisions import find_repos, find_revisions
 

@@ -33,10 +33,10 @@ __all__ = ["evaluate"]
     required=True,
     type=click.Path(path_type=Path),
     metavar="REF",
-    help="Showers of Geant4, of primaries with the same energies and directions.",
+    help="Showers of Geant4, of incident particles with the same energies and directions.",
 )
 @place_option(
-    "Put the points of all files into this detector and compare its cells; by default the "
+    "Place the points of all files into this detector and compare its cells; by default the "
     "hits in the files, or the detector of REF if it has gaps, or cells without gaps."
 )
 @click.option(
@@ -45,7 +45,7 @@ __all__ = ["evaluate"]
     default=0.1,
     show_default=True,
     metavar="MEV",
-    help="Leave out cells with less.",
+    help="Leave out cells with less energy.",
 )
 @click.option("--features", is_flag=True, help="FPD and KPD, too; slower.")
 @click.option(
@@ -63,7 +63,7 @@ __all__ = ["evaluate"]
     type=click.Choice(["png", "pdf", "svg"]),
     default="png",
     show_default=True,
-    help="Of the pictures.",
+    help="Format of the pictures.",
 )
 @click.option(
     "--json",
@@ -73,7 +73,7 @@ __all__ = ["evaluate"]
     "table.",
 )
 @overwrite_option()
-@seed_option("Of the grids of cells.")
+@seed_option("Seed of the grids of cells.")
 @workers_option("Processes; by default all cores.")
 @quiet_option
 def evaluate(

@@ -54,7 +54,7 @@ __all__ = ["export"]
 )
 @overwrite_option()
 @quiet_option
-@json_option("Report on stdout, as one JSON object.")
+@json_option("Print a report as a JSON object.")
 def export(
     showers: Path,
     out: Path,

@@ -42,8 +42,8 @@ __all__ = ["generate"]
     "--energy",
     required=True,
     metavar="GEV",
-    help="50 | 10:100 (uniform) | log:1:1000 | 10,20,50 (in turn) | @FILE (one a row, or .h5: the "
-    "primaries of its showers).",
+    help="50 | 10:100 (uniform) | log:1:1000 | 10,20,50 (in turn) | @FILE (one a row, or .h5: "
+    "the incident energies of its showers).",
 )
 @click.option(
     "--dir",
@@ -51,7 +51,8 @@ __all__ = ["generate"]
     metavar="DIR",
     help="THETA,PHI in degrees from the calorimeter normal | X,Y,Z | cone:60 (theta and phi "
     "uniform) | @FILE (one X,Y,Z a row, or .h5); by default 0,0. With --from-ip, in the "
-    "detector's frame, THETA from the beam; by default all that a fast simulation takes.",
+    "detector's frame, THETA from the beam; by default all directions within the acceptance "
+    "of the trigger.",
 )
 @click.option(
     "-n",
@@ -61,58 +62,65 @@ __all__ = ["generate"]
     help="Number of showers; by default the rows of a @FILE, else one for each energy listed.",
 )
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The file, .h5."
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="File to write, .h5.",
 )
 @overwrite_option()
 @seed_option("Same seed, same showers, same bytes.")
 @click.option(
     "--particle",
     metavar="PDG",
-    help="Its PDG name, such as gamma or e-; by default the model's own.",
+    help="PDG name of the incident particle, such as gamma or e-; by default the model's own.",
 )
 @extrapolate_option("the model")
 @click.option(
-    "--batch-size", type=int, metavar="N", help="Showers at a time; they do not depend on it."
+    "--batch-size",
+    type=int,
+    metavar="N",
+    help="Showers at a time; the showers do not depend on it.",
 )
 @click.option(
     "--device",
     type=click.Choice(["cpu", "cuda"]),
     default="cpu",
     show_default=True,
-    help="What the network runs on.",
+    help="Device of the network.",
 )
-@click.option("--threads", type=int, metavar="N", help="Of the network; by default all cores.")
-@precision_option("Of the network's arithmetic; by default what the model measured best.")
-@weights_option("Use these instead: what `calozoo train` or `calozoo convert` wrote.")
-@workers_option("Processes to simulate in, where a model does; the showers do not depend on it.")
+@click.option(
+    "--threads", type=int, metavar="N", help="Threads of the network; by default all cores."
+)
+@precision_option("Precision of the network; by default the model's own choice.")
+@weights_option("Folder with other weights, written by `calozoo train` or `calozoo convert`.")
+@workers_option("Processes of a model that simulates; the showers do not depend on it.")
 @click.option(
     "--source",
     "fed_by",
     metavar="NAME|FILE.h5",
     shell_complete=complete_sources,
-    help="What feeds a model that is fed: another one, or showers that were made before.",
+    help="Input of a model that transforms showers: another model, or a shower file.",
 )
 @click.option(
     "--detector",
     metavar="NAME|FILE.toml",
     shell_complete=complete_detectors,
-    help="Another detector than the model's own, where it can simulate any.",
+    help="Another detector than the model's own, if the model can simulate it.",
 )
-@place_option(
-    "Put the showers into a detector with its gaps, and write its hits beside the points."
-)
+@place_option("Place the showers into a detector with gaps, and write its hits beside the points.")
 @click.option(
     "--position",
     metavar="POS",
-    help="Where they enter it: X,Y,Z in mm on its face | random (where straight lines from the "
-    "interaction point do) | @FILE (one X,Y,Z a row, or .h5); by default random. Without --place "
-    "for models whose own detector has a shape.",
+    help="Entry point in it: X,Y,Z in mm on its face | random (of straight lines from the "
+    "interaction point) | @FILE (one X,Y,Z a row, or .h5); by default random. Without "
+    "--place for models whose own detector has a shape.",
 )
 @click.option(
     "--from-ip",
     is_flag=True,
-    help="The primaries fly straight from the interaction point, which gives their positions and "
-    "local directions.",
+    help="Incident particles fly straight from the interaction point, which gives their entry "
+    "points and local directions.",
 )
 @click.option(
     "--threshold",
@@ -123,7 +131,7 @@ __all__ = ["generate"]
 )
 @offline_option
 @quiet_option
-@json_option("Report on stdout, as one JSON object.")
+@json_option("Print a report as a JSON object.")
 def generate(
     model: str,
     energy: str,

@@ -20,7 +20,7 @@ HEAD = """\
 What `calozoo COMMAND --help` prints. This page is made of it: `python -m calozoo.cli.manual` prints
 the page again.
 
-Data goes to stdout, talk to stderr: `--json` gives a script all that a person is shown. Progress
+Data go to stdout, messages to stderr; `--json` prints for scripts what is shown otherwise. Progress
 bars run on a terminal only. A file is there under its own name only when it is whole.
 
 `calozoo completion` prints what makes your shell complete commands, options, names of models and

@@ -29,22 +29,20 @@ __all__ = [
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 quiet_option: Decorator = click.option(
-    "--quiet", is_flag=True, help="Say nothing on stderr but what goes wrong."
+    "--quiet", is_flag=True, help="Print nothing on stderr but errors."
 )
 
-offline_option: Decorator = click.option(
-    "--offline", is_flag=True, help="Ask nothing of the network."
-)
+offline_option: Decorator = click.option("--offline", is_flag=True, help="Do not use the network.")
 
 dry_run_option: Decorator = click.option(
-    "--dry-run", is_flag=True, help="Say what would be removed, and remove nothing."
+    "--dry-run", is_flag=True, help="Print what would be removed, and remove nothing."
 )
 
 cards_option: Decorator = click.option(
     "--cards",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIR",
-    help="What `calozoo benchmark --out DIR` wrote; by default the cards calozoo comes with.",
+    help="Folder that `calozoo benchmark --out` wrote; by default the cards of calozoo.",
 )
 
 weights_out_option: Decorator = click.option(
@@ -80,7 +78,9 @@ def extrapolate_option(model: str) -> Decorator:
         model: "the model", or "a model" where there may be several.
     """
     return click.option(
-        "--extrapolate", is_flag=True, help=f"Go beyond what {model} was trained on."
+        "--extrapolate",
+        is_flag=True,
+        help=f"Allow conditions outside the training range of {model}.",
     )
 
 

@@ -49,7 +49,7 @@ class FileReadout:
 
     @property
     def needs_points(self) -> bool:
-        """Whether the points of the file must be read."""
+        """True if the points of the file must be read."""
         return "points" in self.levels or not self.use_hits
 
     def runs(self, file: ShowerFile) -> Iterator[slice]:

@@ -52,7 +52,7 @@ class IncidentSpectrum:
         }
 
     def positions_differ(self, other: IncidentSpectrum) -> bool:
-        """Whether the entry points are distributed differently."""
+        """True if the entry points are distributed differently."""
         here, there = self.incident.position, other.incident.position
         if here is None or there is None:
             return here is not there
@@ -97,13 +97,14 @@ def check_agreement(generated: IncidentSpectrum, reference: IncidentSpectrum) ->
             continue
         if distance > LARGEST_DISTANCE:
             msg = (
-                f"The {what} of the primaries differ: {_range(mine, what)} in {generated.name}, "
-                f"{_range(theirs, what)} in {reference.name}; generate for the same primaries, "
+                f"The {what} of the incident particles differ: {_range(mine, what)} in "
+                f"{generated.name}, {_range(theirs, what)} in {reference.name}; generate for the "
+                "same particles, "
                 f"with `calozoo generate --energy @{reference.name} --dir @{reference.name}`."
             )
             raise InputError(msg)
         notes.append(
-            f"The {what} of the primaries of {generated.name} are not quite those of "
+            f"The {what} of the incident particles of {generated.name} are not quite those of "
             f"{reference.name} (Kolmogorov distance {distance:.2g}); figures include that."
         )
     return notes

@@ -119,7 +119,7 @@ def _check_order(generated: ShowerFile, reference: ShowerFile) -> None:
 
 
 def is_geant4(generator: str) -> bool:
-    """Whether a generator, by its name, is Geant4."""
+    """True if a generator is Geant4, by its name."""
     return generator.partition(".")[0].partition(" ")[0].lower() == "geant4"
 
 

@@ -1,1 +1,1 @@
-"""Shower files in the formats of other programs."""
+"""Export of shower files to the formats of other programs."""

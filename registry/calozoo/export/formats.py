@@ -1,4 +1,4 @@
-"""Shower files in the formats of others."""
+"""Export of shower files to the formats of other programs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _OWN_OPTIONS: Final = {
 
 
 def format_of(out: Path, to: str | None) -> str:
-    """The format asked for, or the one that the file's name tells.
+    """Format of an exported file: the requested one, or the one of its suffix.
 
     Raises:
-        InputError: If neither says it.
+        InputError: If neither is known.
 
     Example:
         >>> format_of(Path("showers.root"), None)
@@ -68,7 +68,7 @@ def export_file(
     Arguments:
         source: The native file.
         out: The file to write.
-        to: One of `FORMATS`; by default what the name tells.
+        to: One of `FORMATS`; by default the one of the suffix.
         grid: "ddml" only: cells of a plain grid about the entry point, as "30x30".
         voxels: "calochallenge" only: a data set's name, "ALPHAxRxMM", or a file of `<Bins>`.
         bin: "calochallenge" only: which `<Bin>` of that file.
@@ -76,7 +76,7 @@ def export_file(
         threshold: "calochallenge" only: smallest energy of a voxel, in MeV.
         overwrite: Replace a file that is already there.
         on_start: Called with the number of showers.
-        on_batch: Called with the number of showers done since.
+        on_batch: Called with the number of showers of each batch.
 
     Raises:
         InputError: If the format is unknown, or an option makes no sense or belongs to another.

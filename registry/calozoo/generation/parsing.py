@@ -140,7 +140,7 @@ def make_source_from_ip(
 
 
 def is_shower_file(name: str | Path) -> bool:
-    """Whether a name is that of a shower file, by its suffix; the file need not exist.
+    """True if a name has the suffix of a shower file; the file need not exist.
 
     Example:
         >>> is_shower_file("showers.h5"), is_shower_file("energies.txt"), is_shower_file("toy")
