@@ -30,7 +30,7 @@ def made_from(paths: list[Path], each: int) -> ClumpTable:
         with ShowerFile(path) as file:
             order = np.argsort(file.incident().energy, kind="stable")
             rows = np.sort(order[np.linspace(0, len(order) - 1, min(each, len(order))).astype(int)])
-            parts += [file[row : row + 1] for row in rows.tolist()]
+            parts.append(file[rows])
             seed = file.seed
         sources.append(
             ShowerSource(file=path.name, sha256=sha256(path), seed=seed, rows=tuple(rows.tolist()))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from calozoo_core.clumps.mesh import VoxelMesh
 from calozoo_core.clumps.neighbourhood import filled_voxels
 from calozoo_core.clumps.table import ClumpTable
-from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError
 from calozoo_core.frames import axis_slopes, perpendicular_to_local
 from calozoo_core.incident import Incident
@@ -17,6 +17,9 @@ from calozoo_core.showers import Showers
 from calozoo_core.typing import Float32Array, FloatArray
 
 __all__ = ["fill"]
+
+MAX_PARTS: Final = 16
+"""Patches in one voxel; what holds still more gets them scaled."""
 
 
 def fill(
@@ -29,8 +32,9 @@ def fill(
 
     Each voxel gets the points of one of Geant4's, of the same ring and about the same depth, of a
     shower of similar energy, with a similar neighbourhood and about the same energy; turned, and
-    mirrored where that makes the neighbourhoods alike. Points keep their energies, or are scaled
-    together to the voxel's: see `ClumpTableConfig`.
+    mirrored where that makes the neighbourhoods alike. One that holds more energy than any gets
+    several. Points keep their energies, or are scaled together to the voxel's: see
+    `ClumpTableConfig`.
 
     Arguments:
         energies: Energy of each voxel, in MeV, shape (n, n_layers, n_cells), as `voxel_energies`
@@ -38,7 +42,7 @@ def fill(
         incident: The n primaries.
         table: Geant4's voxels.
         streams: Random numbers of each shower, n of them: shower i depends on its own alone. One
-            byte a filled voxel is drawn, all at once.
+            byte a patch is drawn, all at once.
 
     Returns:
         Showers in the local frame, their points in the order of layers.
@@ -68,6 +72,16 @@ def fill(
     if not np.isfinite(voxels.energy).all():
         msg = "The energies of voxels must be finite."
         raise InputError(msg)
+    classes = config.class_of(voxels, incident.energy)
+    is_inner = (mesh.ring < config.exact_rings).take(voxels.cell)
+    is_exact = is_inner | (voxels.energy > np.float32(config.exact_mev))
+    # A voxel that holds more than any of Geant4's gets several patches.
+    parts = np.ceil(np.minimum(voxels.energy / lookup.most.take(classes), MAX_PARTS))
+    parts[is_inner] = 1
+    if parts.max(initial=1) > 1:
+        parts = parts.astype(np.int64)
+        voxels = voxels.divided(parts)
+        classes, is_exact = np.repeat(classes, parts), np.repeat(is_exact, parts)
     first_voxel = np.searchsorted(voxels.row, np.arange(n + 1) * n_layers)
     drawn = [
         random.bytes(int(number))
@@ -75,14 +89,11 @@ def fill(
     ]
     coins = np.frombuffer(b"".join(drawn), np.uint8)
     shift = np.subtract(coins & 3, 2, dtype=np.int8)
-    classes = config.class_of(voxels, incident.energy)
-    patch = lookup.entries(classes, voxels.energy, shift)
+    patch = lookup.draw(classes, voxels.energy, shift, config.most_apart)
     mirror = np.where(voxels.is_symmetric, (coins & 4) > 0, voxels.is_mirrored)
 
     ratio = voxels.energy / lookup.energy.take(patch)
-    is_exact = (mesh.ring < config.exact_rings).take(voxels.cell)
-    is_exact |= voxels.energy > np.float32(config.exact_mev)
-    is_exact |= np.maximum(ratio, 1 / ratio) > np.float32(config.exact_ratio)
+    is_exact |= np.maximum(ratio, 1 / ratio) > np.float32(config.most_apart)
     scale = np.where(is_exact, ratio, np.float32(1))
 
     most = max(mesh.sectors)
@@ -93,7 +104,7 @@ def fill(
     )
     shower = voxels.row // n_layers
     matrix = _matrices(mesh, incident).take((shower * 2 + mirror) * most + turn, axis=0)
-    axis = _axes(incident, config.detector).take(voxels.row, axis=0)
+    axis = _axes(incident, table.layer_depth_mm).take(voxels.row, axis=0)
 
     count = lookup.n_points.take(patch)
     ends = np.cumsum(count)
@@ -128,8 +139,7 @@ def _matrices(mesh: VoxelMesh, incident: Incident) -> Float32Array:
     return np.ascontiguousarray(product.transpose(0, 1, 4, 2, 3).reshape(-1, 4), np.float32)
 
 
-def _axes(incident: Incident, detector: str) -> Float32Array:
+def _axes(incident: Incident, depth_mm: FloatArray) -> Float32Array:
     """Where the axis of each shower crosses each layer, in mm, shape (n * n_layers, 2)."""
     slopes = axis_slopes(incident.direction.astype(np.float64))
-    depth = load_detector(detector).layer_depth_mm
-    return (depth[:, None] * slopes[:, None]).reshape(-1, 2).astype(np.float32)
+    return (depth_mm[:, None] * slopes[:, None]).reshape(-1, 2).astype(np.float32)

@@ -89,7 +89,11 @@ def link_clumps(showers: Showers, linking: Linking | None = None) -> Clumps:
     detector = load_detector(showers.detector)
     x, y = perpendicular_positions(showers, detector)
     row = showers.shower_index * detector.n_layers + showers.layer
-    label = _components(len(x), *_links(x, y, row, linking))
+    radius = np.hypot(x, y)
+    far = np.flatnonzero(radius >= linking.core_mm)
+    reach = np.clip(linking.growth * radius[far], linking.least_mm, linking.most_mm)
+    one, other = _close_pairs(x[far], y[far], row[far], reach)
+    label = _components(len(x), far[one], far[other])
     # Labels are the smallest point of each component: numbered by row, then by that point.
     first, inverse = np.unique(label, return_inverse=True)
     order = np.lexsort((first, row[first]))
@@ -110,15 +114,16 @@ def link_clumps(showers: Showers, linking: Linking | None = None) -> Clumps:
     )
 
 
-def _links(
-    x: FloatArray, y: FloatArray, row: IntArray, linking: Linking
+def _close_pairs(
+    x: FloatArray, y: FloatArray, row: IntArray, reach: FloatArray
 ) -> tuple[IntArray, IntArray]:
-    """Pairs of points of one row that are close enough, two of shape (p,)."""
-    radius = np.hypot(x, y)
-    far = np.flatnonzero(radius >= linking.core_mm)
-    order = far[np.lexsort((x[far], row[far]))]
-    x, y, row = x[order], y[order], row[order]
-    reach = np.clip(linking.growth * radius[order], linking.least_mm, linking.most_mm)
+    """Pairs of points of one row that are closer than the smaller reach of the two.
+
+    Returns:
+        Numbers of the one and of the other point, each pair once, two of shape (p,).
+    """
+    order = np.lexsort((x, row))
+    x, y, row, reach = x[order], y[order], row[order], reach[order]
     pairs = [np.zeros((2, 0), np.int64)]
     # Points in order of x: the partners of each are its next ones, until x alone is too far.
     active = np.arange(len(order))
@@ -127,13 +132,13 @@ def _links(
         step += 1
         active = active[active + step < len(order)]
         other = active + step
-        near = (row[other] == row[active]) & (x[other] - x[active] <= reach[active])
-        active, other = active[near], other[near]
+        active = active[(row[other] == row[active]) & (x[other] - x[active] <= reach[active])]
+        other = active + step
         limit = np.minimum(reach[active], reach[other])
         linked = np.hypot(x[other] - x[active], y[other] - y[active]) <= limit
         pairs.append(np.stack([order[active[linked]], order[other[linked]]]))
-    one, two = np.concatenate(pairs, axis=1)
-    return one, two
+    one, other = np.concatenate(pairs, axis=1)
+    return one, other
 
 
 def _components(n: int, one: IntArray, two: IntArray) -> IntArray:

@@ -43,6 +43,17 @@ class FilledVoxels(NamedTuple):
     is_mirrored: BoolArray
     is_symmetric: BoolArray
 
+    def divided(self, parts: IntArray) -> FilledVoxels:
+        """The voxels, each as often as `parts` says and with as small a part of the energy."""
+        return FilledVoxels(
+            np.repeat(self.row, parts),
+            np.repeat(self.cell, parts),
+            np.repeat(self.energy / parts.astype(np.float32), parts),
+            np.repeat(self.neighbourhood, parts),
+            np.repeat(self.is_mirrored, parts),
+            np.repeat(self.is_symmetric, parts),
+        )
+
 
 def filled_voxels(energies: Float32Array, mesh: VoxelMesh) -> FilledVoxels:
     """Find the filled voxels of showers, and class what is around them.

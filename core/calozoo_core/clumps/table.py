@@ -74,8 +74,9 @@ class ClumpTableConfig(StrictModel):
         exact_rings: Innermost rings whose voxels get exactly their energy; farther out a patch
             keeps its own, so that minimum-ionising deposits stay what they are.
         exact_mev: Energy above which all voxels do.
-        exact_ratio: So does a voxel with this many times the energy of its patch, or its inverse.
         fewest: Patches that a class needs; in one with fewer, the neighbourhood is ignored.
+        most_apart: Energy of a voxel over that of its patch, or the inverse, up to which the patch
+            fits; else one is drawn from a wider class.
         n_patches: Number of patches.
         n_points: Number of points of all patches.
         sources: Showers it was made of.
@@ -96,8 +97,8 @@ class ClumpTableConfig(StrictModel):
     )
     exact_rings: Annotated[int, Field(ge=0, le=MAX_RINGS)] = 5
     exact_mev: Annotated[float, Field(ge=0)] = 3.0
-    exact_ratio: Annotated[float, Field(ge=1)] = 1.5
-    fewest: Annotated[int, Field(ge=1, le=1000)] = 6
+    fewest: Annotated[int, Field(ge=1, le=1000)] = 10
+    most_apart: Annotated[float, Field(gt=1)] = 1.5
     n_patches: Annotated[int, Field(ge=1, le=MAX_PATCHES)]
     n_points: Annotated[int, Field(ge=1, le=MAX_POINTS)]
     sources: Annotated[tuple[ShowerSource, ...], Field(max_length=1000)] = ()
@@ -154,7 +155,8 @@ class Lookup(NamedTuple):
     """Patches by class and energy: runs of entries, sorted by energy, one or more a class.
 
     Arguments:
-        run: Run of each class, shape (n_classes,).
+        runs: Run of each class, then those of wider classes, shape (3, n_classes).
+        most: Largest energy of a patch in the widest class, in MeV, shape (n_classes,).
         start: First entry of each run, shape (n_runs,).
         last: Last entry of each run, shape (n_runs,).
         key: Run and energy level of each entry, growing, shape (n_entries,).
@@ -167,7 +169,8 @@ class Lookup(NamedTuple):
         point_energy: In MeV, shape (N,).
     """
 
-    run: IntArray
+    runs: IntArray
+    most: Float32Array
     start: IntArray
     last: IntArray
     key: NDArray[np.uint32]
@@ -179,19 +182,40 @@ class Lookup(NamedTuple):
     y: Float32Array
     point_energy: Float32Array
 
-    def entries(self, classes: IntArray, energy: Float32Array, shift: NDArray[np.int8]) -> IntArray:
+    def draw(
+        self,
+        classes: IntArray,
+        energy: Float32Array,
+        shift: NDArray[np.int8],
+        most_apart: float,
+    ) -> IntArray:
         """Patches of given classes with energies near given ones.
 
         Arguments:
             classes: Shape (m,).
             energy: In MeV, shape (m,).
             shift: Places in the order of energies to go up or down, shape (m,).
+            most_apart: Ratio of energies beyond which a wider class is tried.
 
         Returns:
             Numbers of patches, shape (m,).
         """
-        run = self.run.take(classes)
-        key = (run.astype(np.uint32) * np.uint32(_LEVELS)) + _level(energy)
+        patch = self._nearest(self.runs[0], classes, energy, shift)
+        for runs in self.runs[1:]:
+            ratio = energy / self.energy.take(patch)
+            apart = np.flatnonzero(np.maximum(ratio, 1 / ratio) > np.float32(most_apart))
+            patch[apart] = self._nearest(runs, classes[apart], energy[apart], shift[apart])
+        return patch
+
+    def _nearest(
+        self,
+        runs: IntArray,
+        classes: IntArray,
+        energy: Float32Array,
+        shift: NDArray[np.int8],
+    ) -> IntArray:
+        run = runs.take(classes)
+        key = run.astype(np.uint32) * np.uint32(_LEVELS) + _level(energy)
         at = np.searchsorted(self.key, key) + shift
         at = np.clip(at, self.start.take(run), self.last.take(run))
         return np.asarray(self.patch.take(at))
@@ -248,8 +272,8 @@ class ClumpTable:
             representation=showers.representation,  # type: ignore[arg-type]  # checked by pydantic
             mesh=mesh,
             linking=linking,
-            # The first layer, then the two of each slab.
-            layer_groups=tuple(((layers + 1) // 2).tolist()),
+            # The three layers at the front, then four each: two slabs with both of their sides.
+            layer_groups=tuple(((layers + 1) // 4).tolist()),
             n_patches=1,
             n_points=1,
             sources=sources,
@@ -348,6 +372,11 @@ class ClumpTable:
             raise WeightsError(msg)
 
     @cached_property
+    def layer_depth_mm(self) -> FloatArray:
+        """Depth of the middle of each layer of its detector, shape (n_layers,)."""
+        return load_detector(self.config.detector).layer_depth_mm
+
+    @cached_property
     def lookup(self) -> Lookup:
         """Patches by class and energy, in the types that drawing is fastest with."""
         count = self.count.astype(np.int64)
@@ -355,8 +384,7 @@ class ClumpTable:
         level = _level(energy).astype(np.int64)
         groups, rings, energies, kinds = self.config.class_shape
         own = np.repeat(np.arange(len(self.patches)), self.patches)
-        run = np.full(len(self.patches), -1)
-        members, keys, n_runs = [], [], 0
+        members, keys, runs, n_runs = [], [], [], 0
         # Three kinds of runs: of a class, whatever the neighbourhood, and whatever the energy.
         for width in (1, kinds, kinds * energies):
             merged = own // width
@@ -364,20 +392,22 @@ class ClumpTable:
             held = np.bincount(merged, minlength=len(self.patches) // width)
             number = np.cumsum(held > 0) - 1 + n_runs
             fewest = self.config.fewest if width < kinds * energies else 1
-            usable = np.repeat(np.where(held >= fewest, number, -1), width)
-            run = np.where(run >= 0, run, usable)
+            runs.append(np.repeat(np.where(held >= fewest, number, -1), width))
             members.append(order)
             keys.append(number[merged[order]] * _LEVELS + level[order])
             n_runs = int(number[-1]) + 1
-        run = _with_nearest_group(run.reshape(groups, rings, -1)).ravel()
-        key = np.concatenate(keys)
+        runs[2] = _with_nearest_group(runs[2].reshape(groups, rings, -1)).ravel()
+        for narrow, wide in ((1, 2), (0, 1)):
+            runs[narrow] = np.where(runs[narrow] >= 0, runs[narrow], runs[wide])
+        key, patch = np.concatenate(keys), np.concatenate(members)
         edges = np.searchsorted(key, np.arange(n_runs + 1) * _LEVELS)
         return Lookup(
-            run,
+            np.stack(runs),
+            energy[patch[edges[1:][runs[2]] - 1]],
             edges[:-1],
             edges[1:] - 1,
             key.astype(np.uint32),
-            np.concatenate(members),
+            patch,
             np.cumsum(count) - count,
             count,
             energy,

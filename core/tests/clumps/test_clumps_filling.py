@@ -125,3 +125,22 @@ def test_energies_that_are_not_finite_are_refused(table):
     energies[0, 3, 3] = np.inf
     with pytest.raises(InputError, match="The energies of voxels must be finite"):
         fill(energies, incident, table, streams(1))
+
+
+def test_a_voxel_with_more_energy_than_any_of_geant4s_gets_more_points_not_hotter_ones(table):
+    energies = np.zeros((2, 30, MESH.n_cells), np.float32)
+    cell = MESH.ring_start[10]
+    energies[0, 15, cell], energies[1, 15, cell] = 10, 30
+    incident = Incident(np.full(2, 50), (0, 0, 1))
+    showers = fill(energies, incident, table, streams(2))
+    np.testing.assert_allclose(showers.visible_energy, [10, 30], rtol=1e-4)
+    assert showers.n_points[1] > 2 * showers.n_points[0]
+    assert showers.energy.max() < 10
+
+
+def test_an_absurd_energy_does_not_take_absurd_memory(table):
+    energies = np.zeros((1, 30, MESH.n_cells), np.float32)
+    energies[0, 3, -1] = 1e30
+    showers = fill(energies, Incident(50, (0, 0, 1)), table, streams(1))
+    assert len(showers.x) < 100_000
+    assert np.isfinite(showers.energy).all()
