@@ -32,6 +32,7 @@ from click.testing import CliRunner
 
 from calozoo import Generator, Incident, ModelSpec, Showers, list_models, load
 from calozoo.cli import cli
+from calozoo_core.hits import Hits
 from calozoo_core.io import (
     ShowerFile,
     ShowerWriter,
@@ -44,7 +45,7 @@ from calozoo_core.io import (
 )
 from calozoo_core.metrics.comparison import compare, compare_features
 from calozoo_core.observables import ObservableAccumulator
-from calozoo_core.placement import Hits, load_placement
+from calozoo_core.placement import load_placement
 from calozoo_core.voxels import CylinderVoxels
 from calozoo_refine.report import read_report
 

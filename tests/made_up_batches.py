@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from calozoo_core.hits import Hits
 from calozoo_core.incident import Incident
-from calozoo_core.placement import Hits
 from calozoo_core.showers import Showers
 
 __all__ = ["batches_with_selections", "make_hits", "make_incident", "make_showers"]

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import settings
 from sound_models import ENTRY, import_package, write_package
 
+from calozoo_core.hits import Hits
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerWriter, read_showers
-from calozoo_core.placement import Hits
 from calozoo_core.showers import Showers
 
 # The same examples every time, on a machine however busy.

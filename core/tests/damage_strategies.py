@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 from hypothesis import strategies as st
 
+from calozoo_core.hits import Hits
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerWriter
-from calozoo_core.placement import Hits
 from calozoo_core.showers import Showers
 
 __all__ = ["STRUCTURES", "damaged", "damages", "edit_json", "edits", "marks_in", "shower_file"]

@@ -15,8 +15,8 @@ from made_up import made_up
 from shower_strategies import same_showers
 
 from calozoo_core.errors import ShowerFileError
+from calozoo_core.hits import Hits
 from calozoo_core.io import ShowerFile, ShowerWriter, read_hits, read_showers, write_showers
-from calozoo_core.placement import Hits
 
 COLUMNS = ("offsets", "cell", "layer", "x", "y", "z", "energy")
 

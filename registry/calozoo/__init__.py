@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from calozoo_core.detector import list_detectors, load_detector
     from calozoo_core.errors import CalozooError
     from calozoo_core.generator import Conditions, Generator, ModelSpec
+    from calozoo_core.hits import Hits
     from calozoo_core.incident import Incident
     from calozoo_core.io import open_showers, read_hits, read_showers, write_showers
-    from calozoo_core.placement import Hits, load_placement
+    from calozoo_core.placement import load_placement
     from calozoo_core.showers import Shower, Showers
 
 __all__ = [
@@ -62,7 +63,7 @@ _HOMES = {
     "Conditions": "calozoo_core.generator",
     "Evaluation": "calozoo.evaluation.evaluate",
     "Generator": "calozoo_core.generator",
-    "Hits": "calozoo_core.placement",
+    "Hits": "calozoo_core.hits",
     "Incident": "calozoo_core.incident",
     "ModelSpec": "calozoo_core.generator",
     "Shower": "calozoo_core.showers",

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.detector import list_detectors, load_detector
+from calozoo_core.hits import Hits
 from calozoo_core.io._hdf5_guards import LayoutError, Table
-from calozoo_core.placement import Hits
 from calozoo_core.showers import Showers
 
 __all__ = [

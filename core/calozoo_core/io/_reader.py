@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.errors import InputError, ShowerFileError
+from calozoo_core.hits import Hits
 from calozoo_core.incident import Incident
 from calozoo_core.io._hdf5_guards import Table, has_endless_text
 from calozoo_core.io._layout import (
@@ -29,7 +30,6 @@ from calozoo_core.io._layout import (
     number,
     reason,
 )
-from calozoo_core.placement import Hits
 from calozoo_core.ragged import Rows, is_number, row_number, row_selection
 from calozoo_core.representation import REPRESENTATIONS
 from calozoo_core.showers import Shower, Showers

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.errors import ShowerFileError
+from calozoo_core.hits import Hits
 from calozoo_core.io._exchange_format import open_part, unwritable
 from calozoo_core.io._layout import (
     FORMAT,
@@ -23,7 +24,6 @@ from calozoo_core.io._layout import (
     hit_fault,
 )
 from calozoo_core.io.atomic import uninterrupted
-from calozoo_core.placement import Hits
 from calozoo_core.showers import Showers
 
 __all__ = ["ShowerWriter"]

@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import os
 
+from calozoo_core.hits import Hits
 from calozoo_core.io._reader import ShowerFile
 from calozoo_core.io._writer import ShowerWriter
-from calozoo_core.placement import Hits
 from calozoo_core.ragged import Rows
 from calozoo_core.showers import Showers
 

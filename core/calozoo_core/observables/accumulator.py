@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import DetectorError, InputError
+from calozoo_core.hits import Hits
 from calozoo_core.observables.cell_features import cell_features, feature_columns
 from calozoo_core.observables.correlations import CorrelationSums
 from calozoo_core.observables.definitions import LEVELS, Binning, Observable, observables
@@ -28,7 +29,7 @@ from calozoo_core.observables.neighbours import (
     has_point_within,
 )
 from calozoo_core.observables.response import Responses
-from calozoo_core.placement import Hits, Placement
+from calozoo_core.placement import Placement
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray, IntArray

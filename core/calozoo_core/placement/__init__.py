@@ -11,10 +11,9 @@ from calozoo_core.placement.base import Placement
 from calozoo_core.placement.cylinder import CylinderPlacement
 from calozoo_core.placement.endcap import EndcapPlacement
 from calozoo_core.placement.flat import SlabPlacement
-from calozoo_core.placement.hits import Hits
 from calozoo_core.placement.trigger import Trigger
 
-__all__ = ["Hits", "Placement", "Trigger", "load_placement"]
+__all__ = ["Placement", "Trigger", "load_placement"]
 
 
 def load_placement(detector: str | os.PathLike[str] | Detector) -> Placement:

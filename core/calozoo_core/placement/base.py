@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import DetectorError, InputError
 from calozoo_core.frames import as_text, vectors
-from calozoo_core.placement.hits import Hits
+from calozoo_core.hits import Hits
 from calozoo_core.placement.readout import CellReadout, Entry
 from calozoo_core.placement.trigger import Trigger
 from calozoo_core.random import stream

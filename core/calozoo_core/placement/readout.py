@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from calozoo_core.hits import Hits, sum_cells
 from calozoo_core.placement.cell_axis import DEAD
-from calozoo_core.placement.hits import Hits, sum_cells
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray, IntArray
 

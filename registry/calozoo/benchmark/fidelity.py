@@ -15,11 +15,12 @@ from calozoo.benchmark.simulation_cache import SimulationCache
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import ConditionsError, InputError
 from calozoo_core.generator import Generator, ModelSpec
+from calozoo_core.hits import Hits
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile
 from calozoo_core.metrics.comparison import classifier_floors, compare, compare_classifier
 from calozoo_core.observables import HALF_MIP_MEV, ObservableAccumulator, Window, energy_windows
-from calozoo_core.placement import Hits, Placement
+from calozoo_core.placement import Placement
 from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers
 from calozoo_core.typing import BoolArray, Float32Array, FloatArray, IntArray

@@ -13,9 +13,10 @@ import numpy as np
 from calozoo import api
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.generator import Generator, ModelSpec, Precision
+from calozoo_core.hits import Hits
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile, ShowerWriter
-from calozoo_core.placement import Hits, Placement
+from calozoo_core.placement import Placement
 from calozoo_core.showers import Showers
 
 __all__ = [

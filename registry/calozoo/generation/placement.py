@@ -10,9 +10,10 @@ import numpy as np
 from calozoo.generation.incident_sources import Distribution, ListedValues
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import ConditionsError, InputError
+from calozoo_core.hits import Hits
 from calozoo_core.incident import Incident
 from calozoo_core.observables import HALF_MIP_MEV
-from calozoo_core.placement import Hits, Placement, Trigger, load_placement
+from calozoo_core.placement import Placement, Trigger, load_placement
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray
 

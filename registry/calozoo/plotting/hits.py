@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calozoo_core.placement import Hits, Placement
+from calozoo_core.hits import Hits
+from calozoo_core.placement import Placement
 from calozoo_core.typing import BoolArray, FloatArray
 
 if TYPE_CHECKING:
