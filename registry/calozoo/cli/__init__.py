@@ -1,4 +1,4 @@
-"""The `calozoo` command: one module a noun, imported when it is called for."""
+"""The `calozoo` command line: a module for each command, imported when it is used."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ PUNCTUATION = "\"'() "
 
 
 class LazyGroup(click.Group):
-    """Knows its commands by name, and imports one when it is used."""
+    """Group of commands that imports a command when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)

@@ -1,4 +1,4 @@
-"""`calozoo completion`, and what the shell is offered for names."""
+"""`calozoo completion`, and the completion of names in a shell."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = [
 ]
 
 VARIABLE = "_CALOZOO_COMPLETE"
-"""Click looks here, in every call of `calozoo`, whether the shell asks for completions."""
+"""Environment variable by which a shell asks `calozoo` for completions."""
 
 FILES = CompletionItem("", type="file")
-"""Files may stand here as well; first among the others, as bash forgets what came before it."""
+"""Completion by files; the first of all, since bash forgets what comes before it."""
 
 
 @click.command(short_help="Print the script that makes your shell complete names.")
@@ -51,14 +51,14 @@ def completion(shell: str) -> None:
 def complete_models(
     context: click.Context, parameter: click.Parameter, typed: str
 ) -> list[CompletionItem[str]]:
-    """The models there are, installed or known to the index, and what each is."""
+    """Models that are installed or known to the index, with their summaries."""
     return _starting_with(typed, _models())
 
 
 def complete_sources(
     context: click.Context, parameter: click.Parameter, typed: str
 ) -> list[CompletionItem[str]]:
-    """The models there are, and files."""
+    """Models, and files."""
     return [FILES, *_starting_with(typed, _models())]
 
 
@@ -77,7 +77,7 @@ def complete_cached(
 def complete_cards(
     context: click.Context, parameter: click.Parameter, typed: str
 ) -> list[CompletionItem[str]]:
-    """The models that calozoo comes with a card of."""
+    """Models of the cards that calozoo comes with."""
     folders = files("calozoo_cards").iterdir()
     return _starting_with(typed, {f.name: "" for f in folders if (f / "README.md").is_file()})
 
@@ -85,14 +85,14 @@ def complete_cards(
 def complete_detectors(
     context: click.Context, parameter: click.Parameter, typed: str
 ) -> list[CompletionItem[str]]:
-    """The detectors that calozoo comes with, listed without numpy, and files."""
+    """Detectors that calozoo comes with, listed without numpy, and files."""
     found = (files("calozoo_core") / "detectors").iterdir()
     names = [file.name.removesuffix(".toml") for file in found if file.name.endswith(".toml")]
     return [FILES, *_starting_with(typed, dict.fromkeys(names, ""))]
 
 
 def _models() -> dict[str, str]:
-    """Every model's name and summary; none if they cannot be read, for a shell cannot say so."""
+    """Summary of every model by name; empty if they cannot be read, since a shell shows no errors."""
     from calozoo.models import discovery
     from calozoo.models.index import read_index
 

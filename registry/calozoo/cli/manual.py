@@ -1,4 +1,4 @@
-"""`python -m calozoo.cli.manual`: the page docs/commands.md, made of what every `--help` says."""
+"""Reference page of all commands, docs/commands.md: `python -m calozoo.cli.manual` prints it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from calozoo.cli import cli
 __all__ = ["every_command", "manual"]
 
 WIDTH = 92
-"""Columns of the page's blocks."""
+"""Columns of a help text on the page."""
 
 HEAD = """\
 # Commands
@@ -29,7 +29,7 @@ detectors; its help says where to put it.
 
 
 def manual() -> str:
-    """The page, in Markdown."""
+    """Reference page in Markdown: the help of every command."""
     sections = [
         f"## {context.command_path}\n\n```text\n{context.get_help()}\n```"
         for context in every_command()
@@ -38,7 +38,7 @@ def manual() -> str:
 
 
 def every_command() -> Iterator[click.Context]:
-    """A context for each command there is, with those of groups behind their group."""
+    """Context of each command; the commands of a group follow the group."""
     yield from _commands(cli, click.Context(cli, info_name="calozoo", terminal_width=WIDTH))
 
 

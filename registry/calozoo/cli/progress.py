@@ -104,7 +104,7 @@ def _bar(total: int, unit: str) -> tqdm:
 
 @contextmanager
 def stoppable() -> Iterator[Callable[[], None]]:
-    """SIGINT and SIGTERM, put off to where it is safe to stop.
+    """Signal handling of a command: SIGINT and SIGTERM stop it only where that is safe.
 
     Python raises KeyboardInterrupt wherever it happens to be. Inside a destructor, of which HDF5
     runs many, it is lost, and a second one cuts the cleaning after the first short. So a signal is

@@ -35,7 +35,7 @@ __all__ = ["show"]
 )
 @json_option()
 def show(file: Path, picture: Path | None, event: int, as_json: bool) -> None:
-    """Sum up the showers of FILE, and draw them.
+    """Print a summary of the showers in FILE, and plot them.
 
     \b
     Examples:
