@@ -92,7 +92,7 @@ def complete_detectors(
 
 
 def _models() -> dict[str, str]:
-    """Summary of every model by name; empty if they cannot be read, since a shell shows no errors."""
+    """Summary of every model by name; empty if models cannot be read: a shell shows no errors."""
     from calozoo.models import discovery
     from calozoo.models.index import read_index
 
