@@ -23,7 +23,8 @@ from calozoo.benchmark.fidelity import (
 from calozoo.benchmark.measurements import read_measurements
 from calozoo.benchmark.memory import measure_memory
 from calozoo.benchmark.request import BenchmarkRequest, find_simulation
-from calozoo.benchmark.single_photons import ENERGIES_GEV, single_photons
+from calozoo.benchmark.simulation_cache import SimulationCache
+from calozoo.benchmark.single_photons import ENERGIES_GEV, THETA_DEG, single_photons
 from calozoo.benchmark.speed import (
     BATCH,
     TimedModel,
@@ -32,9 +33,10 @@ from calozoo.benchmark.speed import (
     _ModelTimer,
     measure_speed,
 )
-from calozoo_core.errors import CalozooError, ConditionsError, InputError
+from calozoo_core.errors import CalozooError, ConditionsError, InputError, OutputExistsError
 from calozoo_core.generator import Conditions
-from calozoo_core.io import ShowerWriter, write_showers
+from calozoo_core.io import ShowerFile, ShowerWriter, write_showers
+from calozoo_core.weights import sha256
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +120,39 @@ def test_reference_with_hits_cut_too_high_is_refused(toy, barrel, tmp_path):
         writer.append(showers, barrel.place(showers, threshold_mev=0.5))
     with pytest.raises(InputError, match=r"--threshold 0\.1"):
         FileReference(tmp_path / "cut.h5", barrel)
+
+
+def test_reference_in_files_is_joined_to_one_that_is_always_the_same(
+    toy, barrel, tmp_path, monkeypatch
+):
+    """The toy, placed, stands for Geant4 in the real detector."""
+    monkeypatch.setattr("calozoo.benchmark.benchmark.find_simulation", lambda *_: "toy.ild-photon")
+    monkeypatch.setattr(
+        Benchmark,
+        "_cache",
+        lambda self, model, seed: SimulationCache(
+            self._folder, model, self.incident, seed=seed, placement=barrel
+        ),
+    )
+    simulated = request(tmp_path, "toy", models=(), showers_per_energy=12)
+    one, other = tmp_path / "one.h5", tmp_path / "other.h5"
+    digests = {Benchmark(simulated, unseen).make_reference(path) for path in (one, other)}
+    assert digests == {sha256(one)}
+    assert len(list((tmp_path / "work" / "photons-0").glob("*/*.h5"))) == 3  # 50 + 50 + 20
+    with pytest.raises(OutputExistsError, match=r"one\.h5 is already there"):
+        Benchmark(simulated, unseen).make_reference(one)
+    with ShowerFile(one) as file:
+        incident = single_photons(barrel, 12)
+        assert np.array_equal(file.incident().energy, incident.energy)
+        expected = barrel.place(toy.generate(incident, seed=1))
+        assert np.array_equal(file.hits().cell, expected.cell)
+    (measured,) = Benchmark(request(tmp_path, one), unseen).run()
+    assert measured.sample.reference_sha256 == sha256(one)
+    assert measured.sample.theta_deg == THETA_DEG  # the file's primaries are the usual ones
+    (auc, *_) = (f for f in measured.fidelity[0].figures if f.name == "cells.classifier")
+    assert auc.reason == "120 showers are too few to train on; give at least 200."
+    cells = measured.figures["cells.occupancy", "ratio"]
+    assert abs(cells.value - 1) < 5 * cells.error
 
 
 def test_model_of_another_detector_cannot_be_the_reference():
@@ -280,6 +315,8 @@ def test_command_measures_and_writes_a_card(calozoo, reference, tmp_path):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
+        ([], "Missing argument 'MODEL...'"),
+        (["--reference", "gone.h5", "--make-reference", "x.h5"], "There is no shower file gone.h5"),
         (["nothing"], "no model named 'nothing'"),
         (["toy", "--reference", "gone.h5"], "There is no shower file gone.h5"),
         (["toy", "--reference", "toy"], "makes no showers in ild_siecal"),

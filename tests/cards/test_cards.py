@@ -64,6 +64,36 @@ def figure(name: str, value: float | None, metric: str = "js") -> MetricResult:
     )
 
 
+def with_structure(name: str, auc: float, cells: float) -> Measurements:
+    """Measurements with a classifier and ratios."""
+
+    def classifier(group: str, value: float) -> MetricResult:
+        telling = {f"first of {group}": 0.9, f"second of {group}": 0.8}
+        found = figure(f"cells.classifier{group}", value, "auc")
+        return found.model_copy(update={"telling_features": telling, "noise_floor": 0.51})
+
+    def ratio(name: str, value: float, metric: str = "ratio") -> MetricResult:
+        values = {"generated_value": 0.5 * value, "reference_value": 0.5}
+        return figure(name, value, metric).model_copy(update=values)
+
+    figures = (
+        classifier("", auc),
+        classifier(".rings", auc - 0.01),
+        classifier(".hottest_cells", 0.52),
+        ratio("cells.occupancy", cells),
+        ratio("cells.occupancy@50GeV", cells),
+        ratio("cells.centre_x", 0.9, "width_ratio"),
+        ratio("cells.hot_1e-3", 1.1),
+        ratio("points.neighbour_1.6mm@40-80mm", 0.04),
+        ratio("cells.neighbour_adjacent@40-80mm", 0.7),
+    )
+    plain = measurements(name)
+    (fidelity,) = plain.fidelity[:1]
+    more = fidelity.model_copy(update={"figures": fidelity.figures + figures})
+    sample = plain.sample.model_copy(update={"reference_sha256": "0123456789abcdef" * 4})
+    return plain.model_copy(update={"fidelity": (more,), "sample": sample})
+
+
 def measurements(name: str = "caloclouds3.test", value: float = 4e-4, ms: float = 2.0):
     figures = (
         figure("cells.layer_energy", value),
@@ -361,3 +391,28 @@ def test_misspelt_card_is_guessed(calozoo, tmp_path):
     write_card(tmp_path / "cards", measurements())
     run = calozoo("card", "calocluds3", "--cards", "cards")
     assert "Did you mean caloclouds3?" in run.stderr
+
+
+def test_a_card_shows_the_classifier_the_ratios_and_the_neighbours():
+    text = card_markdown(with_structure("caloclouds3.test", 0.99, 1.22))
+    assert "| AUC, all features |  | 0.990 ± 0.099 | 0.51 | - |" in text
+    assert (
+        "Worst group: rings. Its most telling features, each alone: first of .rings (0.90)" in text
+    )
+    assert "| cells |  | 1.22 ± 0.12 |" in text
+    assert "cells, 50GeV" not in text  # by energy they stand among the means
+    assert "| 40-80mm | 0.020 / 0.500 | 0.350 / 0.500 |" in text
+    assert "(sha256 0123456789ab)" in text
+    assert "### Classifier" not in card_markdown(measurements())
+
+
+def test_a_ratio_is_the_better_the_nearer_it_is_to_one():
+    pair = [with_structure("a.low", 0.6, 0.98), with_structure("b.high", 0.99, 1.22)]
+    board = leaderboard([*pair, measurements("c.old")])
+    rows = {row.label: row for row in next(iter(board.tables.values()))}
+    assert rows["cells, over Geant4's"].marks == ("best", "worst", "")
+    assert rows["AUC, all features"].marks == ("best", "worst", "")
+    worst = rows["AUC, worst group of features"].entries
+    assert [entry.text.partition("(")[2] for entry in worst] == ["rings)", "rings)", ""]
+    assert rows["hot cells, the reference's hottest 1e-3, over Geant4's"].floor.startswith("±")
+    assert "classifier" not in " ".join(leaderboard([measurements()]).tables)

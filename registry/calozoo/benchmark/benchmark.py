@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from calozoo import api
@@ -36,16 +37,20 @@ from calozoo.benchmark.single_photons import ENERGIES_GEV, PHI_DEG, THETA_DEG, s
 from calozoo.benchmark.speed import TimedModel, TimingRequest, measure_speed_in_process
 from calozoo.generation.placement import HitPlacer
 from calozoo.generation.threads import cores
-from calozoo_core.errors import InputError
+from calozoo_core.errors import InputError, OutputExistsError
 from calozoo_core.generator import Generator
 from calozoo_core.incident import Incident
 from calozoo_core.io.atomic import write_atomic
 from calozoo_core.observables import HALF_MIP_MEV, ObservableAccumulator, energy_windows
 from calozoo_core.placement import Placement, load_placement
+from calozoo_core.weights import sha256
 
 __all__ = ["Benchmark", "Checkpoints", "Progress"]
 
 DETECTOR: Final = "ild_siecal"
+FIGURES: Final = 2
+"""Number of the set of figures: results of a stopped run with others are not taken up."""
+
 PICTURE: Final = "overview.png"
 STEPS_DETECTOR: Final = "ild_siecal_regular"
 
@@ -87,9 +92,10 @@ class Benchmark:
         if isinstance(request.reference, Path):
             self._reference = FileReference(request.reference, self._placement)
             self.incident: Incident = self._reference.incident
-            digest = hashlib.sha256(self.incident.energy.tobytes())
-            digest.update(self.incident.direction.tobytes())
-            self._folder = request.work / f"file-{digest.hexdigest()[:12]}-{request.seed}"
+            if not self._are_single_photons():
+                digest = hashlib.sha256(self.incident.energy.tobytes())
+                digest.update(self.incident.direction.tobytes())
+                self._folder = request.work / f"file-{digest.hexdigest()[:12]}-{request.seed}"
         else:
             self.incident = single_photons(
                 self._placement, request.showers_per_energy, request.seed
@@ -138,6 +144,40 @@ class Benchmark:
                 pictures=self._pictures(model),
             )
         self._checkpoints.clear()
+
+    def make_reference(self, path: Path) -> str:
+        """Write the reference to one file, simulating what is not in the cache.
+
+        Arguments:
+            path: The file, which `reference` takes.
+
+        Returns:
+            Its SHA-256. The same reference gives the same file.
+
+        Raises:
+            InputError: If the reference is a file already.
+            OutputExistsError: If the file is there already.
+            CalozooError: What simulating raises.
+        """
+        if not isinstance(self._reference, SimulationCache):
+            msg = f"{self.request.reference} is a file already; name a simulation."
+            raise InputError(msg, argument="reference")
+        if path.exists():
+            msg = f"{path} is already there; give it as reference, or move it away."
+            raise OutputExistsError(msg)
+        self._simulate(self._reference)
+        self._reference.write(path)
+        return sha256(path)
+
+    def _are_single_photons(self) -> bool:
+        """Whether the incident particles are those that are drawn when no file is given."""
+        n, rest = divmod(len(self.incident), len(ENERGIES_GEV))
+        if n == 0 or rest:
+            return False
+        drawn = single_photons(self._placement, n, self.request.seed)
+        return np.array_equal(drawn.energy, self.incident.energy) and np.allclose(
+            drawn.direction, self.incident.direction, atol=1e-6
+        )
 
     def _time(self, models: list[BenchmarkModel]) -> None:
         """One thread beside Geant4, then all threads alone."""
@@ -221,6 +261,8 @@ class Benchmark:
             "weights": model.digest,
             "precision": precision,
             "reference": self._reference.name,
+            "reference_sha256": self._reference_sha256,
+            "figures": FIGURES,
             "n": len(self.incident),
             "seed": self.request.seed,
             "points": points is not None,
@@ -298,8 +340,12 @@ class Benchmark:
         with self._progress(cache.name, cache.count(missing), "showers") as advance:
             cache.make(workers=self.request.workers, on_batch=advance)
 
+    @property
+    def _reference_sha256(self) -> str | None:
+        return self._reference.sha256 if isinstance(self._reference, FileReference) else None
+
     def _description(self, points: PointReference | None) -> SampleDescription:
-        is_file = isinstance(self._reference, FileReference)
+        is_drawn = self._are_single_photons()
         windows = energy_windows(self.incident.energy)
         energies = {float(energy) for energy in self.incident.energy}
         if len(energies) > len(windows):
@@ -307,11 +353,12 @@ class Benchmark:
         return SampleDescription(
             n_showers=len(self.incident),
             energies_gev=tuple(sorted(round(energy, 6) for energy in energies)),
-            theta_deg=None if is_file else THETA_DEG,
-            phi_deg=None if is_file else PHI_DEG,
+            theta_deg=THETA_DEG if is_drawn else None,
+            phi_deg=PHI_DEG if is_drawn else None,
             detector=DETECTOR,
             threshold_mev=HALF_MIP_MEV,
             reference=self._reference.name,
+            reference_sha256=self._reference_sha256,
             points_reference=None if points is None else points.cache.name,
             seed=self.request.seed,
         )

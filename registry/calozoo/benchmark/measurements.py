@@ -75,6 +75,8 @@ class SampleDescription(StrictModel):
         detector: Detector the showers were placed into.
         threshold_mev: Energy below which cells were left out.
         reference: Model, or file, of the reference for cells.
+        reference_sha256: Hash of that file; None if it is no file, and in cards of before this was
+            recorded.
         points_reference: The same for points; None if they were not compared.
         seed: Seed of the incident particles and of all showers.
     """
@@ -86,6 +88,7 @@ class SampleDescription(StrictModel):
     detector: str
     threshold_mev: float
     reference: str
+    reference_sha256: str | None = None
     points_reference: str | None = None
     seed: int
 

@@ -110,6 +110,23 @@ class SimulationCache:
                 showers = replace(file[few], incident=self.incident[rows])
                 yield showers, None if self.placement is None else file.hits(few)
 
+    def write(self, path: Path) -> None:
+        """Join all showers in one file; the same showers give the same bytes.
+
+        Arguments:
+            path: The file.
+
+        Raises:
+            OutputExistsError: If the file is there already.
+            ShowerFileError: If a file of the cache is missing or damaged.
+        """
+        placed_in = None if self.placement is None else self.placement.detector.name
+        with ShowerWriter(
+            path, generator=self.spec.name, seed=self.seed, hits_detector=placed_in
+        ) as writer:
+            for showers, hits in self.batches():
+                writer.append(showers, hits)
+
     def showers(self, rows: slice) -> Showers:
         """Points of a range of showers."""
         parts = []

@@ -10,11 +10,20 @@ from typing import Final
 
 from calozoo.benchmark.measurements import Measurements, read_measurements
 from calozoo.cards.hub_metadata import card_front_matter
-from calozoo.cards.metric_labels import label, sort_key, unit, value_text
+from calozoo.cards.metric_labels import (
+    DISTANCES,
+    RATIOS,
+    figures_by_part,
+    label,
+    sort_key,
+    unit,
+    value_text,
+)
 from calozoo.evaluation.literature import PublishedFigure, published_figures
 from calozoo.models.index import read_index
 from calozoo_core.errors import CalozooError
 from calozoo_core.io.atomic import write_atomic
+from calozoo_core.metrics.comparison import worst_group
 from calozoo_core.metrics.result import MetricResult
 
 __all__ = [
@@ -123,12 +132,13 @@ def _fidelity(measurements: Measurements) -> Iterator[str]:
         rows = [
             _figure_row(measurements, figure, sources)
             for figure in sorted(measurements.fidelity[0].figures, key=sort_key)
-            if figure.name.startswith(f"{level}.") and figure.metric != "separation"
+            if figure.name.startswith(f"{level}.") and figure.metric in DISTANCES
         ]
         if rows:
             precisions = [one.precision for one in measurements.fidelity]
             header = ("figure", "unit", *precisions, "noise floor", "papers")
             yield f"### {title}\n\n{_table(header, rows)}"
+    yield from _structure(measurements, sources)
     if sources:
         yield "\n".join(
             f"[{number}] <{source.url}>, {source.paper}, {source.table}: {source.sample}.  "
@@ -140,6 +150,52 @@ def _fidelity(measurements: Measurements) -> Iterator[str]:
     for picture in measurements.pictures:
         yield f"![Distributions, over those of the reference in grey]({picture})"
     yield f"### Means, generated over reference\n\n{_ratios(measurements)}"
+
+
+def _structure(
+    measurements: Measurements, sources: dict[tuple[str, str], PublishedFigure]
+) -> Iterator[str]:
+    """Classifier, ratios to the reference, and neighbours by radius."""
+    figures = measurements.fidelity[0].figures
+    precisions = [one.precision for one in measurements.fidelity]
+    header = ("figure", "unit", *precisions, "noise floor", "papers")
+    aucs = [f for f in figures if f.metric == "auc" and f.value is not None]
+    ratios = [f for f in figures if f.metric in RATIOS and f.value is not None]
+    if aucs:
+        rows = [_figure_row(measurements, figure, sources) for figure in aucs]
+        yield (
+            "### Classifier\n\nArea under the ROC curve of boosted trees that tell these showers "
+            "from the reference by features of their cells, all of them and group by group; 0.5 if "
+            f"they cannot.\n\n{_table(header, rows)}"
+        )
+        worst = worst_group(aucs)
+        if worst is not None and worst.telling_features:
+            telling = "; ".join(f"{k} ({v:.2f})" for k, v in worst.telling_features.items())
+            name = label(worst).removeprefix("AUC, ")
+            yield f"Worst group: {name}. Its most telling features, each alone: {telling}."
+    whole = [f for f in ratios if "@" not in f.name]
+    if whole:
+        rows = [_figure_row(measurements, figure, sources) for figure in whole]
+        yield (
+            "### Ratios to the reference\n\n1 is best; the noise floor is the distance from 1 to "
+            f"be expected.\n\n{_table(header, rows)}"
+        )
+    by_radius = figures_by_part(ratios, "mm")
+    if by_radius:
+        kinds = list(dict.fromkeys(kind for row in by_radius.values() for kind in row))
+        shares = [
+            (part, *(_shares(row[kind]) if kind in row else "-" for kind in kinds))
+            for part, row in by_radius.items()
+        ]
+        table = _table(("radius", *kinds), shares)
+        yield (
+            "### Neighbours by distance from the axis\n\nShares of points and cells with a "
+            f"neighbour in their layer, generated / reference.\n\n{table}"
+        )
+
+
+def _shares(figure: MetricResult) -> str:
+    return f"{figure.generated_value:.3f} / {figure.reference_value:.3f}"
 
 
 def _sample(measurements: Measurements) -> str:
@@ -155,12 +211,16 @@ def _sample(measurements: Measurements) -> str:
     points = ""
     if sample.points_reference is not None:
         points = f" Points are compared with those of `{sample.points_reference}`."
+    digest = ""
+    if sample.reference_sha256 is not None:
+        digest = f" (sha256 {sample.reference_sha256[:12]})"
     outside = ""
     if measurements.fidelity[0].extrapolated:
         outside = " **Some of these primaries lie outside what the model was trained on.**"
     return (
         f"{sample.n_showers} photons of {energies} GeV{angles}, placed in `{sample.detector}`, "
-        f"cells from {sample.threshold_mev:g} MeV, against as many of `{sample.reference}`.{points}"
+        f"cells from {sample.threshold_mev:g} MeV, against as many of `{sample.reference}`{digest}."
+        f"{points}"
         f"{outside} The noise floor is what two samples of Geant4 of this size would give; below "
         "about twice of it nothing can be told."
     )

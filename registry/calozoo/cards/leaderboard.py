@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Final, Literal
 
 from calozoo.benchmark.measurements import Measurements
-from calozoo.cards.metric_labels import LABELS, label, sort_key, unit, value_text
+from calozoo.cards.metric_labels import LABELS, RATIOS, label, sort_key, unit, value_text
 from calozoo.evaluation.literature import published_figures
 from calozoo_core.errors import InputError
+from calozoo_core.metrics.classifier import CLASSIFIER
+from calozoo_core.metrics.comparison import worst_group
 from calozoo_core.metrics.result import MetricResult
 
 __all__ = [
@@ -25,6 +27,18 @@ __all__ = [
 Mark = Literal["best", "worst", ""]
 
 METRICS: Final = ("js", "l1", "cfd")
+STRUCTURE: Final = (
+    (CLASSIFIER, "auc"),
+    ("cells.occupancy", "ratio"),
+    ("cells.centre_x", "width_ratio"),
+    ("cells.centre_y", "width_ratio"),
+    ("cells.position_x", "width_ratio"),
+    ("cells.position_y", "width_ratio"),
+    ("cells.hot_1e-3", "ratio"),
+)
+"""Figures of the classifier and ratios that are compared, in their order."""
+
+AREA: Final = "AUC of a classifier on features of cells: 0.5 if it cannot tell; ratios: 1 is best."
 DIVERGENCE: Final = "Jensen-Shannon divergences, between 0 and 6931; less is better."
 CURVE: Final = "L1: mean distance of the ratio to Geant4's from 1; less is better."
 FLOOR: Final = "Values below about twice the noise floor cannot be told apart, whoever is first."
@@ -123,6 +137,7 @@ def leaderboard(measured: Sequence[Measurements]) -> Leaderboard:
         msg = "There are no cards to compare; `calozoo benchmark MODEL --out cards` makes one."
         raise InputError(msg)
     tables = {
+        "How like Geant4's showers: classifier and ratios": _structure_rows(measured),
         "How good: cells of placed showers": _figure_rows(measured, "cells."),
         "How good: points": _figure_rows(measured, "points."),
         "How fast, how big": _cost_rows(measured),
@@ -204,10 +219,37 @@ def _figure_rows(measured: Sequence[Measurements], level: str) -> tuple[Leaderbo
     return tuple(rows)
 
 
+def _structure_rows(measured: Sequence[Measurements]) -> tuple[LeaderboardRow, ...]:
+    """AUC of all features and of the worst group, and ratios, ranked by their distance from 1."""
+    rows = []
+    worst = [worst_group(one.figures.values()) for one in measured]
+    for key in STRUCTURE:
+        found = [one.figures.get(key) for one in measured]
+        known = [figure for figure in found if figure is not None and figure.value is not None]
+        if not known:
+            continue
+        floors = [figure.noise_floor for figure in known if figure.noise_floor is not None]
+        sign = "±" if key[1] in RATIOS else ""
+        floor = f"{sign}{value_text(floors[0], None, key[1])}" if floors else ""
+        words = f"{label(known[0])}, over Geant4's" if sign else label(known[0])
+        rows.append(LeaderboardRow(words, tuple(map(_value, found)), floor=floor))
+        if key == (CLASSIFIER, "auc") and any(worst):
+            rows.append(LeaderboardRow("AUC, worst group of features", tuple(map(_group, worst))))
+    return tuple(rows)
+
+
+def _group(figure: MetricResult | None) -> LeaderboardValue:
+    entry = _value(figure)
+    if figure is None:
+        return entry
+    return replace(entry, text=f"{entry.text} ({label(figure).removeprefix('AUC, ')})")
+
+
 def _value(figure: MetricResult | None) -> LeaderboardValue:
     if figure is None or figure.value is None:
         return LeaderboardValue("-", None)
-    return LeaderboardValue(value_text(figure.value, figure.error, figure.metric), figure.value)
+    distance = abs(figure.value - 1) if figure.metric in RATIOS else figure.value
+    return LeaderboardValue(value_text(figure.value, figure.error, figure.metric), distance)
 
 
 def _named(words: str, metric: str) -> str:
@@ -303,7 +345,8 @@ def _first(measurements: Measurements, name: str) -> float | None:
 
 
 def _notes(measured: Sequence[Measurements]) -> tuple[str, ...]:
-    notes = [DIVERGENCE, CURVE, CORRELATION, FLOOR]
+    has_structure = any((CLASSIFIER, "auc") in one.figures for one in measured)
+    notes = [*([AREA] if has_structure else []), DIVERGENCE, CURVE, CORRELATION, FLOOR]
     samples = {
         (one.sample.n_showers, one.sample.reference, one.sample.seed): one for one in measured
     }

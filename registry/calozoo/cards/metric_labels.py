@@ -9,9 +9,9 @@ from calozoo_core.metrics.classifier import CLASSIFIER
 from calozoo_core.metrics.result import MetricResult, format_with_error
 
 __all__ = [
+    "DISTANCES",
     "LABELS",
     "RATIOS",
-    "RATIO_LABELS",
     "figures_by_part",
     "label",
     "sort_key",
@@ -72,7 +72,11 @@ RATIO_LABELS: Final = {
 }
 """Label of each ratio of generated to reference."""
 
+DISTANCES: Final = ("js", "l1", "cfd", "fpd", "kpd")
+"""Metrics of cards that are 0 at best."""
+
 RATIOS: Final = ("ratio", "width_ratio")
+"""Metrics that are 1 at best."""
 
 _UNITS: Final = {"js": (1e4, "1e-4 nat"), "separation": (1e4, "1e-4"), "l1": (100.0, "%")}
 _ORDER: Final = {name: i for i, name in enumerate(LABELS)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -34,9 +35,7 @@ QUICK_SHOWERS, QUICK_ROUNDS = 20, 2
 
 
 @click.command(short_help="Measure fidelity, speed and size of models.")
-@click.argument(
-    "models", nargs=-1, required=True, metavar="MODEL...", shell_complete=complete_models
-)
+@click.argument("models", nargs=-1, metavar="MODEL...", shell_complete=complete_models)
 @click.option(
     "--reference",
     default="geant4",
@@ -45,6 +44,14 @@ QUICK_SHOWERS, QUICK_ROUNDS = 20, 2
     shell_complete=complete_sources,
     help="Simulation of the real detector, or a shower file with entry points, whose incident "
     "particles are used then.",
+)
+@click.option(
+    "--make-reference",
+    "reference_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.h5",
+    help="File that the simulated reference is written to, from --work and what is missing there; "
+    "its SHA-256 is printed. Without a MODEL nothing is measured.",
 )
 @click.option("--quick", is_flag=True, help="Few showers and rounds: minutes instead of hours.")
 @click.option(
@@ -94,6 +101,7 @@ QUICK_SHOWERS, QUICK_ROUNDS = 20, 2
 def benchmark(
     models: tuple[str, ...],
     reference: str,
+    reference_file: Path | None,
     quick: bool,
     showers: int | None,
     repeats: int | None,
@@ -121,7 +129,12 @@ def benchmark(
     Examples:
       calozoo benchmark caloclouds3 --quick
       calozoo benchmark caloclouds3 optimum.x9 --showers 300 --workers 2 --out cards
+      calozoo benchmark --make-reference photons.h5
+      calozoo benchmark caloclouds3 --reference photons.h5 --out cards
     """
+    if not models and reference_file is None:
+        msg = "Missing argument 'MODEL...'."
+        raise click.UsageError(msg)
     from calozoo.generation.threads import use_threads
 
     use_threads(1)  # before numpy is imported; times are taken in processes of their own
@@ -153,6 +166,13 @@ def benchmark(
             click.echo(title, err=True)
         return progress_bar(n, hidden=quiet, unit=unit)
 
+    if reference_file is not None:
+        only_reference = replace(request, models=(), weights=None)
+        digest = Benchmark(only_reference, progress).make_reference(reference_file)
+        click.echo(f"{digest}  {reference_file}", err=as_json)
+        if not models:
+            return
+        request = replace(request, reference=reference_file)
     lines = _notes_by_model(notes, request.models)
     run = Benchmark(request, progress)
     load = load_average()

@@ -47,10 +47,8 @@ __all__ = ["evaluate"]
     metavar="MEV",
     help="Leave out cells with less energy.",
 )
-@click.option("--features", is_flag=True, help="FPD and KPD, too; slower.")
-@click.option(
-    "--no-classifier", is_flag=True, help="Leave out the AUC, which takes a minute or more."
-)
+@click.option("--features", is_flag=True, help="Also the distances FPD and KPD.")
+@click.option("--no-classifier", is_flag=True, help="Leave out the AUC, which takes minutes.")
 @click.option(
     "--plots",
     type=click.Path(path_type=Path, file_okay=False),
