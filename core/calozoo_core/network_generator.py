@@ -98,6 +98,12 @@ class NetworkGenerator(Generator, Generic[Trained]):
         """
         self.trained.write(Path(folder))
 
+    @property
+    def parameters(self) -> int:
+        """Number of trained parameters: of the networks, not of tables."""
+        networks = self.trained.named_networks().values()
+        return sum(p.numel() for network in networks for p in network.parameters())
+
     @cached_property
     def _layer_depth_mm(self) -> Float32Array:
         return load_detector(self.spec.detector).layer_depth_mm.astype(np.float32)

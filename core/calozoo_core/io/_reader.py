@@ -265,6 +265,8 @@ class ShowerFile:
                 representation=self.representation,
                 detector=self.detector,
             )
+        except ShowerFileError:  # of the primaries, and says what is wrong
+            raise
         except Exception as error:
             raise self._damaged(error) from error
         wrong = fault(showers)
