@@ -9,7 +9,7 @@ import math
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from calozoo import api
 from calozoo.benchmark.measurements import Timing
@@ -17,6 +17,7 @@ from calozoo.models import names
 from calozoo.models.names import is_repository
 from calozoo_core.errors import InputError
 from calozoo_core.generator import Generator, ModelSpec, Precision
+from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.weights import TENSORS_FILE, WEIGHT_FILES, sha256
 
 __all__ = ["BenchmarkModel", "count_parameters"]
@@ -110,8 +111,9 @@ class BenchmarkModel:
 def count_parameters(generator: Generator, folder: Path | None) -> int | None:
     """Number of trained parameters of a model.
 
-    The attribute `parameters` of the generator if it has one; or the parameters of its torch
-    modules; or, for a model that computes without torch, all floats of its weights file.
+    The attribute `parameters` of the generator if it has one; or the parameters of the networks of
+    a `NetworkGenerator`, or of the torch modules that another generator holds; or, for a model
+    without torch, all floats of its weights file.
 
     Arguments:
         generator: The model.
@@ -122,7 +124,11 @@ def count_parameters(generator: Generator, folder: Path | None) -> int | None:
         return declared
     if folder is None:
         return None
-    modules = [p for p in vars(generator).values() if callable(getattr(p, "parameters", None))]
+    modules: list[Any] = [
+        value for value in vars(generator).values() if callable(getattr(value, "parameters", None))
+    ]
+    if isinstance(generator, NetworkGenerator):
+        modules = list(generator.trained.named_networks().values())
     counted = sum(parameter.numel() for module in modules for parameter in module.parameters())
     return counted or _floats_in(folder / TENSORS_FILE)
 
