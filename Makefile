@@ -32,9 +32,9 @@ demo: $(VENV)/user  ## Pull a model, generate 100 showers, look at them.
 	$(BIN)/calozoo generate --model caloclouds3 --energy 50 --dir 0,0 -n 100 --out $(OUT)/showers.h5 --overwrite
 	$(BIN)/calozoo show $(OUT)/showers.h5 --plot $(OUT)/showers.png
 
-# One process a core, a test file in one of them: most fixtures belong to a file.
+# One process a core, of one thread each; a test file in one of them: most fixtures belong to a file.
 test: $(VENV)/dev  ## Every test that takes seconds, and what they cover.
-	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile --cov --cov-report=term $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile --cov --cov-report=term $(PYTEST_ARGS)
 
 test-slow: $(VENV)/dev  ## Those that take minutes.
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
