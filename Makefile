@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 OUT ?= demo
 DIST ?= dist
 
-.PHONY: demo test test-slow lint typecheck benchmark build clean
+.PHONY: demo test coverage test-slow lint typecheck benchmark build clean
 
 # What a user installs: no tools for tests, training or typing.
 $(VENV)/user: pyproject.toml core/pyproject.toml plugins/caloclouds3/pyproject.toml constraints.txt
@@ -33,8 +33,11 @@ demo: $(VENV)/user  ## Pull a model, generate 100 showers, look at them.
 	$(BIN)/calozoo show $(OUT)/showers.h5 --plot $(OUT)/showers.png
 
 # One process a core, of one thread each; a test file in one of them: most fixtures belong to a file.
-test: $(VENV)/dev  ## Every test that takes seconds, and what they cover.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile --cov --cov-report=term $(PYTEST_ARGS)
+test: $(VENV)/dev  ## Every test that takes seconds.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile $(PYTEST_ARGS)
+
+coverage: $(VENV)/dev  ## The same tests, and the lines of core and registry that they run.
+	$(MAKE) test PYTEST_ARGS="--cov --cov-report=term $(PYTEST_ARGS)"
 
 test-slow: $(VENV)/dev  ## Those that take minutes.
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
