@@ -15,11 +15,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from calozoo_core.clumps import load_table, neighbour_fractions
-from calozoo_core.clumps.two_point import RADIUS_EDGES_MM
+from calozoo_core.clumps import load_table
 from calozoo_core.detector import load_detector
 from calozoo_core.frames import perpendicular_positions
 from calozoo_core.io import read_showers
+from calozoo_core.observables import points
+from calozoo_core.observables.neighbours import RADIUS_BANDS_MM, has_point_within
 from calozoo_core.showers import Showers
 from studies.oracle.designs import filled_voxels, points_in_rings
 
@@ -28,6 +29,7 @@ SHOWERS = 400
 LAYER = 9
 HALF_MM = 45.0
 WITHIN_MM = (1.6, 3.0)
+FARTHEST_MM = 300.0
 
 
 def main() -> None:
@@ -79,10 +81,13 @@ def draw_layer(ax: Axes, title: str, shower: Showers) -> None:
 
 def draw_fractions(ax: Axes, letter: str, within: float, *samples: Showers) -> None:
     """Fraction of points with a neighbour, in rings around the axis."""
-    edges = np.array((1.0, *RADIUS_EDGES_MM[1:]))
+    edges = np.array((1.0, *RADIUS_BANDS_MM[1:], FARTHEST_MM))
     styles = (("Geant4", GREY, "-"), ("voxels filled", BLUE, "-"), ("independent", RED, "--"))
     for showers, (label, colour, line) in zip(samples, styles, strict=True):
-        (fraction,) = neighbour_fractions(showers, (within,))
+        deposits = points(showers, load_detector(showers.detector))
+        (has_neighbour,) = has_point_within(deposits, (within,))
+        radius = np.maximum(deposits.radius, edges[0])
+        fraction = np.histogram(radius[has_neighbour], edges)[0] / np.histogram(radius, edges)[0]
         is_truth = label == "Geant4"
         ax.stairs(fraction, edges, color=colour, ls=line, lw=1.6, fill=is_truth, label=label)
     ax.set(xscale="log", xlabel="distance to the axis (mm)", ylim=(0, 1.02), xlim=(1, edges[-1]))

@@ -9,7 +9,6 @@ from calozoo_core.clumps.filling import fill
 from calozoo_core.clumps.linking import Clumps, Linking, link_clumps
 from calozoo_core.clumps.mesh import VoxelMesh, voxel_energies
 from calozoo_core.clumps.table import ClumpTable, ClumpTableConfig, load_table
-from calozoo_core.clumps.two_point import neighbour_distances, neighbour_fractions
 
 __all__ = [
     "ClumpTable",
@@ -20,7 +19,5 @@ __all__ = [
     "fill",
     "link_clumps",
     "load_table",
-    "neighbour_distances",
-    "neighbour_fractions",
     "voxel_energies",
 ]
