@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 OUT ?= demo
 DIST ?= dist
 
-.PHONY: demo test coverage test-slow lint typecheck benchmark build clean
+.PHONY: demo test coverage test-slow lint typecheck benchmark leaderboard build clean
 
 # What a user installs: no tools for tests, training or typing.
 $(VENV)/user: pyproject.toml core/pyproject.toml plugins/caloclouds3/pyproject.toml constraints.txt
@@ -51,6 +51,10 @@ typecheck: $(VENV)/dev
 
 benchmark: $(VENV)/dev  ## How good, how fast and how big caloclouds3 is, measured here in minutes.
 	$(BIN)/calozoo benchmark caloclouds3 --quick --work $(OUT)/work --out $(OUT)/cards
+
+leaderboard: $(VENV)/dev  ## What is made of the cards: the page in docs/ and the picture of the README.
+	$(BIN)/calozoo compare --markdown > docs/leaderboard.md
+	$(BIN)/calozoo compare --plot docs/images/speed_fidelity.png
 
 build: $(VENV)/build  ## Each distribution's sdist, and the wheel built from that, into dist/.
 	rm -f $(DIST)/calozoo*.tar.gz $(DIST)/calozoo*.whl

@@ -25,6 +25,7 @@ ROOMS = {
     "h5py": [CORE / "io"],
     "uproot": [CORE / "io" / "root.py"],
     "mplhep": [REGISTRY / "plotting"],
+    "vl_convert": [REGISTRY / "plotting" / "html_page.py"],
     "sklearn": [CORE / "metrics" / "classifier.py"],
     "pytest": [CORE / "testing"],
 }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from calozoo.benchmark.measurements import Measurements, read_measurements
 from calozoo.cards.hub_metadata import card_front_matter
@@ -29,6 +31,7 @@ from calozoo_core.metrics.result import MetricResult
 __all__ = [
     "CARD",
     "MEASUREMENTS",
+    "card_link",
     "card_markdown",
     "find_card",
     "own_cards",
@@ -38,6 +41,8 @@ __all__ = [
 
 CARD: Final = "README.md"
 MEASUREMENTS: Final = "measurements.json"
+
+PUBLISHED_CARDS: Final = "https://github.com/calozoo/calozoo/blob/main/cards/calozoo_cards"
 
 PAPER_SPEEDUPS: Final = {"caloclouds3": 129.29, "convl2lflows": 1.20}
 """Times faster than Geant4, mean over 10-100 GeV, placement included, on one core of an EPYC 7402:
@@ -83,6 +88,23 @@ def find_card(model: str, folder: Path | None = None) -> Path:
     command = f"calozoo benchmark {model} --out {place}"
     msg = f"there is no card of '{model}'.{guess} `{command}` makes one."
     raise CalozooError(msg)
+
+
+def card_link(model: str, page: Path, folder: Path | None = None) -> str:
+    """Address of a model's card, from a page.
+
+    Arguments:
+        model: Name of the model.
+        page: The page that links to it.
+        folder: As in `read_cards`; the cards that calozoo comes with are in its repository.
+
+    Returns:
+        An address, or the path of the card relative to the page.
+    """
+    if folder is None:
+        return f"{PUBLISHED_CARDS}/{model}/{CARD}"
+    card = (folder / model / CARD).resolve()
+    return quote(Path(os.path.relpath(card, page.resolve().parent)).as_posix())
 
 
 def write_card(folder: Path, measurements: Measurements) -> Path:

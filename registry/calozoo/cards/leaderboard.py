@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from html import escape
+from operator import attrgetter
 from typing import Final, Literal
 
 from calozoo.benchmark.measurements import Measurements
@@ -16,12 +16,16 @@ from calozoo_core.metrics.comparison import worst_group
 from calozoo_core.metrics.result import MetricResult
 
 __all__ = [
+    "COSTS",
+    "METRICS",
+    "STRUCTURE",
+    "Cost",
     "Leaderboard",
     "LeaderboardRow",
     "LeaderboardValue",
     "leaderboard",
-    "leaderboard_html",
     "leaderboard_markdown",
+    "leaderboard_notes",
 ]
 
 Mark = Literal["best", "worst", ""]
@@ -51,16 +55,67 @@ _INTRODUCTION: Final = (
     "How it was measured: [The benchmark](benchmark.md)."
 )
 
-_STYLE: Final = """
-body { font-family: sans-serif; margin: 2em auto; max-width: 90em; padding: 0 1em; color: #222; }
-table { border-collapse: collapse; margin: 1em 0 2em; }
-th, td { padding: 0.3em 0.8em; text-align: right; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child { text-align: left; }
-thead th { border-bottom: 2px solid #1f4e79; }
-.best { font-weight: bold; color: #1f6e3a; }
-.worst { color: #a33b2a; text-decoration: underline; }
-.floor { color: #777; }
-"""
+
+@dataclass(frozen=True)
+class Cost:
+    """Quantity of speed or size.
+
+    Arguments:
+        name: Name for programs.
+        label: Label for readers.
+        unit: Unit; empty if it has none.
+        form: Format of its text.
+        better: Whether a low or a high value is better.
+        value: Value in some measurements; None if it was not measured.
+    """
+
+    name: str
+    label: str
+    unit: str
+    form: str
+    better: Literal["low", "high"]
+    value: Callable[[Measurements], float | None]
+
+
+def _speedup(name: str, label: str) -> Cost:
+    def value(measured: Measurements) -> float | None:
+        return getattr(measured.timings[0], name) if measured.timings else None
+
+    return Cost(name, label, "", "{:.0f}", "high", value)
+
+
+def _time(name: str, label: str, form: str) -> Cost:
+    def value(measured: Measurements) -> float | None:
+        return measured.timings[0].mean_ms(attrgetter(name)) if measured.timings else None
+
+    return Cost(name, label, "ms", form, "low", value)
+
+
+def _peak_mb(measured: Measurements) -> float | None:
+    return measured.memory.peak_mb if measured.memory else None
+
+
+def _startup_s(measured: Measurements) -> float | None:
+    return measured.memory.startup_s if measured.memory else None
+
+
+def _weights_mb(measured: Measurements) -> float | None:
+    return None if measured.weights_bytes is None else measured.weights_bytes / 1e6
+
+
+COSTS: Final = (
+    _speedup("speedup", "times faster than Geant4, alone"),
+    _speedup("batched_speedup", "times faster, in batches"),
+    _speedup("placed_speedup", "times faster, alone and placed"),
+    _speedup("batched_placed_speedup", "times faster, in batches and placed"),
+    _time("single_ms", "a shower alone", "{:.2f}"),
+    _time("batched_ms", "a shower in a batch", "{:.3f}"),
+    Cost("peak_mb", "peak memory", "MB", "{:.0f}", "low", _peak_mb),
+    Cost("startup_s", "start-up", "s", "{:.1f}", "low", _startup_s),
+    Cost("weights_mb", "weights", "MB", "{:.2f}", "low", _weights_mb),
+    Cost("parameters", "parameters", "", "{:,}", "low", attrgetter("parameters")),
+)
+"""Quantities of speed and size, in their order."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +201,7 @@ def leaderboard(measured: Sequence[Measurements]) -> Leaderboard:
         models=tuple(one.spec.name for one in measured),
         tables={title: rows for title, rows in tables.items() if rows},
         papers=_paper_rows(measured),
-        notes=_notes(measured),
+        notes=leaderboard_notes(measured),
     )
 
 
@@ -169,36 +224,6 @@ def leaderboard_markdown(board: Leaderboard) -> str:
             lines.append([row.label, *marked, row.floor])
         parts += [f"## {title}", "\n".join("| " + " | ".join(line) + " |" for line in lines)]
     return "\n\n".join(parts) + "\n"
-
-
-def leaderboard_html(board: Leaderboard) -> str:
-    """Leaderboard as an HTML page without links to other files."""
-    parts = [
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8"/>',
-        f"<title>calozoo: leaderboard</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
-        "<h1>Leaderboard</h1>",
-        '<p>Of each row, the <span class="best">best</span> and the',
-        '<span class="worst">worst</span> are marked.</p>\n<ul>',
-        *(f"<li>{escape(note)}</li>" for note in board.notes),
-        "</ul>",
-    ]
-    for title, rows in _with_papers(board).items():
-        heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in board.models)
-        parts.append(
-            f'<h2>{escape(title)}</h2>\n<table>\n<thead><tr><th scope="col"></th>{heads}'
-            '<th scope="col">noise floor</th></tr></thead>\n<tbody>'
-        )
-        for row in rows:
-            cells = "".join(
-                f'<td class="{mark}">{escape(entry.text)}</td>'
-                if mark
-                else f"<td>{escape(entry.text)}</td>"
-                for entry, mark in zip(row.entries, row.marks, strict=True)
-            )
-            floor = f'<td class="floor">{escape(row.floor)}</td>'
-            parts.append(f'<tr><th scope="row">{escape(row.label)}</th>{cells}{floor}</tr>')
-        parts.append("</tbody>\n</table>")
-    return "\n".join([*parts, "</body>\n</html>"]) + "\n"
 
 
 def _figure_rows(measured: Sequence[Measurements], level: str) -> tuple[LeaderboardRow, ...]:
@@ -282,69 +307,20 @@ def _paper_rows(measured: Sequence[Measurements]) -> tuple[LeaderboardRow, ...]:
 
 
 def _cost_rows(measured: Sequence[Measurements]) -> tuple[LeaderboardRow, ...]:
-    columns: tuple[
-        tuple[str, Callable[[Measurements], float | None], str, Literal["low", "high"]], ...
-    ] = (
-        ("times faster than Geant4, alone", lambda m: _first(m, "speedup"), "{:.0f}", "high"),
-        (
-            "times faster, in batches",
-            lambda m: _first(m, "batched_speedup"),
-            "{:.0f}",
-            "high",
-        ),
-        (
-            "times faster, alone and placed",
-            lambda m: _first(m, "placed_speedup"),
-            "{:.0f}",
-            "high",
-        ),
-        (
-            "times faster, in batches and placed",
-            lambda m: _first(m, "batched_placed_speedup"),
-            "{:.0f}",
-            "high",
-        ),
-        (
-            "a shower alone [ms]",
-            lambda m: m.timings[0].mean_ms(lambda row: row.single_ms) if m.timings else None,
-            "{:.2f}",
-            "low",
-        ),
-        (
-            "a shower in a batch [ms]",
-            lambda m: m.timings[0].mean_ms(lambda row: row.batched_ms) if m.timings else None,
-            "{:.3f}",
-            "low",
-        ),
-        ("peak memory [MB]", lambda m: m.memory.peak_mb if m.memory else None, "{:.0f}", "low"),
-        ("start-up [s]", lambda m: m.memory.startup_s if m.memory else None, "{:.1f}", "low"),
-        (
-            "weights [MB]",
-            lambda m: None if m.weights_bytes is None else m.weights_bytes / 1e6,
-            "{:.2f}",
-            "low",
-        ),
-        ("parameters", lambda m: m.parameters, "{:,}", "low"),
-    )
     rows = []
-    for words, value_of, form, better in columns:
-        values = [value_of(one) for one in measured]
+    for cost in COSTS:
+        values = [cost.value(one) for one in measured]
         if any(value is not None for value in values):
+            words = f"{cost.label} [{cost.unit}]" if cost.unit else cost.label
             entries = tuple(
-                LeaderboardValue("-" if v is None else form.format(v), v) for v in values
+                LeaderboardValue("-" if v is None else cost.form.format(v), v) for v in values
             )
-            rows.append(LeaderboardRow(words, entries, better))
+            rows.append(LeaderboardRow(words, entries, cost.better))
     return tuple(rows)
 
 
-def _first(measurements: Measurements, name: str) -> float | None:
-    if not measurements.timings:
-        return None
-    value: float | None = getattr(measurements.timings[0], name)
-    return value
-
-
-def _notes(measured: Sequence[Measurements]) -> tuple[str, ...]:
+def leaderboard_notes(measured: Sequence[Measurements]) -> tuple[str, ...]:
+    """Remarks on the figures, samples and machines of some models."""
     has_structure = any((CLASSIFIER, "auc") in one.figures for one in measured)
     notes = [*([AREA] if has_structure else []), DIVERGENCE, CURVE, CORRELATION, FLOOR]
     samples = {

@@ -14,6 +14,7 @@ __all__ = [
     "RATIOS",
     "figures_by_part",
     "label",
+    "scale",
     "sort_key",
     "unit",
     "value_text",
@@ -116,6 +117,11 @@ def unit(metric: str) -> str:
     return _UNITS.get(metric, (1.0, ""))[1]
 
 
+def scale(metric: str) -> float:
+    """Factor from a value to the unit of its metric."""
+    return _UNITS.get(metric, (1.0, ""))[0]
+
+
 def sort_key(figure: MetricResult) -> int:
     """Position of a figure on a card."""
     return _ORDER.get(figure.name, len(_ORDER))
@@ -130,5 +136,5 @@ def value_text(value: float, error: float | None, metric: str) -> str:
         >>> value_text(0.1143, 0.0543, "l1")
         '11.4 ± 5.4'
     """
-    scale = _UNITS.get(metric, (1.0, ""))[0]
-    return format_with_error(value * scale, 0.0 if error is None else error * scale)
+    factor = scale(metric)
+    return format_with_error(value * factor, 0.0 if error is None else error * factor)

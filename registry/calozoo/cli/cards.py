@@ -61,11 +61,24 @@ def card(model: str, cards: Path | None, as_json: bool, as_path: bool) -> None:
     "--html",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write a page for a browser; one that is there is replaced.",
+    help="Write an interactive page that needs nothing but a browser; one that is there is "
+    "replaced.",
+)
+@click.option(
+    "--plot",
+    "picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PICTURE",
+    help="Draw speed against fidelity, as .png, .pdf or .svg; a picture that is there is replaced.",
 )
 @json_option()
 def compare(
-    models: tuple[str, ...], cards: Path | None, markdown: bool, html: Path | None, as_json: bool
+    models: tuple[str, ...],
+    cards: Path | None,
+    markdown: bool,
+    html: Path | None,
+    picture: Path | None,
+    as_json: bool,
 ) -> None:
     """Compare MODELs, or all that have a card, figure by figure.
 
@@ -73,12 +86,16 @@ def compare(
     Examples:
       calozoo compare
       calozoo compare caloclouds3 optimum.x9 --html leaderboard.html
+      calozoo compare --plot speed.png
     """
     from calozoo.benchmark.measurements import read_measurements
-    from calozoo.cards.card import MEASUREMENTS, find_card, read_cards
-    from calozoo.cards.leaderboard import leaderboard, leaderboard_html, leaderboard_markdown
-    from calozoo_core.io.atomic import write_atomic
+    from calozoo.cards.card import MEASUREMENTS, card_link, find_card, read_cards
+    from calozoo.cards.leaderboard import leaderboard, leaderboard_markdown
 
+    if html is not None:
+        from calozoo.plotting.html_page import check_html
+
+        check_html(html)
     if models:
         folders = dict.fromkeys(find_card(model, cards) for model in models)
         measured = [read_measurements(folder / MEASUREMENTS) for folder in folders]
@@ -86,13 +103,21 @@ def compare(
         measured = read_cards(cards)
     board = leaderboard(measured)
     if html is not None:
-        write_atomic(html, leaderboard_html(board))
+        from calozoo.cards.leaderboard_page import leaderboard_page
+        from calozoo.plotting.html_page import write_html
+
+        write_html(html, leaderboard_page(measured, lambda name: card_link(name, html, cards)))
         click.echo(f"{html}  written", err=True)
+    if picture is not None:
+        from calozoo.cards.speed_fidelity import plot_speed_fidelity
+
+        plot_speed_fidelity(measured, picture)
+        click.echo(f"drawn to {picture}", err=True)
     if as_json:
         click.echo(json.dumps(asdict(board), indent=1))
     elif markdown:
         click.echo(leaderboard_markdown(board), nl=False)
-    elif html is None:
+    elif html is None and picture is None:
         click.echo(leaderboard_text(board))
 
 

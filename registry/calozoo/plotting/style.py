@@ -96,12 +96,13 @@ def check_folder(folder: Path) -> None:
         raise CalozooError(msg)
 
 
-def save_picture(picture: Path, draw: Callable[[], Figure]) -> Path:
+def save_picture(picture: Path, draw: Callable[[], Figure], *, description: str = "") -> Path:
     """Draw a figure in the style of all plots, and write it whole or not at all.
 
     Arguments:
         picture: `.png`, `.pdf` or `.svg`; replaced if it is there.
         draw: Makes the figure.
+        description: Text that the picture carries with it.
 
     Returns:
         The picture.
@@ -113,7 +114,10 @@ def save_picture(picture: Path, draw: Callable[[], Figure]) -> Path:
 
     try:
         with rc_context(STYLE), atomic_path(picture) as part:
-            draw().savefig(part, format=picture.suffix[1:])
+            suffix = picture.suffix[1:]
+            field = "Subject" if suffix == "pdf" else "Description"
+            metadata = {field: description} if description else None
+            draw().savefig(part, format=suffix, metadata=metadata)
     except OSError as error:
         msg = f"{picture} cannot be written: {str(error.strerror).lower()}."
         raise ShowerFileError(msg) from error
