@@ -98,7 +98,7 @@ def check_html(path: Path) -> None:
 
 
 def vega_library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script: globals `vega`, `vegaLite` and `vegaEmbed`.
+    """Vega, Vega-Lite and Vega-Embed as one script: global `vegaEmbed`.
 
     Raises:
         CalozooError: If vl-convert-python is not installed.
@@ -107,7 +107,8 @@ def vega_library() -> str:
         import vl_convert
     except ImportError as error:
         raise _missing() from error
-    return f"(() => {{{vl_convert.javascript_bundle(None)}}})();"
+    bundle: str = vl_convert.javascript_bundle("globalThis.vegaEmbed = vegaEmbed;")
+    return f"(() => {{{bundle}}})();"
 
 
 def three_library() -> str:
