@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calozoo_core._grouping import sort_order
 from calozoo_core.errors import InputError
 from calozoo_core.ragged import (
     Rows,
@@ -19,6 +18,7 @@ from calozoo_core.ragged import (
     point_rows,
     row_number,
     row_selection,
+    sort_order,
 )
 from calozoo_core.typing import FloatArray, IntArray
 

@@ -9,9 +9,9 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from calozoo_core._grouping import group
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import DetectorError, InputError
+from calozoo_core.ragged import group
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import IntArray

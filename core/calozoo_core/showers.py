@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError
 from calozoo_core.incident import Incident
-from calozoo_core.inline_svg import energy_by_layer, side_view
 from calozoo_core.ragged import (
     Rows,
     equal_arrays,
@@ -23,7 +22,13 @@ from calozoo_core.ragged import (
     row_number,
     row_selection,
 )
-from calozoo_core.shower_plot import draw_layers, draw_side_view, new_axes
+from calozoo_core.shower_plot import (
+    draw_layers,
+    draw_side_view,
+    energy_by_layer,
+    new_axes,
+    side_view,
+)
 from calozoo_core.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:

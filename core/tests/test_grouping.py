@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from calozoo_core._grouping import group
+from calozoo_core.ragged import group
 
 near = st.integers(-3, 3)
 far = st.sampled_from([-(2**40), 0, 2**40])

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from calozoo_gan3d.adversarial_step import deposit_sum, percentage_error, real_loss
 from calozoo_gan3d.config import LossConfig
-from calozoo_gan3d.losses import deposit_sum, percentage_error, real_loss
 
 __all__ = [
     "LATENT",

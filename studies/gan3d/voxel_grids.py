@@ -18,8 +18,7 @@ from calozoo_core.observables import RADIUS_EDGES_MM
 from calozoo_core.training import read_sample
 from calozoo_gan3d.config import GridConfig, preset
 from calozoo_gan3d.grid import fill
-from calozoo_gan3d.point_tables import fitted_tables
-from calozoo_gan3d.points import QUANTILES, SPLIT, scatter
+from calozoo_gan3d.points import QUANTILES, SPLIT, fitted_tables, scatter
 from calozoo_gan3d.training_data import UprightPoints, upright_points
 
 __all__ = ["GRIDS", "GridLoss", "grid_loss"]

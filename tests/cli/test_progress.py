@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from calozoo.cli.progress import batch_progress, progress_bar
+from calozoo.cli.output import batch_progress, progress_bar
 
 
 class Terminal(io.StringIO):

@@ -16,8 +16,8 @@ from zoo_models import PLUGIN, hashes, weights
 from calozoo.benchmark.measurements import read_measurements
 from calozoo.cards.card import find_card
 from calozoo.doctor import Finding, examine, machine
+from calozoo.doctor.checks import Job, run_jobs
 from calozoo.doctor.plugins import PluginChecks, _other_weights
-from calozoo.doctor.subprocess_check import Job, run_jobs
 from calozoo.hub import Hub as Client
 from calozoo.hub.cache import CachedRepo
 from calozoo.models import discovery

@@ -15,7 +15,7 @@ from calozoo.cards.metric_labels import label
 from calozoo.cli import main
 from calozoo.cli.evaluation_table import evaluation_text
 from calozoo.evaluation.evaluate import evaluate, evaluate_files, read_reports
-from calozoo.evaluation.incident_spectra import kolmogorov_distance
+from calozoo.evaluation.plan import kolmogorov_distance
 from calozoo.plotting import draw
 from calozoo_core.errors import DetectorError, InputError
 from calozoo_core.incident import Incident

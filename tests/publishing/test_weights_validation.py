@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from calozoo.publishing.weights_validation import find_fault
+from calozoo.publishing.publish import find_fault
 from calozoo_core.generator import Conditions, ModelSpec
 from calozoo_core.incident import Incident
 from calozoo_core.showers import Showers

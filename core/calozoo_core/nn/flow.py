@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from calozoo_core.nn.mlp import mlp
-from calozoo_core.nn.numpy_mlp import numpy_mlp, to_float32
+from calozoo_core.nn.mlp import mlp, numpy_mlp, to_float32
 from calozoo_core.nn.numpy_spline import inverse_rational_quadratic
 from calozoo_core.nn.spline import SPLINES, SplineKind, n_parameters
 from calozoo_core.typing import Float32Array

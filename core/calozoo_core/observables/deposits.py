@@ -8,7 +8,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from calozoo_core._grouping import group
 from calozoo_core.detector import Detector
 from calozoo_core.errors import InputError
 from calozoo_core.frames import axis_offsets, axis_positions, check_layers
@@ -16,6 +15,7 @@ from calozoo_core.hits import Hits
 from calozoo_core.incident import Incident
 from calozoo_core.observables.direction import Residuals, angular_residuals
 from calozoo_core.placement import Placement
+from calozoo_core.ragged import group
 from calozoo_core.representation import grid_offsets
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray, IntArray

@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from calozoo_core._grouping import sort_order
 from calozoo_core.observables.deposits import Deposits
+from calozoo_core.ragged import sort_order
 from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
 __all__ = [

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 
 from calozoo_core.detector import Detector, load_detector
-from calozoo_core.placement.barrel import BarrelPlacement
-from calozoo_core.placement.barrel_with_endcaps import BarrelWithEndcaps
+from calozoo_core.placement.barrel import BarrelPlacement, BarrelWithEndcaps
 from calozoo_core.placement.base import Placement
 from calozoo_core.placement.cylinder import CylinderPlacement
 from calozoo_core.placement.endcap import EndcapPlacement

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from calozoo_core.weights import CONFIG_FILE, TENSORS_FILE, WEIGHT_FILES
-from calozoo_core.weights.safetensors_header import read_header
+from calozoo_core.weights.files import read_header
 
 __all__ = ["HARMS", "differing_files"]
 

@@ -6,8 +6,7 @@ Needs torch and lightning (`pip install calozoo-core[train]`).
 from __future__ import annotations
 
 from calozoo_core.training.fitting import fit
-from calozoo_core.training.model_training import ModelTraining, read_sample, seeded
-from calozoo_core.training.options import TrainingOptions
+from calozoo_core.training.model_training import ModelTraining, TrainingOptions, read_sample, seeded
 from calozoo_core.training.stages import Batch, Schedule, StageConfig, StagedTraining
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Trainings of several stages in one folder, from showers to the weights of a model."""
+"""Trainings of several stages in one folder: their options, and the way to the weights."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import torch
+from pydantic import Field, ValidationError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -22,13 +23,68 @@ from calozoo_core.errors import InputError
 from calozoo_core.io.atomic import write_atomic
 from calozoo_core.io.hdf5 import read_showers
 from calozoo_core.showers import Showers
+from calozoo_core.strict_model import StrictModel
 from calozoo_core.training.fitting import LOG, best_weights, fit
-from calozoo_core.training.options import TrainingOptions
 from calozoo_core.training.stages import Schedule, StageConfig
 from calozoo_core.weights import sha256
 from calozoo_core.weights.trained_model import TrainedModel
 
-__all__ = ["BEST_WEIGHTS", "ModelTraining", "read_sample", "seeded"]
+__all__ = ["BEST_WEIGHTS", "ModelTraining", "TrainingOptions", "read_sample", "seeded"]
+
+
+class TrainingOptions(StrictModel):
+    """Options that all trainings have; a model derives its own from this.
+
+    From the command line they are set as `-o name=value`.
+
+    Arguments:
+        stage: Stage to train; "all" trains every stage and writes the weights, "finish" writes
+            them from the best checkpoints of stages that were stopped.
+        seed: Same seed, same batches, same start.
+        device: "cpu" or "cuda".
+        threads: Threads of torch; None leaves it to torch.
+        budget_minutes: Processor time for all stages, which sets how many epochs they get by what a
+            step costs here; None goes by the numbers of epochs asked for.
+        steps: Optimiser steps of an epoch, which is only a place to stop, look and resume.
+        validate_every: Epochs between two looks at the physics.
+        patience: Looks without an improvement after which a stage ends early.
+    """
+
+    stage: str = "all"
+    seed: int = Field(default=1, ge=0)
+    device: str = "cpu"
+    threads: int | None = Field(default=None, ge=1)
+    budget_minutes: float | None = Field(default=None, gt=0)
+    steps: int = Field(default=200, ge=1)
+    validate_every: int = Field(default=1, ge=1)
+    patience: int = Field(default=20, ge=1)
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Self:
+        """Options from keyword arguments.
+
+        Raises:
+            InputError: If one of them does not exist, or is out of range.
+
+        Example:
+            >>> TrainingOptions.of({"seed": 2}).seed
+            2
+            >>> TrainingOptions.of({"sede": 2})
+            Traceback (most recent call last):
+            ...
+            calozoo_core.errors.InputError: no option is called 'sede'; there are stage, seed, ...
+        """
+        try:
+            return cls.model_validate(options)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = first["loc"][0]
+            if first["type"] == "extra_forbidden":
+                msg = f"no option is called {name!r}; there are {', '.join(cls.model_fields)}."
+            else:
+                msg = f"the option {name} is wrong: {first['msg'].lower()}."
+            raise InputError(msg) from error
+
 
 BEST_WEIGHTS = "kept.safetensors"
 RECORD = "record.json"

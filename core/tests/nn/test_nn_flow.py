@@ -15,8 +15,11 @@ from calozoo_core.nn.flow import (  # noqa: E402
     SplineCoupling,
     standard_normal_log_prob,
 )
-from calozoo_core.nn.mlp import mlp  # noqa: E402
-from calozoo_core.nn.numpy_mlp import numpy_mlp, silu  # noqa: E402
+from calozoo_core.nn.mlp import (  # noqa: E402
+    mlp,
+    numpy_mlp,
+    silu,
+)
 
 ORDER = torch.tensor([2, 0, 1, 4, 3])
 

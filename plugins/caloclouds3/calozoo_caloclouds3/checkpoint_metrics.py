@@ -11,9 +11,8 @@ import torch
 
 from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig
 from calozoo_caloclouds3.distillation import run_teacher
-from calozoo_caloclouds3.features import decode_position
+from calozoo_caloclouds3.features import LayerContents, decode_position, sample_layers
 from calozoo_caloclouds3.flow import NumpyShowerFlow, ShowerFlow
-from calozoo_caloclouds3.layer_contents import LayerContents, sample_layers
 from calozoo_caloclouds3.point_cloud import OneStepNet, point_cloud
 from calozoo_caloclouds3.pointwise_net import PointWiseNet
 from calozoo_caloclouds3.training_data import TrainingShowers

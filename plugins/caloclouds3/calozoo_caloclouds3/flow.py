@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from calozoo_caloclouds3.config import N_LAYERS, FlowConfig
 from calozoo_core.nn.flow import NumpyStep, Permutation, Transform, standard_normal_log_prob
-from calozoo_core.nn.mlp import mlp, zero_init
-from calozoo_core.nn.numpy_mlp import linear, numpy_mlp, to_float32
+from calozoo_core.nn.mlp import linear, mlp, numpy_mlp, to_float32, zero_init
 from calozoo_core.nn.numpy_spline import linear_rational as numpy_linear_rational
 from calozoo_core.nn.spline import linear_rational, n_parameters
 from calozoo_core.typing import Float32Array

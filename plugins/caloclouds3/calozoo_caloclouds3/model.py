@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import torch
 
 from calozoo_caloclouds3.config import CaloCloudsConfig
-from calozoo_caloclouds3.features import conditions
+from calozoo_caloclouds3.features import conditions, sample_layers
 from calozoo_caloclouds3.flow import NumpyShowerFlow, ShowerFlow
-from calozoo_caloclouds3.layer_contents import sample_layers
 from calozoo_caloclouds3.point_cloud import OneStepNet, point_cloud
 from calozoo_caloclouds3.pointwise_net import PointWiseNet
 from calozoo_core.incident import Incident

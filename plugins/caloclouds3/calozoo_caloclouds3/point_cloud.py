@@ -13,8 +13,7 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu
 
 from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig
-from calozoo_caloclouds3.features import decode_position
-from calozoo_caloclouds3.layer_contents import LayerContents
+from calozoo_caloclouds3.features import LayerContents, decode_position
 from calozoo_caloclouds3.pointwise_net import (
     FEATURES,
     LEAK,

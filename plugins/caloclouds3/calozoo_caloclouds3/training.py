@@ -1,4 +1,4 @@
-"""Training of CaloClouds3: flow, teacher, student."""
+"""Training of CaloClouds3: flow, teacher, student, and three calibration factors at the end."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from calozoo_caloclouds3.calibration import calibrated
 from calozoo_caloclouds3.checkpoint_metrics import flow_metrics, point_metrics, teacher_metrics
-from calozoo_caloclouds3.config import Width, preset
+from calozoo_caloclouds3.config import Calibration, CaloCloudsConfig, Width, preset
 from calozoo_caloclouds3.distillation import (
     TrajectoryCache,
     consistency_loss,
     teacher_loss,
     trajectory_loss,
 )
-from calozoo_caloclouds3.flow import ShowerFlow
+from calozoo_caloclouds3.features import sample_layers
+from calozoo_caloclouds3.flow import NumpyShowerFlow, ShowerFlow
 from calozoo_caloclouds3.model import TrainedCaloClouds3
+from calozoo_caloclouds3.point_cloud import OneStepNet, point_cloud
 from calozoo_caloclouds3.pointwise_net import PointWiseNet
 from calozoo_caloclouds3.training_data import (
     TrainingShowers,
@@ -37,7 +39,7 @@ from calozoo_core.training import (
     seeded,
 )
 
-__all__ = ["CaloClouds3Training", "Options", "train"]
+__all__ = ["CaloClouds3Training", "Options", "calibrated", "train"]
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -189,3 +191,46 @@ def _negative_log_likelihood(network: nn.Module, _: nn.Module, batch: Batch) -> 
 
 def _shapes(network: nn.Module) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in network.state_dict().items()}
+
+
+SEED = 30_000
+
+
+def calibrated(
+    flow: ShowerFlow,
+    net: PointWiseNet,
+    config: CaloCloudsConfig,
+    sample: TrainingShowers,
+    fitted_on: str,
+) -> CaloCloudsConfig:
+    """Configuration with factors that make three means agree with Geant4's.
+
+    The mean number of points, the mean visible energy, and the energy-weighted mean distance to the
+    axis. The paper tunes the same three (section 3.4).
+
+    Arguments:
+        flow: Trained flow.
+        net: Trained one-step network.
+        config: Configuration of the model; its own calibration is put aside first.
+        sample: Geant4 showers.
+        fitted_on: Name of the showers in the configuration.
+    """
+    plain = config.model_copy(update={"calibration": Calibration()})
+    sampled = sample_layers(NumpyShowerFlow(flow), sample.condition, plain, SEED, 0)
+    cloud = point_cloud(OneStepNet(net), sample.condition, sampled, plain, SEED, 0)
+    mine = np.average(np.hypot(cloud.x, cloud.y), weights=cloud.energy)
+    truth = np.average(np.hypot(sample.x, sample.y), weights=sample.showers.energy)
+    return plain.model_copy(
+        update={
+            "calibration": Calibration(
+                n_points=_ratio(sample.layers.counts.sum(), sampled.counts.sum()),
+                energy=_ratio(sample.layers.energies.sum(), sampled.energies.sum()),
+                position=_ratio(truth, mine),
+                fitted_on=fitted_on,
+            )
+        }
+    )
+
+
+def _ratio(truth: np.floating | np.integer, mine: np.floating | np.integer) -> float:
+    return round(float(truth) / float(mine), 5)

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig, PointFeatures
-from calozoo_caloclouds3.features import conditions, encode, warp
-from calozoo_caloclouds3.layer_contents import LayerContents
+from calozoo_caloclouds3.features import LayerContents, conditions, encode, warp
 from calozoo_core.detector import load_detector
 from calozoo_core.frames import axis_offsets
 from calozoo_core.random import stream

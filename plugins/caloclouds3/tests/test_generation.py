@@ -13,9 +13,15 @@ from hypothesis.extra import numpy as hnp
 
 from calozoo_caloclouds3 import SPEC
 from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig
-from calozoo_caloclouds3.features import decode_position, encode, warp
+from calozoo_caloclouds3.features import (
+    LayerContents,
+    decode_position,
+    encode,
+    sample_layers,
+    to_contents,
+    warp,
+)
 from calozoo_caloclouds3.flow import NumpyShowerFlow, ShowerFlow
-from calozoo_caloclouds3.layer_contents import LayerContents, sample_layers, to_contents
 from calozoo_caloclouds3.model import CaloClouds3
 from calozoo_caloclouds3.point_cloud import OneStepNet, _depth_order, point_cloud
 from calozoo_caloclouds3.pointwise_net import PointWiseNet

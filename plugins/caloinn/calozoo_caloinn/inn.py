@@ -18,8 +18,7 @@ from calozoo_core.nn.flow import (
     Transform,
     standard_normal_log_prob,
 )
-from calozoo_core.nn.mlp import mlp
-from calozoo_core.nn.numpy_mlp import numpy_mlp, to_float32
+from calozoo_core.nn.mlp import mlp, numpy_mlp, to_float32
 from calozoo_core.typing import Float32Array
 
 __all__ = ["Baseline", "Inn", "NumpyInn", "Sampler", "StandardisedNetwork", "inn_sampler"]

@@ -21,7 +21,7 @@ from calozoo_convl2lflows.cells import (
 )
 from calozoo_convl2lflows.config import GridConfig
 from calozoo_convl2lflows.hurdle import NumpyDensity, logistic, normal_quantile, sigmoid
-from calozoo_core.nn.numpy_mlp import linear, silu
+from calozoo_core.nn.mlp import linear, silu
 from calozoo_core.typing import Float32Array, FloatArray
 
 __all__ = ["CellSampler"]

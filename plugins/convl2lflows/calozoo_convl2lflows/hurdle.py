@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from calozoo_core.nn.mlp import zero_init
-from calozoo_core.nn.numpy_mlp import linear
+from calozoo_core.nn.mlp import linear, zero_init
 from calozoo_core.nn.numpy_spline import inverse_rational_quadratic
 from calozoo_core.nn.spline import n_parameters, rational_quadratic
 from calozoo_core.typing import Float32Array, FloatArray

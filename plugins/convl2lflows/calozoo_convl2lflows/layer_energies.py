@@ -18,7 +18,7 @@ from calozoo_convl2lflows.hurdle import (
     normal_quantile,
     sigmoid,
 )
-from calozoo_core.nn.numpy_mlp import linear, silu
+from calozoo_core.nn.mlp import linear, silu
 from calozoo_core.typing import Float32Array, FloatArray
 
 __all__ = [

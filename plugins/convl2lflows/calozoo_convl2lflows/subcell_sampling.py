@@ -19,7 +19,7 @@ from calozoo_convl2lflows.subcells import (
     SubCellFlow,
     position_features,
 )
-from calozoo_core.nn.numpy_mlp import linear, silu
+from calozoo_core.nn.mlp import linear, silu
 from calozoo_core.typing import BoolArray, Float32Array, FloatArray
 
 __all__ = ["SubCellSampler"]

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from calozoo_gan3d.config import LossConfig
-from calozoo_gan3d.layer_energies import energy_score
-from calozoo_gan3d.losses import (
+from calozoo_gan3d.adversarial_step import (
     axis_angles,
     deposit_sum,
     percentage_error,
@@ -18,6 +16,8 @@ from calozoo_gan3d.losses import (
     ring_sums,
     sorted_distance,
 )
+from calozoo_gan3d.config import LossConfig
+from calozoo_gan3d.layer_energies import energy_score
 
 
 def test_weights_are_those_of_the_paper() -> None:

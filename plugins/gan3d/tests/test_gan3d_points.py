@@ -8,8 +8,7 @@ import pytest
 from calozoo_core.showers import Showers
 from calozoo_gan3d.config import Gan3dConfig
 from calozoo_gan3d.grid import Voxels, edges, fill
-from calozoo_gan3d.point_tables import fitted_tables
-from calozoo_gan3d.points import PointTables, scatter
+from calozoo_gan3d.points import PointTables, fitted_tables, scatter
 from calozoo_gan3d.training_data import ImageSample, UprightPoints, upright_points
 
 

@@ -20,7 +20,7 @@ from calozoo.cli.options import (
     weights_option,
     workers_option,
 )
-from calozoo.cli.progress import progress_bar
+from calozoo.cli.output import progress_bar
 from calozoo_core.errors import CalozooError, InputError
 
 if TYPE_CHECKING:

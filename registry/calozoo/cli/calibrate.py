@@ -15,8 +15,7 @@ from calozoo.cli.options import (
     weights_option,
     weights_out_option,
 )
-from calozoo.cli.output import aligned
-from calozoo.cli.progress import batch_progress
+from calozoo.cli.output import aligned, batch_progress
 
 if TYPE_CHECKING:
     from calozoo_core.weights.calibration import CalibrationRecord

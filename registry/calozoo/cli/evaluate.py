@@ -14,7 +14,7 @@ from calozoo.cli.options import (
     seed_option,
     workers_option,
 )
-from calozoo.cli.progress import batch_progress
+from calozoo.cli.output import batch_progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

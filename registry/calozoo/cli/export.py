@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from calozoo.cli.options import json_option, overwrite_option, quiet_option
-from calozoo.cli.output import readable_size
-from calozoo.cli.progress import batch_progress
+from calozoo.cli.output import batch_progress, readable_size
 
 if TYPE_CHECKING:
     from calozoo_core.io import Exported

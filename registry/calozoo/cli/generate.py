@@ -20,8 +20,7 @@ from calozoo.cli.options import (
     weights_option,
     workers_option,
 )
-from calozoo.cli.output import readable_size
-from calozoo.cli.progress import batch_progress
+from calozoo.cli.output import batch_progress, readable_size
 
 if TYPE_CHECKING:
     from calozoo.generation.generate_file import GenerationResult

@@ -1,22 +1,25 @@
-"""`calozoo list` and `calozoo info`: the models and their properties, without loading any."""
+"""`calozoo list`, `info`, `search` and `pull`: models, their properties and their weights."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from calozoo.cli.completion import complete_models
-from calozoo.cli.options import json_option
-from calozoo.cli.output import aligned
+from calozoo.cli.options import json_option, offline_option
+from calozoo.cli.output import aligned, readable_size
 
 if TYPE_CHECKING:
     from calozoo.models.discovery import Registration
     from calozoo.models.index import IndexEntry
+    from calozoo.models.weights import Pulled
     from calozoo_core.generator import ModelSpec
 
-__all__ = ["info", "list_models"]
+__all__ = ["info", "list_models", "pull", "search"]
 
 HEADINGS = ("NAME", "POINTS", "DETECTOR", "ENERGY", "ANGLE", "WHERE", "SUMMARY")
 
@@ -166,3 +169,92 @@ def _energy(spec: ModelSpec) -> str:
 def _theta(spec: ModelSpec) -> str:
     low, high = spec.conditions.theta_deg
     return f"{low:g} deg" if low == high else f"{low:g}-{high:g} deg"
+
+
+@click.command(short_help="Find models by what is said of them.")
+@click.argument("words", nargs=-1, required=True, metavar="TEXT...")
+@click.option(
+    "--hub", "ask_hub", is_flag=True, help="Ask the Hub, too, for what is tagged calozoo."
+)
+@json_option("Print a JSON array.")
+def search(words: tuple[str, ...], ask_hub: bool, as_json: bool) -> None:
+    """Find models by their name, summary, detector, particles, licence or paper.
+
+    All words of TEXT must occur, in any case and order. Installed models and those of the index are
+    searched; each line says what to type next. Exit code 1 if there is none.
+
+    \b
+    Examples:
+      calozoo search photon
+      calozoo search ild gan --json
+      calozoo search 2511.01460
+      calozoo search calorimeter --hub
+    """
+    from calozoo.models.search import search as find
+    from calozoo.models.search import search_hub
+    from calozoo_core.errors import CalozooError
+
+    text = " ".join(words)
+    found = find(text)
+    if ask_hub:
+        from calozoo.hub import Hub
+        from calozoo.hub.cache import default_cache
+
+        found += search_hub(text, Hub(default_cache()))
+    if as_json:
+        click.echo(json.dumps([asdict(match) for match in found], indent=2))
+        return
+    if not found:
+        further = "" if ask_hub else ", and --hub asks the Hub"
+        msg = f"no model matches '{text}'; `calozoo list` shows all models{further}."
+        raise CalozooError(msg)
+    rows = [(match.name, match.where, match.next, match.summary) for match in found]
+    click.echo(aligned([("NAME", "WHERE", "TYPE NEXT", "SUMMARY"), *rows]))
+
+
+@click.command(short_help="Get a model's weights, and check them.")
+@click.argument("model", metavar="MODEL[@REVISION]", shell_complete=complete_models)
+@offline_option
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Copy the checked files here too.",
+)
+@json_option()
+def pull(model: str, offline: bool, folder: Path | None, as_json: bool) -> None:
+    """Get a model's weights, check them, and say where they came from.
+
+    They are looked for in the Hugging Face cache, then in the plugin itself, then on the Hub. What
+    is downloaded stays in the Hugging Face cache; HF_HOME says where that is.
+
+    hub:ORG/NAME means the weights in that repository of the Hub, whether or not any index knows it.
+    The plugin they were made for has to be installed. The main branch is taken if no revision is
+    named, and its commit is printed. Exit code 1 if they cannot be had or are damaged.
+
+    \b
+    Examples:
+      calozoo pull caloclouds3
+      calozoo pull caloclouds3@v1.0 --dir weights
+      calozoo pull hub:my-lab/photons@v1.0
+    """
+    from calozoo import api
+
+    pulled = api.pull(model, offline=offline)
+    if folder is not None:
+        pulled = pulled.copy_to(folder)
+    if as_json:
+        click.echo(json.dumps({"model": pulled.model} | pulled.as_dict(), indent=2))
+    else:
+        click.echo(_summary(pulled))
+    if pulled.note:
+        click.echo(f"calozoo: {pulled.note}", err=True)
+
+
+def _summary(pulled: Pulled) -> str:
+    lines = [f"{pulled.model}  {pulled.source}"]
+    for file in pulled.files:
+        place = pulled.folder / file.name if pulled.folder else file.name
+        lines.append(f"  {place}  {readable_size(file.size)}  sha256 {file.sha256[:12]}")
+    return "\n".join(lines)

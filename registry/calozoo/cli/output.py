@@ -1,12 +1,33 @@
-"""Text that several commands print: tables, sizes, and a report of written weights."""
+"""Output that commands share: tables, sizes, progress bars, reports of written weights."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
 
-__all__ = ["aligned", "readable_size", "weights_report"]
+from calozoo_core.errors import CalozooError
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+__all__ = [
+    "BatchProgress",
+    "StoppedError",
+    "aligned",
+    "batch_progress",
+    "progress_bar",
+    "readable_size",
+    "stoppable",
+    "weights_report",
+]
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -57,3 +78,119 @@ def weights_report(model: str, folder: Path) -> str:
     return json.dumps(
         {"model": find_model(model).name, "out": str(folder), "files": files}, indent=2
     )
+
+
+WIDEST = 100
+
+
+class StoppedError(CalozooError):
+    """Ctrl-C, with a message of its own."""
+
+    exit_code = 130
+
+
+class BatchProgress:
+    """Progress of work on batches of showers, and the place where a signal stops it.
+
+    Arguments:
+        stop_if_asked: See `stoppable`.
+        hidden: Whether to show no bar.
+    """
+
+    def __init__(self, stop_if_asked: Callable[[], None], *, hidden: bool) -> None:
+        self._stop_if_asked, self._hidden = stop_if_asked, hidden
+        self._bar: tqdm | None = None
+
+    def start(self, n: int) -> None:
+        """Show a bar for n showers."""
+        if not self._hidden and sys.stderr.isatty():
+            self._bar = _bar(n, "showers")
+
+    def advance(self, n: int) -> None:
+        """Count the n showers of a batch, and stop if there was a signal.
+
+        Raises:
+            KeyboardInterrupt: If there was a signal.
+        """
+        if self._bar is not None:
+            self._bar.update(n)
+        self._stop_if_asked()
+
+    def close(self) -> None:
+        """End the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+@contextmanager
+def batch_progress(n: int | None = None, *, hidden: bool = False) -> Iterator[BatchProgress]:
+    """Progress of work on batches of showers, which SIGINT and SIGTERM stop between two of them.
+
+    Arguments:
+        n: Number of showers, if it is known; else `start` is called with it.
+        hidden: Whether to show no bar; there is none anyway if stderr is not a terminal.
+    """
+    with stoppable() as stop_if_asked:
+        progress = BatchProgress(stop_if_asked, hidden=hidden)
+        if n is not None:
+            progress.start(n)
+        try:
+            yield progress
+        finally:
+            progress.close()
+
+
+@contextmanager
+def progress_bar(
+    total: int, *, hidden: bool = False, unit: str = "showers"
+) -> Iterator[Callable[[int], None]]:
+    """Progress bar on stderr, if that is a terminal; it yields what is called with each advance."""
+    if hidden or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with _bar(total, unit) as bar:
+        yield bar.update
+
+
+def _bar(total: int, unit: str) -> tqdm:
+    from tqdm import tqdm
+
+    tqdm.monitor_interval = 0  # no thread beside the command, which may fork
+    numbers = "{n_fmt}/{total_fmt}{unit} [{elapsed}<{remaining}, {rate_fmt}]"
+    form = f"{{l_bar}}{{bar}}| {numbers}"
+    # With its size given, tqdm draws on a terminal that does not know its own, too.
+    width = min(WIDEST, shutil.get_terminal_size().columns - 1)
+    return tqdm(total=total, unit=f" {unit}", bar_format=form, ncols=width, nrows=24)
+
+
+@contextmanager
+def stoppable() -> Iterator[Callable[[], None]]:
+    """Signal handling of a command: SIGINT and SIGTERM stop it only where that is safe.
+
+    Python raises KeyboardInterrupt wherever it happens to be. Inside a destructor, of which HDF5
+    runs many, it is lost, and a second one cuts the cleaning after the first short. So a signal is
+    only noted here, and what this yields raises KeyboardInterrupt for it when it is called. Signals
+    that were ignored on the way in, as under nohup, stay ignored.
+    """
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+
+    def stop_if_asked() -> None:
+        if received:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # gets no signals
+        yield stop_if_asked
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    changed = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in changed:
+        signal.signal(number, note)
+    try:
+        yield stop_if_asked
+    finally:
+        for number in changed:
+            signal.signal(number, before[number])

@@ -16,8 +16,7 @@ from calozoo.cli.options import (
     seed_option,
     weights_option,
 )
-from calozoo.cli.output import aligned
-from calozoo.cli.progress import batch_progress
+from calozoo.cli.output import aligned, batch_progress
 from calozoo_core.markdown import table
 
 if TYPE_CHECKING:

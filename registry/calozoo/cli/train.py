@@ -1,4 +1,4 @@
-"""`calozoo train`: training of a model on showers."""
+"""`calozoo train` and `calozoo convert`: weights, trained on showers or taken from the authors."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from pathlib import Path
 import click
 
 from calozoo.cli.completion import complete_models
-from calozoo.cli.options import json_option
-from calozoo.cli.output import weights_report
-from calozoo.cli.progress import StoppedError
+from calozoo.cli.options import json_option, overwrite_option, weights_out_option
+from calozoo.cli.output import StoppedError, weights_report
 
-__all__ = ["train"]
+__all__ = ["convert", "train"]
 
 
 @click.command()
@@ -54,4 +53,24 @@ def train(model: str, data: Path, out: Path, words: tuple[str, ...], as_json: bo
     except KeyboardInterrupt:
         msg = "stopped; the same command goes on from the last checkpoint."
         raise StoppedError(msg) from None
+    click.echo(weights_report(model, out) if as_json else out)
+
+
+@click.command(short_help="Convert a model's published weights for calozoo.")
+@click.argument("model", shell_complete=complete_models)
+@click.argument("source", type=click.Path(path_type=Path))
+@weights_out_option
+@overwrite_option("weights")
+@json_option()
+def convert(model: str, source: Path, out: Path, overwrite: bool, as_json: bool) -> None:
+    """Convert SOURCE, a file or folder of MODEL's authors, into weights that calozoo loads.
+
+    \b
+    Examples:
+      calozoo convert caloclouds3 published.pt --out published
+      calozoo generate --model caloclouds3 --weights published --energy 50 --out showers.h5
+    """
+    from calozoo.training import convert_files
+
+    convert_files(model, source, out, overwrite=overwrite)
     click.echo(weights_report(model, out) if as_json else out)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from calozoo.doctor import machine
-from calozoo.doctor.finding import Finding, Status
+from calozoo.doctor.checks import Finding, Status
 from calozoo.doctor.plugins import PluginChecks
 from calozoo.models.weights import is_offline
 

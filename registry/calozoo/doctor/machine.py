@@ -14,8 +14,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from calozoo.doctor.finding import Finding
-from calozoo.doctor.subprocess_check import Job, run_jobs
+from calozoo.doctor.checks import Finding, Job, run_jobs
 from calozoo.generation.threads import cores
 from calozoo.hub import Hub
 from calozoo.hub.cache import CachedRepo, default_cache

@@ -13,8 +13,7 @@ from typing import Any
 
 from calozoo.benchmark.measurements import Measurements, read_measurements
 from calozoo.cards.card import MEASUREMENTS, own_cards
-from calozoo.doctor.finding import Finding
-from calozoo.doctor.subprocess_check import Job, run_jobs
+from calozoo.doctor.checks import Finding, Job, run_jobs
 from calozoo.hub.cache import CachedRepo, default_cache
 from calozoo.models import discovery
 from calozoo.models.discovery import Plugin, Registration

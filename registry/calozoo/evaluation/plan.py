@@ -1,4 +1,4 @@
-"""Plan of an evaluation: which files can be compared, and which cells are read out of them."""
+"""Plan of an evaluation: which files can be compared, incidents alike, and which cells to read."""
 
 from __future__ import annotations
 
@@ -8,20 +8,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from calozoo.evaluation.accumulate import FileReadout
-from calozoo.evaluation.incident_spectra import (
-    IncidentSpectrum,
-    check_agreement,
-    read_incident_spectrum,
-)
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import DetectorError, InputError, ShowerFileError
+from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile
 from calozoo_core.observables import LEVELS
 from calozoo_core.strict_model import StrictModel
+from calozoo_core.typing import FloatArray
 from calozoo_core.weights import sha256
 
-__all__ = ["EvaluationPlan", "SampleRecord", "is_geant4", "plan_evaluation"]
+__all__ = [
+    "EvaluationPlan",
+    "IncidentSpectrum",
+    "SampleRecord",
+    "check_agreement",
+    "is_geant4",
+    "kolmogorov_distance",
+    "plan_evaluation",
+    "read_incident_spectrum",
+]
 
 
 class SampleRecord(StrictModel):
@@ -219,3 +227,120 @@ def _remarks(
             "may lie differently in them."
         )
     return remarks
+
+
+MOST = 100_000
+"""Particles that are compared, evenly spread over the file: memory does not grow with it."""
+
+AT_ONCE = 10_000
+
+LARGEST_DISTANCE = 0.1
+"""Kolmogorov distance above which figures would show little but the difference of spectra."""
+
+
+@dataclass(frozen=True, eq=False)
+class IncidentSpectrum:
+    """Energies, directions and entry points of the incident particles of a file.
+
+    Arguments:
+        name: Name of the file.
+        particle: PDG name.
+        incident: The particles, thinned out evenly if they are very many.
+    """
+
+    name: str
+    particle: str
+    incident: Incident
+
+    @property
+    def columns(self) -> dict[str, FloatArray]:
+        """Quantities that must be distributed alike, by name, each of shape (n,)."""
+        direction = self.incident.direction.astype(np.float64)
+        return {
+            "energies": self.incident.energy.astype(np.float64),
+            "directions along x'": direction[:, 0],
+            "directions along y'": direction[:, 1],
+        }
+
+    def positions_differ(self, other: IncidentSpectrum) -> bool:
+        """True if the entry points are distributed differently."""
+        here, there = self.incident.position, other.incident.position
+        if here is None or there is None:
+            return here is not there
+        return not all(kolmogorov_distance(here[:, k], there[:, k])[1] for k in range(3))
+
+
+def read_incident_spectrum(file: ShowerFile) -> IncidentSpectrum:
+    """Incident particles of a shower file, thinned out evenly if they are very many.
+
+    Raises:
+        ShowerFileError: If the file is damaged.
+    """
+    step = max(1, -(-len(file) // MOST))
+    parts = []
+    for start in range(0, len(file), AT_ONCE):
+        part = file.incident(slice(start, start + AT_ONCE))
+        parts.append(part[np.arange(-start % step, len(part), step)])
+    return IncidentSpectrum(file.path.name, file.particle, Incident.concatenate(parts))
+
+
+def check_agreement(generated: IncidentSpectrum, reference: IncidentSpectrum) -> list[str]:
+    """Notes on the differences between the incident particles of two samples.
+
+    Arguments:
+        generated: Incident particles of a model's sample.
+        reference: Incident particles of Geant4's.
+
+    Raises:
+        InputError: If they differ so far that no figure would mean anything.
+    """
+    if generated.particle != reference.particle:
+        msg = (
+            f"{generated.name} holds showers of {generated.particle} and {reference.name} of "
+            f"{reference.particle}; compare showers of the same particle."
+        )
+        raise InputError(msg)
+    notes = []
+    for what, mine in generated.columns.items():
+        theirs = reference.columns[what]
+        distance, is_chance = kolmogorov_distance(mine, theirs)
+        if is_chance:
+            continue
+        if distance > LARGEST_DISTANCE:
+            msg = (
+                f"The {what} of the incident particles differ: {_range(mine, what)} in "
+                f"{generated.name}, {_range(theirs, what)} in {reference.name}; generate for the "
+                "same particles, "
+                f"with `calozoo generate --energy @{reference.name} --dir @{reference.name}`."
+            )
+            raise InputError(msg)
+        notes.append(
+            f"The {what} of the incident particles of {generated.name} are not quite those of "
+            f"{reference.name} (Kolmogorov distance {distance:.2g}); figures include that."
+        )
+    return notes
+
+
+def kolmogorov_distance(one: FloatArray, other: FloatArray) -> tuple[float, bool]:
+    """Kolmogorov distance of two samples, and whether chance explains it.
+
+    Chance does not explain a distance with a p-value below 0.001.
+
+    Example:
+        >>> kolmogorov_distance(np.arange(1000.0), np.arange(1000.0) + 5)
+        (0.005, True)
+        >>> kolmogorov_distance(np.full(1000, 50.0), np.linspace(10, 100, 1000))[1]
+        False
+    """
+    places = np.concatenate([one, other])
+    below = [np.searchsorted(np.sort(v), places, side="right") / len(v) for v in (one, other)]
+    distance = float(np.abs(below[0] - below[1]).max())
+    n, m = len(one), len(other)
+    threshold = np.sqrt(-np.log(1e-3 / 2) / 2 * (n + m) / (n * m))
+    return round(distance, 6), bool(distance <= threshold)
+
+
+def _range(values: FloatArray, what: str) -> str:
+    unit = " GeV" if what == "energies" else ""
+    low, mean, high = (f"{v:.3g}" for v in (values.min(), values.mean(), values.max()))
+    return f"{low}{unit}" if low == high else f"{low} to {high}{unit} (mean {mean})"

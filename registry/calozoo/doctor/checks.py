@@ -1,4 +1,4 @@
-"""Jobs that may hang or crash, run in a process of their own with a limit on their time."""
+"""Checks: their findings, and jobs that may hang or crash, run in a process of their own."""
 
 from __future__ import annotations
 
@@ -14,14 +14,36 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, Literal
 
-__all__ = ["Answer", "Job", "run_jobs", "work"]
+__all__ = ["Answer", "Finding", "Job", "Status", "run_jobs", "work"]
+
+Status = Literal["ok", "warning", "broken", "skipped"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Result of a check.
+
+    Arguments:
+        check: Name of the check: `plugin`, `cache`, ...
+        subject: The thing that was checked; empty where there is only one.
+        status: "broken" if something does not work, "warning" if it may not.
+        detail: What was found.
+        advice: What to type or do; empty if nothing.
+    """
+
+    check: str
+    subject: str
+    status: Status
+    detail: str
+    advice: str = ""
+
 
 START = 30.0
 """Seconds that Python itself may take to start, on a disk that is slow or far away."""
 
-WORK = "from calozoo.doctor.subprocess_check import work; work()"
+WORK = "from calozoo.doctor.checks import work; work()"
 
 
 @dataclass(frozen=True)
