@@ -22,7 +22,7 @@ from calozoo_core.io import read_showers
 from calozoo_core.observables import points
 from calozoo_core.observables.neighbours import RADIUS_BANDS_MM, has_point_within
 from calozoo_core.showers import Showers
-from studies.oracle.designs import filled_voxels, points_in_rings
+from studies.oracle.ceiling import filled_voxels, points_in_rings
 
 INK, GREY, BLUE, RED = "#1c2733", "#b9c2cb", "#1f6fb4", "#c8442b"
 SHOWERS = 400

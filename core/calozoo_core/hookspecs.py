@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from calozoo_core.generator import ModelSpec
+    from calozoo_core.specs import ModelSpec
     from calozoo_core.wrappers import WrapperSpec
 
 __all__ = ["hookimpl", "hookspec"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,50 @@ from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import IntArray
 
-__all__ = ["REPRESENTATIONS", "Representation"]
+__all__ = ["REPRESENTATIONS", "PointKind", "Representation"]
 
 REPRESENTATIONS: Final[dict[str, int | None]] = {"x1": 1, "x9": 3, "x25": 5, "steps": None}
 """Sub-cells per cell along each axis, by name; None where every step is kept."""
+
+
+class _HasPoints(Protocol):
+    @property
+    def representation(self) -> str: ...
+    @property
+    def detector(self) -> str: ...
+
+
+class PointKind(NamedTuple):
+    """Kind of points: those of two samples are comparable if it is the same, else only cells are.
+
+    Arguments:
+        representation: How finely deposits are merged.
+        detector: Name of the detector the showers were made for.
+
+    Example:
+        >>> x9, x25 = (PointKind(name, "ild_siecal_regular") for name in ("x9", "x25"))
+        >>> x9.difference(x25)
+        'Points of x9 and x25 showers cannot be compared; their cells can.'
+    """
+
+    representation: str
+    detector: str
+
+    @classmethod
+    def of(cls, showers: _HasPoints) -> PointKind:
+        """Kind of the points of showers, of a shower file, or of a model by its spec."""
+        return cls(showers.representation, showers.detector)
+
+    def difference(self, other: PointKind) -> str | None:
+        """Reason why points of two kinds cannot be compared; None if they can."""
+        if self.representation != other.representation:
+            pair = f"of {self.representation} and {other.representation} showers"
+        elif self.detector != other.detector:
+            pair = f"in {self.detector} and in {other.detector}"
+        else:
+            return None
+        return f"Points {pair} cannot be compared; their cells can."
+
 
 _CELL_TOLERANCE = 1e-3
 _FARTHEST_MM = 1e9

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from pydantic import Field, StringConstraints
 
-from calozoo_core.generator import ModelSpec, ObjectPath
+from calozoo_core.specs import ModelSpec, ObjectPath
 from calozoo_core.strict_model import StrictModel
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from sound_models import ENTRY, SPEC, WEIGHTED, Sound, Weighted
 from calozoo_core.errors import InputError
 from calozoo_core.generator import Generator
 from calozoo_core.testing import ModelContract
-from calozoo_core.testing._card import find_card
-from calozoo_core.testing._corrupted_weights import HARMS
+from calozoo_core.testing._model_files import HARMS, find_card
 from calozoo_core.weights import write_weights
 
 pytestmark = pytest.mark.usefixtures("sound_package")

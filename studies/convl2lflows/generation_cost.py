@@ -28,7 +28,7 @@ from calozoo_convl2lflows.config import preset as trained_preset
 from calozoo_convl2lflows.grid import SubCells
 from calozoo_convl2lflows.layer_energies import LayerEnergies, primary_features
 from calozoo_convl2lflows.model import Pipeline, TrainedConvL2LFlows
-from calozoo_convl2lflows.stages import Stages, TrainingSamples
+from calozoo_convl2lflows.training import Stages, TrainingSamples
 from calozoo_convl2lflows.training_data import (
     UprightShowers,
     on_grid,

@@ -16,7 +16,7 @@ from calozoo_core.io import read_showers, write_showers
 from calozoo_core.observables import ObservableAccumulator
 from calozoo_core.showers import Showers
 from studies.oracle import ceiling as study
-from studies.oracle.designs import (
+from studies.oracle.ceiling import (
     DESIGNS,
     filled_voxels,
     points_in_rings,

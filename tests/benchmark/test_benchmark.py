@@ -22,9 +22,14 @@ from calozoo.benchmark.fidelity import (
 )
 from calozoo.benchmark.measurements import read_measurements
 from calozoo.benchmark.memory import measure_memory
-from calozoo.benchmark.request import BenchmarkRequest, find_simulation
+from calozoo.benchmark.request import (
+    ENERGIES_GEV,
+    THETA_DEG,
+    BenchmarkRequest,
+    find_simulation,
+    single_photons,
+)
 from calozoo.benchmark.simulation_cache import SimulationCache
-from calozoo.benchmark.single_photons import ENERGIES_GEV, THETA_DEG, single_photons
 from calozoo.benchmark.speed import (
     BATCH,
     TimedModel,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from calozoo.benchmark.request import PHI_DEG, THETA_DEG, single_photons
 from calozoo.benchmark.simulation_cache import SHARD, ReplayGenerator, SimulationCache
-from calozoo.benchmark.single_photons import PHI_DEG, THETA_DEG, single_photons
 from calozoo_core.errors import InputError
 
 

@@ -8,13 +8,14 @@ from functools import cache, cached_property
 from importlib.resources import as_file, files
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from calozoo_core.clumps.linking import Linking, link_clumps
+from calozoo_core.clumps.lookup import LEVELS, Lookup, energy_level
 from calozoo_core.clumps.mesh import MAX_RINGS, VoxelMesh
 from calozoo_core.clumps.neighbourhood import N_NEIGHBOURHOODS, FilledVoxels, filled_voxels
 from calozoo_core.detector import MAX_LAYERS, load_detector
@@ -25,7 +26,7 @@ from calozoo_core.strict_model import StrictModel
 from calozoo_core.typing import BoolArray, Float32Array, FloatArray, IntArray
 from calozoo_core.weights import read_arrays, read_config, write_weights
 
-__all__ = ["ClumpTable", "ClumpTableConfig", "Lookup", "ShowerSource", "load_table"]
+__all__ = ["ClumpTable", "ClumpTableConfig", "ShowerSource", "load_table"]
 
 MAX_PATCHES: Final = 1 << 22
 MAX_POINTS: Final = 1 << 24
@@ -35,11 +36,6 @@ _GRID_MM: Final = 1 / 32
 """Grid of stored positions; 16 bits reach to 1 m."""
 
 _LIMIT: Final = int(np.iinfo(np.int16).max)
-
-_LEVELS: Final = 1 << 13
-"""Energies a lookup tells apart: steps of 0.2 % from 0.1 keV to 1 GeV."""
-
-_LOG_RANGE: Final = (float(np.log(1e-4)), float(np.log(1e3)))
 
 _Count = Annotated[int, Field(ge=0)]
 
@@ -149,76 +145,6 @@ class ClumpTableConfig(StrictModel):
         return np.asarray((base.take(voxels.row) + ring.take(voxels.cell)) * kinds) + (
             voxels.neighbourhood
         )
-
-
-class Lookup(NamedTuple):
-    """Patches by class and energy: runs of entries, sorted by energy, one or more a class.
-
-    Arguments:
-        runs: Run of each class, then those of wider classes, shape (3, n_classes).
-        most: Largest energy of a patch in the widest class, in MeV, shape (n_classes,).
-        start: First entry of each run, shape (n_runs,).
-        last: Last entry of each run, shape (n_runs,).
-        key: Run and energy level of each entry, growing, shape (n_entries,).
-        patch: Patch of each entry, shape (n_entries,).
-        first: First point of each patch, shape (n_patches,).
-        n_points: Number of points of each patch, shape (n_patches,).
-        energy: Energy of each patch, in MeV, shape (n_patches,).
-        x: Position of each point, its patch in the first sector of its ring, in mm, shape (N,).
-        y: The same, the other way.
-        point_energy: In MeV, shape (N,).
-    """
-
-    runs: IntArray
-    most: Float32Array
-    start: IntArray
-    last: IntArray
-    key: NDArray[np.uint32]
-    patch: IntArray
-    first: IntArray
-    n_points: IntArray
-    energy: Float32Array
-    x: Float32Array
-    y: Float32Array
-    point_energy: Float32Array
-
-    def draw(
-        self,
-        classes: IntArray,
-        energy: Float32Array,
-        shift: NDArray[np.int8],
-        most_apart: float,
-    ) -> IntArray:
-        """Patches of given classes with energies near given ones.
-
-        Arguments:
-            classes: Shape (m,).
-            energy: In MeV, shape (m,).
-            shift: Places in the order of energies to go up or down, shape (m,).
-            most_apart: Ratio of energies beyond which a wider class is tried.
-
-        Returns:
-            Numbers of patches, shape (m,).
-        """
-        patch = self._nearest(self.runs[0], classes, energy, shift)
-        for runs in self.runs[1:]:
-            ratio = energy / self.energy.take(patch)
-            apart = np.flatnonzero(np.maximum(ratio, 1 / ratio) > np.float32(most_apart))
-            patch[apart] = self._nearest(runs, classes[apart], energy[apart], shift[apart])
-        return patch
-
-    def _nearest(
-        self,
-        runs: IntArray,
-        classes: IntArray,
-        energy: Float32Array,
-        shift: NDArray[np.int8],
-    ) -> IntArray:
-        run = runs.take(classes)
-        key = run.astype(np.uint32) * np.uint32(_LEVELS) + _level(energy)
-        at = np.searchsorted(self.key, key) + shift
-        at = np.clip(at, self.start.take(run), self.last.take(run))
-        return np.asarray(self.patch.take(at))
 
 
 @dataclass(frozen=True, eq=False)
@@ -381,26 +307,26 @@ class ClumpTable:
         """Patches by class and energy, in the types that drawing is fastest with."""
         count = self.count.astype(np.int64)
         energy = _patch_energies(self)
-        level = _level(energy).astype(np.int64)
+        level = energy_level(energy).astype(np.int64)
         groups, rings, energies, kinds = self.config.class_shape
         own = np.repeat(np.arange(len(self.patches)), self.patches)
         members, keys, runs, n_runs = [], [], [], 0
         # Three kinds of runs: of a class, whatever the neighbourhood, and whatever the energy.
         for width in (1, kinds, kinds * energies):
             merged = own // width
-            order = np.argsort(merged * _LEVELS + level, kind="stable")
+            order = np.argsort(merged * LEVELS + level, kind="stable")
             held = np.bincount(merged, minlength=len(self.patches) // width)
             number = np.cumsum(held > 0) - 1 + n_runs
             fewest = self.config.fewest if width < kinds * energies else 1
             runs.append(np.repeat(np.where(held >= fewest, number, -1), width))
             members.append(order)
-            keys.append(number[merged[order]] * _LEVELS + level[order])
+            keys.append(number[merged[order]] * LEVELS + level[order])
             n_runs = int(number[-1]) + 1
         runs[2] = _with_nearest_group(runs[2].reshape(groups, rings, -1)).ravel()
         for narrow, wide in ((1, 2), (0, 1)):
             runs[narrow] = np.where(runs[narrow] >= 0, runs[narrow], runs[wide])
         key, patch = np.concatenate(keys), np.concatenate(members)
-        edges = np.searchsorted(key, np.arange(n_runs + 1) * _LEVELS)
+        edges = np.searchsorted(key, np.arange(n_runs + 1) * LEVELS)
         return Lookup(
             np.stack(runs),
             energy[patch[edges[1:][runs[2]] - 1]],
@@ -430,13 +356,6 @@ def load_table(detector: str) -> ClumpTable:
         raise InputError(msg)
     with as_file(folder) as path:
         return ClumpTable.read(path)
-
-
-def _level(energy: Float32Array) -> NDArray[np.uint32]:
-    low, high = _LOG_RANGE
-    scaled = (np.log(energy) - np.float32(low)) * np.float32((_LEVELS - 1) / (high - low))
-    level: NDArray[np.uint32] = np.clip(scaled, 0, _LEVELS - 1).astype(np.uint32)
-    return level
 
 
 def _patches(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from calozoo_core.metrics.correlation import frobenius_distance
 from calozoo_core.metrics.divergence import (
     EPSILON,
+    checkpoint_metrics,
     js_divergence,
     quantile_divergence,
     separation_power,
@@ -14,6 +15,7 @@ from calozoo_core.metrics.resampling import halves, jackknife_error, scaled_floo
 
 __all__ = [
     "EPSILON",
+    "checkpoint_metrics",
     "frechet_distance",
     "frobenius_distance",
     "halves",

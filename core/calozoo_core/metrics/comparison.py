@@ -29,7 +29,6 @@ __all__ = [
     "compare",
     "compare_classifier",
     "compare_features",
-    "points_differ",
     "worst_group",
 ]
 
@@ -56,16 +55,16 @@ def compare(
     """
     _check_kinds(generated, reference)
     figures = []
+    of_points = generated.point_kind.difference(reference.point_kind)
     for name, observable in reference.observables.items():
-        reason = None if observable.level == "cells" else points_differ(generated, reference)
+        reason = None if observable.level == "cells" else of_points
         pair = generated.histogram(name), reference.histogram(name)
         figures += [histogram_distance(*pair, metric, reason) for metric in HISTOGRAM_METRICS]
     pair_of_responses = generated.responses, reference.responses
     figures += [response_distance(*pair_of_responses, curve) for curve in CURVES]
     pair_of_sums = generated.correlations, reference.correlations
     figures += [correlation_distance(*pair_of_sums, kind) for kind in CORRELATIONS]
-    reason = points_differ(generated, reference)
-    figures += ratio_figures(generated, reference, points_reason=reason)
+    figures += ratio_figures(generated, reference, points_reason=of_points)
     return tuple(figures)
 
 
@@ -120,21 +119,6 @@ def compare_features(
         msg = f"No metric is called {unknown[0]!r}; there are {', '.join(FEATURE_METRICS)}."
         raise InputError(msg)
     return tuple(feature_distance(generated, reference, metric, seed) for metric in metrics)
-
-
-def points_differ(generated: ObservableAccumulator, reference: ObservableAccumulator) -> str | None:
-    """Reason why the points of two samples cannot be compared; None if they can."""
-    if generated.representation != reference.representation:
-        return (
-            f"Points of {generated.representation} and {reference.representation} "
-            "showers cannot be compared; their cells can."
-        )
-    if generated.detector.name != reference.detector.name:
-        return (
-            f"Points in {generated.detector.name} and in {reference.detector.name} "
-            "cannot be compared; their cells can."
-        )
-    return None
 
 
 def _check_kinds(generated: ObservableAccumulator, reference: ObservableAccumulator) -> None:

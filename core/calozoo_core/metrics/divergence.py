@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from calozoo_core.errors import InputError
 from calozoo_core.typing import FloatArray
 
-__all__ = ["EPSILON", "js_divergence", "quantile_divergence", "separation_power"]
+__all__ = [
+    "EPSILON",
+    "checkpoint_metrics",
+    "js_divergence",
+    "quantile_divergence",
+    "separation_power",
+]
 
 EPSILON = 1e-10
 """What an empty bin of a normalised histogram holds instead of 0 (CaloClouds3, section 4.2)."""
@@ -64,6 +72,33 @@ def quantile_divergence(values: ArrayLike, reference: ArrayLike, bins: int = 20)
     edges = np.quantile(truth, np.linspace(0, 1, bins + 1))
     edges[0], edges[-1] = -np.inf, np.inf
     return js_divergence(np.histogram(sample, edges)[0], np.histogram(truth, edges)[0])
+
+
+def checkpoint_metrics(
+    good: Mapping[str, float],
+    histograms: tuple[Mapping[str, ArrayLike], Mapping[str, ArrayLike]],
+    samples: tuple[Mapping[str, ArrayLike], Mapping[str, ArrayLike]] = ({}, {}),
+    **others: float,
+) -> dict[str, float]:
+    """Metrics that a training chooses its checkpoint by, and their sum as `score`.
+
+    In the score each metric is in units of a good value, so that none dominates.
+
+    Arguments:
+        good: Good value of each metric, by name.
+        histograms: Generated and reference histograms, compared by `js_divergence`.
+        samples: Generated and reference values, one a shower, compared by `quantile_divergence`.
+        others: Further metrics.
+
+    Example:
+        >>> checkpoint_metrics({"layers": 0.1}, ({"layers": [1, 0]}, {"layers": [2, 0]}))
+        {'layers': 0.0, 'score': 0.0}
+    """
+    metrics = {name: js_divergence(h, histograms[1][name]) for name, h in histograms[0].items()}
+    for name, values in samples[0].items():
+        metrics[name] = quantile_divergence(values, samples[1][name])
+    metrics |= others
+    return metrics | {"score": sum(value / good[name] for name, value in metrics.items())}
 
 
 def separation_power(counts: ArrayLike, reference: ArrayLike) -> float:

@@ -31,6 +31,7 @@ from calozoo_core.observables.neighbours import (
 from calozoo_core.observables.response import Responses
 from calozoo_core.placement import Placement
 from calozoo_core.random import stream
+from calozoo_core.representation import PointKind
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray, IntArray
 
@@ -127,6 +128,11 @@ class ObservableAccumulator:
         if self.placement is None:
             return f"{self.detector.name} without gaps"
         return self.placement.detector.name
+
+    @property
+    def point_kind(self) -> PointKind:
+        """Kind of the points; those of another kind cannot be compared."""
+        return PointKind(str(self.representation), self.detector.name)
 
     @property
     def responses(self) -> Responses:

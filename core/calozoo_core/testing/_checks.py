@@ -19,8 +19,7 @@ from calozoo_core.errors import ConditionsError, InputError, WeightsError
 from calozoo_core.generator import PLUGIN_API, Generator, ModelSpec
 from calozoo_core.incident import Incident
 from calozoo_core.showers import Showers
-from calozoo_core.testing._card import check_card, find_card
-from calozoo_core.testing._corrupted_weights import HARMS, differing_files
+from calozoo_core.testing._model_files import HARMS, check_card, differing_files, find_card
 from calozoo_core.testing._requests import (
     SEED,
     axis_slope,

@@ -16,7 +16,7 @@ from calozoo_caloclouds3.flow import NumpyShowerFlow, ShowerFlow
 from calozoo_caloclouds3.point_cloud import OneStepNet, point_cloud
 from calozoo_caloclouds3.pointwise_net import PointWiseNet
 from calozoo_caloclouds3.training_data import TrainingShowers
-from calozoo_core.metrics import js_divergence, quantile_divergence
+from calozoo_core.metrics import checkpoint_metrics
 from calozoo_core.observables import ENERGY_EDGES_MEV, RADIUS_EDGES_MM
 from calozoo_core.random import stream
 from calozoo_core.typing import AnyFloatArray, Float32Array, FloatArray
@@ -48,20 +48,21 @@ def flow_metrics(
     sampled = sample_layers(NumpyShowerFlow(flow), condition, config, SEED, 0)
     reference = sample.layers
     energy_gev = sample.condition[:, 0] * config.energy_scale_gev
-    metrics = {
-        "layer_energy": js_divergence(sampled.energies.sum(0), reference.energies.sum(0)),
-        "layer_count": js_divergence(sampled.counts.sum(0), reference.counts.sum(0)),
-    }
-    truth = _observables(reference, energy_gev)
-    for name, values in _observables(sampled, np.tile(energy_gev, REPEATS)).items():
-        metrics[name] = quantile_divergence(values, truth[name])
+    metrics = checkpoint_metrics(
+        GOOD,
+        (_layer_sums(sampled), _layer_sums(reference)),
+        (
+            _observables(sampled, np.tile(energy_gev, REPEATS)),
+            _observables(reference, energy_gev),
+        ),
+    )
     values = np.concatenate([reference.counts + 0.5, np.maximum(reference.energies, 5e-3)], axis=1)
     with torch.inference_mode():
         log_prob = flow.log_prob(
             torch.from_numpy((values**config.flow.power).astype(np.float32)),
             torch.from_numpy(sample.condition),
         )
-    return metrics | {"score": _score(metrics), "nll": -float(log_prob.mean())}
+    return metrics | {"nll": -float(log_prob.mean())}
 
 
 def point_metrics(
@@ -71,8 +72,7 @@ def point_metrics(
     cloud = point_cloud(OneStepNet(net), sample.condition, sample.layers, config, SEED, 0)
     mine = _histograms(cloud.x, cloud.y, cloud.energy)
     truth = _histograms(sample.x, sample.y, sample.showers.energy)
-    metrics = {name: js_divergence(mine[name], truth[name]) for name in mine}
-    return metrics | {"score": _score(metrics)}
+    return checkpoint_metrics(GOOD, (mine, truth))
 
 
 def teacher_metrics(
@@ -89,8 +89,7 @@ def teacher_metrics(
     weight = np.repeat(sample.layers.counts.sum(axis=1) / points, points)
     mine = _histograms(x, y, energy, weight)
     truth = _histograms(sample.x, sample.y, sample.showers.energy)
-    metrics = {name: js_divergence(mine[name], truth[name]) for name in mine}
-    return metrics | {"score": _score(metrics)}
+    return checkpoint_metrics(GOOD, (mine, truth))
 
 
 def _histograms(
@@ -110,8 +109,8 @@ def _histograms(
     }
 
 
-def _score(metrics: dict[str, float]) -> float:
-    return sum(value / GOOD[name] for name, value in metrics.items())
+def _layer_sums(layers: LayerContents) -> dict[str, AnyFloatArray]:
+    return {"layer_energy": layers.energies.sum(0), "layer_count": layers.counts.sum(0)}
 
 
 def _observables(layers: LayerContents, energy_gev: Float32Array) -> dict[str, AnyFloatArray]:

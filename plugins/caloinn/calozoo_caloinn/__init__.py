@@ -22,17 +22,15 @@ SPEC = ModelSpec(
     papers=("https://arxiv.org/abs/2312.09290",),
 )
 
-CLUMPS_SPEC = ModelSpec(
-    name="caloinn.ild-photon-clumps",
-    summary="Spline flows for the core, a library for the halo, Geant4's clumps in every voxel.",
-    factory="calozoo_caloinn.clumps.model:CaloInnClumps",
-    representation="x25",
-    detector="ild_siecal_regular",
-    conditions=Conditions(particles=("gamma",), energy_gev=(1.0, 127.0), theta_deg=(0.0, 60.0)),
-    weights="calozoo_caloinn:weights/ild-photon-clumps",
-    trainer="calozoo_caloinn.clumps.training:train",
-    license="Apache-2.0",
-    papers=("https://arxiv.org/abs/2312.09290",),
+CLUMPS_SPEC = SPEC.model_copy(
+    update={
+        "name": "caloinn.ild-photon-clumps",
+        "summary": "Spline flows for the core, a library for the halo, Geant4's clumps in every "
+        "voxel.",
+        "factory": "calozoo_caloinn.clumps.model:CaloInnClumps",
+        "weights": "calozoo_caloinn:weights/ild-photon-clumps",
+        "trainer": "calozoo_caloinn.clumps.training:train",
+    }
 )
 
 ELECTRON_SPEC = ModelSpec(

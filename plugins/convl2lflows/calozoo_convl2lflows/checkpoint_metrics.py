@@ -20,7 +20,7 @@ from calozoo_convl2lflows.model import streams
 from calozoo_convl2lflows.subcell_sampling import SubCellSampler
 from calozoo_convl2lflows.subcells import SubCellFlow
 from calozoo_convl2lflows.training_data import GriddedShowers, cell_energies
-from calozoo_core.metrics import js_divergence, quantile_divergence
+from calozoo_core.metrics import checkpoint_metrics
 from calozoo_core.typing import FloatArray
 
 __all__ = ["cell_metrics", "layer_energy_metrics", "subcell_metrics"]
@@ -65,18 +65,25 @@ def layer_energy_metrics(
     noise = streams(len(repeated), SEED, 0, "energies")
     generated = LayerEnergySampler(flow)(noise, repeated).numpy().astype(np.float64)
     truth = energies.numpy().astype(np.float64)
-    metrics = {
-        "layer_energy": js_divergence(generated.sum(0), truth.sum(0)),
-        "empty": js_divergence((generated > 0).sum(0), (truth > 0).sum(0)),
-    }
     energy = primary[:, 1].numpy().astype(np.float64)
-    depth = np.arange(truth.shape[1])
-    pairs = {
-        "visible_energy": (generated.sum(1) / np.tile(energy, REPEATS), truth.sum(1) / energy),
-        "depth": (generated @ depth / generated.sum(1), truth @ depth / truth.sum(1)),
-    }
-    metrics |= {name: quantile_divergence(*pair) for name, pair in pairs.items()}
-    return metrics | {"score": _score(metrics)}
+    return checkpoint_metrics(
+        GOOD,
+        (_layer_sums(generated), _layer_sums(truth)),
+        (
+            _layer_observables(generated, np.tile(energy, REPEATS)),
+            _layer_observables(truth, energy),
+        ),
+    )
+
+
+def _layer_sums(energies: FloatArray) -> dict[str, FloatArray]:
+    return {"layer_energy": energies.sum(0), "empty": (energies > 0).sum(0).astype(np.float64)}
+
+
+def _layer_observables(energies: FloatArray, energy_gev: FloatArray) -> dict[str, FloatArray]:
+    visible = energies.sum(1)
+    depth = energies @ np.arange(energies.shape[1]) / visible
+    return {"visible_energy": visible / energy_gev, "depth": depth}
 
 
 @torch.inference_mode()
@@ -121,14 +128,11 @@ def _sub_cells(cells: NDArray[np.float32]) -> SubCells:
 def _comparison(
     generated: SubCells, truth: SubCells, n: int, pitch_mm: float, side: int
 ) -> dict[str, float]:
-    sums, expected = (_histograms(cells, pitch_mm, side) for cells in (generated, truth))
-    metrics = {name: js_divergence(sums[name], expected[name]) for name in sums}
-    observables, references = (
-        _per_shower(cells, n, pitch_mm, side) for cells in (generated, truth)
+    return checkpoint_metrics(
+        GOOD,
+        (_histograms(generated, pitch_mm, side), _histograms(truth, pitch_mm, side)),
+        (_per_shower(generated, n, pitch_mm, side), _per_shower(truth, n, pitch_mm, side)),
     )
-    for name, values in observables.items():
-        metrics[name] = quantile_divergence(values, references[name])
-    return metrics | {"score": _score(metrics)}
 
 
 def _histograms(cells: SubCells, pitch_mm: float, side: int) -> dict[str, FloatArray]:
@@ -182,7 +186,3 @@ def _slope(position: FloatArray, cells: SubCells, weight: FloatArray, n: int) ->
     z = cells.layer.astype(np.float64)
     spread = mean(z * z) - mean(z) ** 2
     return (mean(z * position) - mean(z) * mean(position)) / np.maximum(spread, 1e-3)
-
-
-def _score(metrics: dict[str, float]) -> float:
-    return sum(value / GOOD[name] for name, value in metrics.items())

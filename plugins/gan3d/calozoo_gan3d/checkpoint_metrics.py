@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from calozoo_core.metrics import js_divergence, quantile_divergence
+from calozoo_core.metrics import checkpoint_metrics
 from calozoo_core.random import stream
-from calozoo_core.typing import Float32Array, FloatArray
+from calozoo_core.typing import AnyFloatArray, Float32Array, FloatArray
 from calozoo_gan3d.config import GridConfig
 from calozoo_gan3d.grid import edges
 from calozoo_gan3d.layer_energies import LayerEnergies, energy_score
@@ -53,14 +53,15 @@ def layer_energy_metrics(network: LayerEnergies, sample: ImageSample) -> dict[st
         generated = network.energies(standardised.flatten(0, 1), incident.repeat(REPEATS)).numpy()
         truth = network.standardised(torch.from_numpy(sample.energies), incident)
         score = float(energy_score(standardised, truth))
-    metrics = {"layer_energy": js_divergence(generated.sum(0), sample.energies.sum(0))}
-    many = np.tile(sample.incident_gev, REPEATS)
-    for name, observable in (("visible_energy", _visible_fraction), ("depth", _depth)):
-        metrics[name] = quantile_divergence(
-            observable(generated, many), observable(sample.energies, sample.incident_gev)
-        )
-    metrics["score_of_energies"] = score
-    return metrics | {"score": _score(metrics)}
+    return checkpoint_metrics(
+        GOOD,
+        ({"layer_energy": generated.sum(0)}, {"layer_energy": sample.energies.sum(0)}),
+        (
+            _layer_observables(generated, np.tile(sample.incident_gev, REPEATS)),
+            _layer_observables(sample.energies, sample.incident_gev),
+        ),
+        score_of_energies=score,
+    )
 
 
 def sample_images(
@@ -94,12 +95,11 @@ def image_metrics(
 
 def compared(generated: Float32Array, truth: Float32Array, grid: GridConfig) -> dict[str, float]:
     """Metrics of generated and simulated images, both of shape (n, layers, cells, cells)."""
-    sums, references = _sums(generated, grid), _sums(truth, grid)
-    metrics = {name: js_divergence(sums[name], references[name]) for name in sums}
-    observables, references = _per_shower(generated, grid), _per_shower(truth, grid)
-    for name, values in observables.items():
-        metrics[name] = quantile_divergence(values, references[name])
-    return metrics | {"score": _score(metrics)}
+    return checkpoint_metrics(
+        GOOD,
+        (_sums(generated, grid), _sums(truth, grid)),
+        (_per_shower(generated, grid), _per_shower(truth, grid)),
+    )
 
 
 def _sums(image: Float32Array, grid: GridConfig) -> dict[str, FloatArray]:
@@ -136,14 +136,9 @@ def _radius(grid: GridConfig) -> FloatArray:
     return np.hypot(middle[:, None], middle[None, :])
 
 
-def _score(metrics: dict[str, float]) -> float:
-    return sum(value / GOOD[name] for name, value in metrics.items())
-
-
-def _visible_fraction(energies: Float32Array, incident_gev: Float32Array) -> FloatArray:
-    return np.asarray(energies.sum(axis=1) / incident_gev, np.float64)
-
-
-def _depth(energies: Float32Array, _: Float32Array) -> FloatArray:
-    total = np.maximum(energies.sum(axis=1), 1e-6)
-    return np.asarray(energies @ np.arange(energies.shape[1]) / total, np.float64)
+def _layer_observables(
+    energies: Float32Array, incident_gev: Float32Array
+) -> dict[str, AnyFloatArray]:
+    total = energies.sum(axis=1)
+    depth = energies @ np.arange(energies.shape[1]) / np.maximum(total, 1e-6)
+    return {"visible_energy": total / incident_gev, "depth": depth}

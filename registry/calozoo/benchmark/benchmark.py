@@ -31,9 +31,15 @@ from calozoo.benchmark.measurements import (
     Timing,
 )
 from calozoo.benchmark.memory import measure_memory
-from calozoo.benchmark.request import BenchmarkRequest, find_simulation
+from calozoo.benchmark.request import (
+    ENERGIES_GEV,
+    PHI_DEG,
+    THETA_DEG,
+    BenchmarkRequest,
+    find_simulation,
+    single_photons,
+)
 from calozoo.benchmark.simulation_cache import ReplayGenerator, SimulationCache
-from calozoo.benchmark.single_photons import ENERGIES_GEV, PHI_DEG, THETA_DEG, single_photons
 from calozoo.benchmark.speed import TimedModel, TimingRequest, measure_speed_in_process
 from calozoo.generation.placement import HitPlacer
 from calozoo.generation.threads import cores

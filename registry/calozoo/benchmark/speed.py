@@ -104,7 +104,7 @@ def measure_speed(
         CalozooError: What loading or running a model raises.
     """
     from calozoo import api
-    from calozoo.benchmark.single_photons import single_photons
+    from calozoo.benchmark.request import single_photons
     from calozoo.generation.threads import use_threads
     from calozoo_core.placement import load_placement
 

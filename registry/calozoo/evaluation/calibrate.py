@@ -19,6 +19,7 @@ from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile
 from calozoo_core.observables import Deposits, merged_cells, placed_cells, points
 from calozoo_core.placement import Placement, load_placement
+from calozoo_core.representation import PointKind
 from calozoo_core.showers import Showers
 from calozoo_core.typing import BoolArray, FloatArray
 from calozoo_core.weights import WEIGHT_FILES, sha256, write_config
@@ -281,14 +282,14 @@ def _comparison(generator: Generator, paths: Sequence[Path]) -> _Comparison:
                     f"{', '.join(spec.conditions.particles)}."
                 )
                 raise InputError(msg)
-            kinds.add((file.representation, file.detector))
+            kinds.add(PointKind.of(file))
             generators.append(file.generator)
     if len(kinds) > 1:
         msg = "The files hold showers of different kinds; calibrate on those of one at a time."
         raise InputError(msg)
-    representation, detector = kinds.pop()
-    made_by = tuple(generators)
-    if (representation, detector) == (spec.representation, spec.detector):
+    kind, made_by = kinds.pop(), tuple(generators)
+    detector = kind.detector
+    if kind == PointKind.of(spec):
         return _Comparison("points", None, None, made_by)
     if detector == spec.detector:
         return _Comparison("cells", None, f"{detector} without gaps", made_by)

@@ -16,6 +16,7 @@ from calozoo_core.errors import DetectorError, InputError, ShowerFileError
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile
 from calozoo_core.observables import LEVELS
+from calozoo_core.representation import PointKind
 from calozoo_core.strict_model import StrictModel
 from calozoo_core.typing import FloatArray
 from calozoo_core.weights import sha256
@@ -185,7 +186,7 @@ def _file_readout(
 
 def _with_levels(readouts: Sequence[FileReadout], files: Sequence[ShowerFile]) -> list[FileReadout]:
     """Readouts with the points of those files that have the same points as the reference."""
-    *kinds, of_reference = [(file.representation, file.detector) for file in files]
+    *kinds, of_reference = map(PointKind.of, files)
     have_points = [kind == of_reference for kind in kinds]
     return [
         replace(readout, levels=LEVELS if has_points else LEVELS[1:])

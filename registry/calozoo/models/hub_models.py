@@ -24,7 +24,7 @@ from calozoo.models.index import read_index
 from calozoo.models.names import HUB_PREFIX, find, split_repository
 from calozoo.models.weights import Pulled, pull_repository
 from calozoo_core.errors import ModelNameError, WeightsError
-from calozoo_core.generator import ArchitectureName
+from calozoo_core.specs import ArchitectureName
 from calozoo_core.weights import CONFIG_FILE, read_config
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ import numpy as np
 from calozoo.plotting.comparison import Panel, PlottedSample, draw_curve, draw_histogram
 from calozoo.plotting.style import COLOURS, check_folder, save_picture
 from calozoo_core.errors import ShowerFileError
-from calozoo_core.metrics.comparison import points_differ
 from calozoo_core.metrics.sample_distances import FEWEST_FOR_CORRELATIONS, correlations
 from calozoo_core.observables import ObservableAccumulator
 
@@ -129,7 +128,7 @@ def _pages(evaluations: Sequence[Evaluation]) -> Iterator[tuple[str, Callable[[]
     yield "overview", partial(_overview, reference, models, title)
     for name, panel in PROFILES.items():
         yield name, partial(_single, panel, reference, models, title)
-    same = [model for model in models if points_differ(model.accumulator, reference) is None]
+    same = [model for model in models if model.accumulator.point_kind == reference.point_kind]
     for name, panel in POINTS.items() if same else ():
         yield name, partial(_single, panel, reference, same, title)
     yield "centre_of_gravity", partial(_row, CENTRES, reference, models, title)

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from calozoo_core.errors import InputError
-from calozoo_core.generator import ArchitectureName, ModelName
+from calozoo_core.specs import ArchitectureName, ModelName
 from calozoo_core.strict_model import StrictModel
 from calozoo_core.weights import WEIGHT_FILES
 

@@ -1,8 +1,10 @@
-"""Corrupted copies of a model's weights, which it must refuse."""
+"""Files of a model: its card and what it must say, and corrupted weights it must refuse."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
 import shutil
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,10 +15,75 @@ from typing import Any, Final
 
 import numpy as np
 
+from calozoo_core.generator import ModelSpec
 from calozoo_core.weights import CONFIG_FILE, TENSORS_FILE, WEIGHT_FILES
 from calozoo_core.weights.files import read_header
 
-__all__ = ["HARMS", "differing_files"]
+__all__ = ["HARMS", "check_card", "differing_files", "find_card"]
+
+CARD_FILE = "README.md"
+MAX_CARD_BYTES = 1 << 20
+
+FRONT_MATTER = re.compile(r"\A---\n(.*?\n)---\n", re.DOTALL)
+LICENSE = re.compile(r"""^license: *["']?([^"'\n]*?)["']? *$""", re.MULTILINE)
+
+
+def find_card(spec: ModelSpec) -> Path:
+    """The card of a model: README.md beside its weights, in `cards/` of its package, or calozoo's.
+
+    Where it comes with the package, it is in the folder `cards/MODEL` that `calozoo benchmark MODEL
+    --out cards` writes. The cards of calozoo's own models are the data of `calozoo_cards`.
+
+    Raises:
+        AssertionError: If it is in none of these places.
+    """
+    for place in _places(spec):
+        if (place / CARD_FILE).is_file():
+            return place / CARD_FILE
+    package = spec.factory.partition(":")[0].partition(".")[0]
+    msg = (
+        f"{spec.name} has no card; make one with `calozoo benchmark {spec.name} --out cards` in "
+        f"the folder of {package}, or write a {CARD_FILE} beside its weights."
+    )
+    raise AssertionError(msg)
+
+
+def check_card(card: Path, spec: ModelSpec) -> None:
+    """A card names its model, begins with the licence as the Hub reads it, and cites the papers.
+
+    Raises:
+        AssertionError: If it does not.
+    """
+    with card.open("rb") as file:
+        content = file.read(MAX_CARD_BYTES + 1)
+    assert len(content) <= MAX_CARD_BYTES, f"{card} is larger than {MAX_CARD_BYTES} bytes."
+    text = content.decode("utf-8", "replace")
+    front = FRONT_MATTER.match(text)
+    assert front, f"{card} does not begin with a front matter between two lines of `---`."
+    line = LICENSE.search(front[1])
+    given = line[1] if line else ""
+    assert given.lower() == spec.license.lower(), (
+        f"{card} gives the licence as {given!r}, the spec as {spec.license!r}."
+    )
+    for needed in (spec.name, *spec.papers):
+        assert needed in text[front.end() :], f"{card} does not mention {needed}."
+
+
+def _places(spec: ModelSpec) -> Iterator[Path]:
+    """Folders that may hold the card, in the order they are looked at."""
+    package = spec.factory.partition(":")[0].partition(".")[0]
+    if spec.weights is not None:
+        owner, _, inner = spec.weights.partition(":")
+        yield from (folder / inner for folder in _folders(owner))
+    yield from (folder / "cards" / spec.name for folder in _folders(package))
+    yield from (folder / spec.name for folder in _folders("calozoo_cards"))
+
+
+def _folders(package: str) -> list[Path]:
+    """Folders of a package, without importing it; none if it is a module, or not installed."""
+    found = importlib.util.find_spec(package)
+    return [Path(path) for path in (found.submodule_search_locations or ())] if found else []
+
 
 Harm = Callable[[Path, Path], Iterator[tuple[str, bool]]]
 """Writes spoiled copies of a folder to another, one after the other; for each it says where the

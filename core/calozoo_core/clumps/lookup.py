@@ -1,0 +1,95 @@
+"""Lookup of patches in a table of clumps, by class and energy."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calozoo_core.typing import Float32Array, IntArray
+
+__all__ = ["LEVELS", "Lookup", "energy_level"]
+
+LEVELS: Final = 1 << 13
+"""Energies a lookup tells apart: steps of 0.2 % from 0.1 keV to 1 GeV."""
+
+_LOG_RANGE: Final = (float(np.log(1e-4)), float(np.log(1e3)))
+
+
+class Lookup(NamedTuple):
+    """Patches by class and energy: runs of entries, sorted by energy, one or more a class.
+
+    Arguments:
+        runs: Run of each class, then those of wider classes, shape (3, n_classes).
+        most: Largest energy of a patch in the widest class, in MeV, shape (n_classes,).
+        start: First entry of each run, shape (n_runs,).
+        last: Last entry of each run, shape (n_runs,).
+        key: Run and energy level of each entry, growing, shape (n_entries,).
+        patch: Patch of each entry, shape (n_entries,).
+        first: First point of each patch, shape (n_patches,).
+        n_points: Number of points of each patch, shape (n_patches,).
+        energy: Energy of each patch, in MeV, shape (n_patches,).
+        x: Position of each point, its patch in the first sector of its ring, in mm, shape (N,).
+        y: The same, the other way.
+        point_energy: In MeV, shape (N,).
+    """
+
+    runs: IntArray
+    most: Float32Array
+    start: IntArray
+    last: IntArray
+    key: NDArray[np.uint32]
+    patch: IntArray
+    first: IntArray
+    n_points: IntArray
+    energy: Float32Array
+    x: Float32Array
+    y: Float32Array
+    point_energy: Float32Array
+
+    def draw(
+        self,
+        classes: IntArray,
+        energy: Float32Array,
+        shift: NDArray[np.int8],
+        most_apart: float,
+    ) -> IntArray:
+        """Patches of given classes with energies near given ones.
+
+        Arguments:
+            classes: Shape (m,).
+            energy: In MeV, shape (m,).
+            shift: Places in the order of energies to go up or down, shape (m,).
+            most_apart: Ratio of energies beyond which a wider class is tried.
+
+        Returns:
+            Numbers of patches, shape (m,).
+        """
+        patch = self._nearest(self.runs[0], classes, energy, shift)
+        for runs in self.runs[1:]:
+            ratio = energy / self.energy.take(patch)
+            apart = np.flatnonzero(np.maximum(ratio, 1 / ratio) > np.float32(most_apart))
+            patch[apart] = self._nearest(runs, classes[apart], energy[apart], shift[apart])
+        return patch
+
+    def _nearest(
+        self,
+        runs: IntArray,
+        classes: IntArray,
+        energy: Float32Array,
+        shift: NDArray[np.int8],
+    ) -> IntArray:
+        run = runs.take(classes)
+        key = run.astype(np.uint32) * np.uint32(LEVELS) + energy_level(energy)
+        at = np.searchsorted(self.key, key) + shift
+        at = np.clip(at, self.start.take(run), self.last.take(run))
+        return np.asarray(self.patch.take(at))
+
+
+def energy_level(energy: Float32Array) -> NDArray[np.uint32]:
+    """Level of each energy, shape (m,), from 0 to `LEVELS` - 1."""
+    low, high = _LOG_RANGE
+    scaled = (np.log(energy) - np.float32(low)) * np.float32((LEVELS - 1) / (high - low))
+    level: NDArray[np.uint32] = np.clip(scaled, 0, LEVELS - 1).astype(np.uint32)
+    return level
