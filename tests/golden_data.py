@@ -47,7 +47,7 @@ from calozoo_core.metrics.comparison import compare, compare_features
 from calozoo_core.observables import ObservableAccumulator
 from calozoo_core.placement import load_placement
 from calozoo_core.voxels import CylinderVoxels
-from calozoo_refine.report import read_report
+from calozoo_refine.report import RefinementReport
 
 __all__ = [
     "FILES",
@@ -60,6 +60,7 @@ __all__ = [
     "Incident",
     "ModelSpec",
     "ObservableAccumulator",
+    "RefinementReport",
     "ShowerFile",
     "ShowerWriter",
     "Showers",
@@ -76,7 +77,6 @@ __all__ = [
     "load_placement",
     "output",
     "read_hits",
-    "read_report",
     "read_showers",
     "root",
     "stored",

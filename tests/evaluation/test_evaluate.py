@@ -14,7 +14,7 @@ import calozoo
 from calozoo.cards.metric_labels import label
 from calozoo.cli import main
 from calozoo.cli.evaluation_table import evaluation_text
-from calozoo.evaluation.evaluate import evaluate, evaluate_files, read_reports
+from calozoo.evaluation.evaluate import EvaluationReport, evaluate, evaluate_files
 from calozoo.evaluation.plan import kolmogorov_distance
 from calozoo.plotting import draw
 from calozoo_core.errors import DetectorError, InputError
@@ -86,7 +86,8 @@ def test_a_sample_of_another_law_is_further_apart(tmp_path, folder):
 def test_the_report_holds_all_to_do_it_again(folder, tmp_path, evaluation, capsys):
     target = tmp_path / "f.json"
     main(["evaluate", "gen.h5", "--reference", "ref.h5", "--json", str(target), "--workers", "1"])
-    (report,) = read_reports(target)
+    (content,) = json.loads(target.read_bytes())
+    report = EvaluationReport.model_validate_json(json.dumps(content))
     assert report.figures == evaluation.figures
     assert (report.generated.file, report.generated.seed) == ("gen.h5", "1")
     assert len(report.reference.sha256) == 64

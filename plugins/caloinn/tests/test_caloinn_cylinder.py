@@ -20,8 +20,7 @@ from calozoo_caloinn.cylinder.autoregressive import (
 )
 from calozoo_caloinn.cylinder.config import CylinderConfig, preset
 from calozoo_caloinn.cylinder.model import CaloInnCylinder, TrainedCylinder
-from calozoo_caloinn.cylinder.ring_splitting import RingSplitter, fit_lean
-from calozoo_caloinn.cylinder.sectors import fit_tables, voxel_centres
+from calozoo_caloinn.cylinder.sectors import RingSplitter, fit_lean, fit_tables, voxel_centres
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.voxels import DATASETS
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from calozoo_core.errors import CalozooError
 from calozoo_core.metrics.result import MetricResult, format_with_error
 from calozoo_core.strict_model import StrictModel
 
@@ -18,7 +16,6 @@ __all__ = [
     "ShowerCost",
     "TailLevel",
     "TailResult",
-    "read_report",
 ]
 
 REPORT_FILE: Final = "refinement.json"
@@ -169,22 +166,6 @@ class RefinementReport(StrictModel):
             floor = "-" if after.noise_floor is None else f"{1e4 * after.noise_floor:.2g}"
             rows.append((before.name, _divergence(before), _divergence(after), floor))
         return rows
-
-
-def read_report(path: Path) -> RefinementReport:
-    """Report in a JSON file.
-
-    Raises:
-        CalozooError: If the file is missing, or is not a report of a refinement.
-    """
-    try:
-        return RefinementReport.model_validate_json(path.read_bytes())
-    except OSError as error:
-        msg = f"{path} cannot be read: {str(error.strerror).lower()}."
-        raise CalozooError(msg) from error
-    except ValidationError as error:
-        msg = f"{path} is no report of a refinement; make it with `calozoo refine`."
-        raise CalozooError(msg) from error
 
 
 def _level_rows(level: TailLevel) -> Iterator[Row]:

@@ -18,7 +18,7 @@ from calozoo_core.incident import Incident
 from calozoo_core.io import write_showers
 from calozoo_core.testing import ModelContract
 from calozoo_refine.refinement import RefinementConfig, read_refinement, write_refinement
-from calozoo_refine.report import read_report
+from calozoo_refine.report import RefinementReport
 
 N = 1200
 
@@ -70,7 +70,7 @@ def test_a_refined_model_is_written_with_its_report_and_its_picture(folder):
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["config.json", "model.safetensors", "refinement.json"]
     assert (folder.parent / "tails.png").stat().st_size > 20_000
-    report = read_report(folder / "refinement.json")
+    report = RefinementReport.model_validate_json((folder / "refinement.json").read_bytes())
     assert report.n_fitted + report.n_held_out == N
     assert report.n_generated == report.n_held_out
     first, second = report.levels
@@ -80,7 +80,7 @@ def test_a_refined_model_is_written_with_its_report_and_its_picture(folder):
 
 
 def test_what_was_a_tenth_off_is_brought_back(folder):
-    report = read_report(folder / "refinement.json")
+    report = RefinementReport.model_validate_json((folder / "refinement.json").read_bytes())
     tails = {(t.observable, t.side): t for t in report.levels[0].tails}
     high = tails["response", "high"]
     assert high.before < -0.3

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from calozoo.evaluation.accumulate import accumulate_files, peak_mb
 from calozoo.evaluation.literature import PublishedFigure, published_figures
@@ -34,7 +34,6 @@ __all__ = [
     "check_report",
     "evaluate",
     "evaluate_files",
-    "read_reports",
     "report_text",
     "write_report",
 ]
@@ -244,22 +243,6 @@ def evaluate_files(
 def report_text(reports: Sequence[EvaluationReport]) -> str:
     """Reports as a JSON array, one entry per generated sample."""
     return _REPORTS.dump_json(tuple(reports), indent=2).decode() + "\n"
-
-
-def read_reports(path: Path) -> tuple[EvaluationReport, ...]:
-    """Reports in a JSON file.
-
-    Raises:
-        CalozooError: If the file is missing, or is not a report.
-    """
-    try:
-        return _REPORTS.validate_json(path.read_bytes())
-    except OSError as error:
-        msg = f"{path} cannot be read: {str(error.strerror).lower()}."
-        raise CalozooError(msg) from error
-    except ValidationError as error:
-        msg = f"{path} is no report; make it with `calozoo evaluate GEN --reference REF --json F`."
-        raise CalozooError(msg) from error
 
 
 def check_report(path: Path, *, overwrite: bool = False) -> None:

@@ -8,8 +8,7 @@ import numpy as np
 
 from calozoo_caloinn.cylinder.autoregressive import CylinderRingSampler
 from calozoo_caloinn.cylinder.config import CylinderConfig
-from calozoo_caloinn.cylinder.ring_splitting import RingSplitter
-from calozoo_caloinn.cylinder.sectors import SectorTables, voxel_centres
+from calozoo_caloinn.cylinder.sectors import RingSplitter, SectorTables, voxel_centres
 from calozoo_caloinn.inn import Inn
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.incident import Incident

@@ -23,8 +23,7 @@ from calozoo_caloinn.cylinder.autoregressive import (
 )
 from calozoo_caloinn.cylinder.config import CylinderConfig, preset
 from calozoo_caloinn.cylinder.model import TrainedCylinder
-from calozoo_caloinn.cylinder.ring_splitting import fit_lean
-from calozoo_caloinn.cylinder.sectors import SectorTables, fit_tables, voxel_centres
+from calozoo_caloinn.cylinder.sectors import SectorTables, fit_lean, fit_tables, voxel_centres
 from calozoo_caloinn.inn import Inn
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.random import stream
