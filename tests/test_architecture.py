@@ -35,7 +35,7 @@ FLOORS = [
     {"hub"},
     {"models"},
     {"api"},
-    {"export", "scaffold", "training"},
+    {"export", "production", "scaffold", "training"},
     {"evaluation"},
     {"plotting"},
     {"benchmark"},

@@ -28,6 +28,7 @@ COMMANDS = {
     "generate": "calozoo.cli.generate:generate",
     "info": "calozoo.cli.models:info",
     "list": "calozoo.cli.models:list_models",
+    "merge": "calozoo.cli.merge:merge",
     "plugin": "calozoo.cli.plugins:plugin",
     "plugins": "calozoo.cli.plugins:plugins",
     "publish": "calozoo.cli.publish:publish",
@@ -36,6 +37,7 @@ COMMANDS = {
     "rm": "calozoo.cli.cache:rm",
     "search": "calozoo.cli.models:search",
     "show": "calozoo.cli.show:show",
+    "status": "calozoo.cli.status:status",
     "train": "calozoo.cli.train:train",
 }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
+from click.core import ParameterSource
 
 from calozoo.cli.completion import complete_detectors, complete_models, complete_sources
 from calozoo.cli.options import (
@@ -21,25 +22,41 @@ from calozoo.cli.options import (
     workers_option,
 )
 from calozoo.cli.output import batch_progress, readable_size
+from calozoo.cli.production import ProductionOptions, production_options, run_production
+from calozoo_core.errors import InputError
 
 if TYPE_CHECKING:
     from calozoo.generation.generate_file import GenerationResult
+    from calozoo.production.request import GenerationRequest
     from calozoo_core.generator import Generator
 
 __all__ = ["generate"]
+
+BESIDE_A_PLAN = (
+    "plan",
+    "shard",
+    "shards",
+    "resume",
+    "jobs",
+    "overwrite",
+    "threads",
+    "workers",
+    "offline",
+    "quiet",
+    "as_json",
+)
+"""Options that may stand beside a plan, which has all others in it."""
 
 
 @click.command()
 @click.option(
     "--model",
-    required=True,
     metavar="NAME",
     shell_complete=complete_models,
     help="architecture[.tag][@revision] | hub:ORG/NAME[@REVISION].",
 )
 @click.option(
     "--energy",
-    required=True,
     metavar="GEV",
     help="50 | 10:100 (uniform) | log:1:1000 | 10,20,50 (in turn) | @FILE (one a row, or .h5: "
     "the incident energies of its showers).",
@@ -62,7 +79,6 @@ __all__ = ["generate"]
 )
 @click.option(
     "--out",
-    required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="File to write, .h5.",
@@ -128,15 +144,18 @@ __all__ = ["generate"]
     metavar="MEV",
     help="Leave out hits with less energy; by default 0.1, half of what a muon leaves.",
 )
+@production_options
 @offline_option
 @quiet_option
 @json_option("Print a report as a JSON object.")
+@click.pass_context
 def generate(
-    model: str,
-    energy: str,
+    context: click.Context,
+    model: str | None,
+    energy: str | None,
     direction: str | None,
     n: int | None,
-    out: Path,
+    out: Path | None,
     overwrite: bool,
     seed: int,
     particle: str | None,
@@ -153,6 +172,11 @@ def generate(
     position: str | None,
     from_ip: bool,
     threshold_mev: float | None,
+    resume: bool,
+    jobs: int | None,
+    plan: Path | None,
+    shards: int | None,
+    shard: str | None,
     offline: bool,
     quiet: bool,
     as_json: bool,
@@ -164,72 +188,98 @@ def generate(
       calozoo generate --model caloclouds3 --energy 50 -n 100 --out showers.h5
       calozoo generate --model caloclouds3 --energy 10:100 --dir cone:40 -n 5000 --out showers.h5
       calozoo generate --model caloclouds3 --energy 50 -n 100 --place ild_siecal --out hits.h5
+      calozoo generate --model caloclouds3 --energy 50 -n 1000000 --jobs 8 --out showers.h5
     """
-    from calozoo import api
     from calozoo.generation.threads import use_threads
-    from calozoo.models import names
 
     use_threads(threads)  # before numpy is imported: its linear algebra asks only then
-    from calozoo.generation.generate_file import check_output, check_request, generate_to_file
-    from calozoo.generation.parsing import make_source, make_source_from_ip
+    from calozoo.production.request import GenerationRequest
 
-    spec = api.find_model(names.split_revision(model)[0], offline=offline)
-    particle = particle or spec.conditions.particles[0]
-    made_for = detector or spec.detector
-    placement = placer = None
-    if from_ip or any(option is not None for option in (place, position, threshold_mev)):
-        from calozoo.generation.placement import find_hit_placer, find_placement
-
-        placement = find_placement(spec.name, made_for, place, position, from_ip=from_ip)
-        placer = find_hit_placer(spec.representation, made_for, place, placement, threshold_mev)
-    if from_ip and placement is not None:
-        source = make_source_from_ip(
-            energy,
-            direction,
-            n,
+    options = ProductionOptions(
+        plan=plan,
+        shards=shards,
+        shard=shard,
+        resume=resume,
+        jobs=jobs,
+        offline=offline,
+        workers=workers,
+        threads=threads,
+        overwrite=overwrite,
+        quiet=quiet,
+        as_json=as_json,
+    )
+    request = None
+    if model is not None and energy is not None and out is not None:
+        request = GenerationRequest(
+            model=model,
+            energy=energy,
+            direction=direction,
+            n=n,
             seed=seed,
             particle=particle,
-            placement=placement,
             extrapolate=extrapolate,
+            batch_size=batch_size,
+            device=device,
+            precision=precision,
+            weights=None if weights is None else str(weights),
+            source=fed_by,
+            detector=detector,
+            place=place,
+            position=position,
+            from_ip=from_ip,
+            threshold_mev=threshold_mev,
         )
     else:
-        source = make_source(
-            energy,
-            direction or "0,0",
-            n,
-            seed=seed,
-            particle=particle,
-            position=position or "random",
-            placement=placement,
-        )
-    check_request(spec, source, batch_size=batch_size, extrapolate=extrapolate)
+        _check_plan_alone(context, plan)
+    if options.is_asked:
+        run_production(request, out, options)
+        return
+    assert request is not None
+    assert out is not None
+    _generate_at_once(request, out, options)
+
+
+def _check_plan_alone(context: click.Context, plan: Path | None) -> None:
+    """Refuse a request that is not complete: all of it is given, or the plan has it."""
+    parameters = {parameter.name: parameter for parameter in context.command.params}
+    given = {
+        name: parameter
+        for name, parameter in parameters.items()
+        if context.get_parameter_source(str(name)) is ParameterSource.COMMANDLINE
+    }
+    if plan is None or {"model", "energy"} & given.keys():
+        missing = next(name for name in ("model", "energy", "out") if name not in given)
+        raise click.MissingParameter(ctx=context, param=parameters[missing])
+    beside = next((p for name, p in given.items() if name not in BESIDE_A_PLAN), None)
+    if beside is not None:
+        msg = f"{plan} says what is generated; leave out {beside.opts[0]}, or give --model too."
+        raise InputError(msg)
+
+
+def _generate_at_once(request: GenerationRequest, out: Path, options: ProductionOptions) -> None:
+    from calozoo.generation.generate_file import check_output, generate_to_file
+
+    overwrite, quiet, seed = options.overwrite, options.quiet, request.seed
+    prepared = request.prepared(offline=options.offline)
     check_output(out, overwrite=overwrite)
-    options = {"workers": workers, "source": fed_by, "detector": detector}
-    generator = api.load(
-        model,
-        device=device,
-        precision=precision,
-        offline=offline,
-        weights=weights,
-        **{name: value for name, value in options.items() if value is not None},
-    )
+    generator = request.load(offline=options.offline, workers=options.workers)
     if not quiet:
         click.echo(_header(generator), err=True)
-    with batch_progress(len(source), hidden=quiet) as progress:
+    with batch_progress(len(prepared.source), hidden=quiet) as progress:
         result = generate_to_file(
             generator,
-            source,
+            prepared.source,
             out,
             seed=seed,
             overwrite=overwrite,
-            batch_size=batch_size,
-            extrapolate=extrapolate,
-            placer=placer,
+            batch_size=request.batch_size,
+            extrapolate=request.extrapolate,
+            placer=prepared.placer,
             on_batch=progress.advance,
         )
     if not quiet:
         click.echo(_footer(result), err=True)
-    if as_json:
+    if options.as_json:
         click.echo(_report(generator, result, seed))
 
 

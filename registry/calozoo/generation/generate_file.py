@@ -15,11 +15,20 @@ from calozoo_core.errors import InputError, OutputExistsError, ShowerFileError
 from calozoo_core.generator import Generator, ModelSpec
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerWriter
+from calozoo_core.strict_model import StrictModel
 
 if TYPE_CHECKING:
     from calozoo.generation.placement import HitPlacer
 
-__all__ = ["GenerationResult", "Stopwatch", "check_output", "check_request", "generate_to_file"]
+__all__ = [
+    "FileAttributes",
+    "GenerationResult",
+    "Stopwatch",
+    "check_output",
+    "check_request",
+    "generate_to_file",
+    "write_batches",
+]
 
 Item = TypeVar("Item")
 
@@ -45,6 +54,46 @@ class GenerationResult:
     seconds: float
     generation_seconds: float
     placer: HitPlacer | None = None
+
+
+class FileAttributes(StrictModel):
+    """Attributes of a shower file that say how its showers were made.
+
+    Arguments:
+        generator: Name of the model.
+        seed: Seed.
+        hits_detector: Detector that its hits lie in; None for a file without hits.
+        hits_threshold_mev: Energy below which hits were left out.
+        provenance: Further attributes, in the order in which they are written.
+    """
+
+    generator: str
+    seed: int
+    hits_detector: str | None = None
+    hits_threshold_mev: float = 0.0
+    provenance: dict[str, str | int | float]
+
+    @classmethod
+    def of(cls, generator: Generator, seed: int, placer: HitPlacer | None) -> FileAttributes:
+        """Attributes of what this model makes, and this placement adds."""
+        if placer is None:
+            return cls(generator=generator.spec.name, seed=seed, provenance=generator.provenance)
+        return cls(
+            generator=generator.spec.name,
+            seed=seed,
+            hits_detector=placer.detector,
+            hits_threshold_mev=placer.threshold_mev,
+            provenance=generator.provenance,
+        )
+
+    def writer(self, path: Path, *, overwrite: bool = False) -> ShowerWriter:
+        """Writer of a file with these attributes.
+
+        Raises:
+            OutputExistsError: If the file is there and `overwrite` is not set.
+            ShowerFileError: If the file cannot be written.
+        """
+        return ShowerWriter(path, overwrite=overwrite, **dict(self))
 
 
 def generate_to_file(
@@ -85,35 +134,63 @@ def generate_to_file(
     check_request(generator.spec, source, batch_size=batch_size, extrapolate=extrapolate)
     check_output(out, overwrite=overwrite)
     size = generator.default_batch_size if batch_size is None else batch_size
-    name = generator.spec.name
     start = perf_counter()
-    stopwatch = Stopwatch()
-    with ShowerWriter(
-        out,
-        generator=name,
-        seed=seed,
-        overwrite=overwrite,
-        hits_detector=None if placer is None else placer.detector,
-        hits_threshold_mev=0.0 if placer is None else placer.threshold_mev,
-        provenance=generator.provenance,
-    ) as writer:
-        for first, incident in source.batches(size):
-            batches = generator.batches(
-                incident, seed=seed, first=first, batch_size=size, extrapolate=extrapolate
-            )
-            for showers in stopwatch.timed(batches):
-                writer.append(showers, None if placer is None else placer.place(showers))
-                if on_batch is not None:
-                    on_batch(len(showers))
+    attributes = FileAttributes.of(generator, seed, placer)
+    with attributes.writer(out, overwrite=overwrite) as writer:
+        generation_seconds = write_batches(
+            writer,
+            generator,
+            source.batches(size),
+            seed=seed,
+            extrapolate=extrapolate,
+            placer=placer,
+            on_batch=on_batch,
+        )
     return GenerationResult(
         out,
         writer.n_showers,
         writer.n_points,
         out.stat().st_size,
         perf_counter() - start,
-        stopwatch.seconds,
+        generation_seconds,
         placer,
     )
+
+
+def write_batches(
+    writer: ShowerWriter,
+    generator: Generator,
+    incidents: Iterable[tuple[int, Incident]],
+    *,
+    seed: int,
+    extrapolate: bool = False,
+    placer: HitPlacer | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> float:
+    """Generate the showers of some batches of incident particles, and append them to a file.
+
+    Arguments:
+        writer: The file.
+        generator: The model.
+        incidents: Batches, each with the number of its first particle in the whole sample.
+        seed: Seed of the sample.
+        extrapolate: Go beyond the conditions the model was trained on.
+        placer: Placement into a detector.
+        on_batch: Called with the number of showers of each batch that was written.
+
+    Returns:
+        Seconds that the model took.
+    """
+    stopwatch = Stopwatch()
+    for first, incident in incidents:
+        batches = generator.batches(
+            incident, seed=seed, first=first, batch_size=len(incident), extrapolate=extrapolate
+        )
+        for showers in stopwatch.timed(batches):
+            writer.append(showers, None if placer is None else placer.place(showers))
+            if on_batch is not None:
+                on_batch(len(showers))
+    return stopwatch.seconds
 
 
 def check_request(

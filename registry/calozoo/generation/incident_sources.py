@@ -146,10 +146,19 @@ class IncidentSource:
     def __len__(self) -> int:
         return self.n
 
-    def batches(self, size: int) -> Iterator[tuple[int, Incident]]:
-        """Particles in order, at most `size` at a time, each batch with the index of its first."""
-        for first in range(0, self.n, size):
-            stop = min(first + size, self.n)
+    def batches(
+        self, size: int, start: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[int, Incident]]:
+        """Particles in order, at most `size` at a time, each batch with the index of its first.
+
+        Arguments:
+            size: Largest batch.
+            start: Index of the first particle.
+            stop: Index behind the last one; None for all that follow.
+        """
+        end = self.n if stop is None else min(stop, self.n)
+        for first in range(start, end, size):
+            stop = min(first + size, end)
             energy = self.energies.sample(self.seed, first, stop)
             direction = self.directions.sample(self.seed, first, stop)
             position = None
