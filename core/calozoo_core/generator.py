@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import BaseModel
 
 from calozoo_core.errors import InputError
+from calozoo_core.global_state import default_state
 from calozoo_core.specs import PLUGIN_API, Conditions, ModelSpec, Precision, check_precision
 
 # A list of models needs their specs and no arrays, so numpy is imported by what computes.
@@ -37,6 +38,10 @@ class Generator(ABC):
     Everything a user asks for goes through `generate`, which checks the primaries against the
     model's conditions and calls `sample` batch by batch.
 
+    `load`, `sample` and `sample_numbers` of every model run with the defaults of numpy and torch,
+    and torch on one thread, whatever the caller set: see `calozoo_core.global_state`. Several
+    threads may share a model, so `sample` changes nothing that belongs to it, or under a lock.
+
     Arguments:
         spec: The spec it was registered with.
         device: What it runs on.
@@ -47,6 +52,16 @@ class Generator(ABC):
     default_batch_size: ClassVar[int] = 64
     #: With `extrapolate=True`, `sample` gets primaries of any particle, and refuses or uses them.
     checks_particle: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        """Have what a model computes run with defaults of our own."""
+        super().__init_subclass__(**named)
+        for name in ("load", "sample", "sample_numbers"):
+            own = vars(cls).get(name)
+            if isinstance(own, classmethod):
+                setattr(cls, name, classmethod(default_state()(own.__func__)))
+            elif own is not None:
+                setattr(cls, name, default_state()(own))
 
     def __init__(
         self, spec: ModelSpec, *, device: str = "cpu", precision: Precision = "float32"

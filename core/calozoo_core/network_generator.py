@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Generic, Self, TypeVar, cast
@@ -13,6 +15,7 @@ from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.frames import axis_positions
 from calozoo_core.generator import Generator, ModelSpec, Precision
+from calozoo_core.global_state import callers_threads
 from calozoo_core.incident import Incident
 from calozoo_core.showers import Showers
 from calozoo_core.typing import Float32Array, IntArray
@@ -41,6 +44,8 @@ class NetworkGenerator(Generator, Generic[Trained]):
     runs_on_gpu: ClassVar[bool] = False
     #: Precision "bfloat16" can be asked for.
     has_bfloat16: ClassVar[bool] = False
+    #: Showers that `sample_in_parts` hands to a thread at a time.
+    part_size: ClassVar[int] = 16
 
     def __init__(
         self,
@@ -107,6 +112,33 @@ class NetworkGenerator(Generator, Generic[Trained]):
     @cached_property
     def _layer_depth_mm(self) -> Float32Array:
         return load_detector(self.spec.detector).layer_depth_mm.astype(np.float32)
+
+    def sample_in_parts(
+        self,
+        sample: Callable[[Incident, int, int], Showers],
+        incident: Incident,
+        seed: int,
+        first: int,
+    ) -> Showers:
+        """Showers of these primaries, made in parts that the caller's threads share.
+
+        The parts do not depend on the number of threads, so neither do the showers. On another
+        device than the CPU there is one part.
+
+        Arguments:
+            sample: Makes the showers of a part, as `Generator.sample`; threads call it at once.
+            incident: The n primaries.
+            seed: The user's seed.
+            first: Number of the first of them in the whole sample.
+        """
+        n = len(incident)
+        size = self.part_size if self._device == "cpu" else n
+        parts = [(part, seed, first + start) for start, part in incident.batches(max(size, 1))]
+        threads = min(callers_threads(), len(parts))
+        if threads <= 1:
+            return Showers.concatenate([sample(*part) for part in parts])
+        with ThreadPoolExecutor(threads) as pool:
+            return Showers.concatenate(list(pool.map(lambda part: sample(*part), parts)))
 
     def showers_from_upright(
         self,

@@ -15,12 +15,19 @@ from calozoo_core.testing._checks import (
 )
 from calozoo_core.testing._objects import ObjectChecks
 from calozoo_core.testing._requests import load_bundled, primaries_inside
+from calozoo_core.testing._sharing import SharingChecks
 
 __all__ = ["ModelContract", "load_bundled", "primaries_inside"]
 
 
 class ModelContract(
-    SpecChecks, ShowerChecks, DependenceChecks, RequestChecks, WeightsChecks, ObjectChecks
+    SpecChecks,
+    ShowerChecks,
+    DependenceChecks,
+    RequestChecks,
+    WeightsChecks,
+    ObjectChecks,
+    SharingChecks,
 ):
     """The checks; pytest collects them from a subclass whose name begins with Test.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shutil
 import time
@@ -19,6 +18,7 @@ from pydantic import Field, ValidationError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from calozoo_core.cores import available_cores
 from calozoo_core.errors import InputError
 from calozoo_core.io.atomic import write_atomic
 from calozoo_core.io.hdf5 import read_showers
@@ -233,7 +233,7 @@ class ModelTraining(ABC):
             "torch": torch.__version__,
             "python": platform.python_version(),
             "machine": platform.machine(),
-            "cores": os.cpu_count(),
+            "cores": available_cores(),
         }
         _write_json(self.out / "training.json", record)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -72,10 +70,7 @@ class CaloClouds3(NetworkGenerator[TrainedCaloClouds3]):
         self._flow = NumpyShowerFlow(self.trained.flow)
         net = self.trained.points.to(self._device)
         dtype = torch.bfloat16 if self._precision == "bfloat16" else torch.float32
-        # The threads torch was given share the showers, each with a memory of its own.
-        threads = torch.get_num_threads() if self._device == "cpu" else 1
-        self._nets = [OneStepNet(net, dtype) for _ in range(threads)]
-        self._pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        self._net = OneStepNet(net, dtype)
 
     def calibrated(
         self, factors: Mapping[str, float], record: CalibrationRecord | None = None
@@ -94,30 +89,10 @@ class CaloClouds3(NetworkGenerator[TrainedCaloClouds3]):
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers of these primaries, of which the first is number `first` of the sample."""
-        size = -(-len(incident) // len(self._nets))
-        parts = list(incident.batches(max(size, 1)))
-        with _one_torch_thread():
-            if len(parts) == 1:
-                return self._sample(self._nets[0], incident, seed, first)
-            work = [
-                self._pool.submit(self._sample, net, part, seed, first + start)
-                for net, (start, part) in zip(self._nets, parts, strict=False)
-            ]
-            return Showers.concatenate([part.result() for part in work])
+        return self.sample_in_parts(self._sample, incident, seed, first)
 
-    def _sample(self, net: OneStepNet, incident: Incident, seed: int, first: int) -> Showers:
+    def _sample(self, incident: Incident, seed: int, first: int) -> Showers:
         condition = conditions(incident.energy, incident.direction, self.config.energy_scale_gev)
         layers = sample_layers(self._flow, condition, self.config, seed, first)
-        cloud = point_cloud(net, condition, layers, self.config, seed, first)
+        cloud = point_cloud(self._net, condition, layers, self.config, seed, first)
         return self.showers_from_upright(incident, *cloud)
-
-
-@contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    """Keep torch from sharing one shower's small products among threads: that takes it longer."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

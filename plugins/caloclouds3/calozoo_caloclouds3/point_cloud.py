@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -73,7 +74,7 @@ class OneStepNet:
 
     def __init__(self, net: PointWiseNet, dtype: torch.dtype = torch.float32) -> None:
         self._net, self._device, self._dtype = net, net.frequencies.device, dtype
-        self._memory = [torch.empty(0, dtype=dtype, device=self._device) for _ in range(2)]
+        self._memory = _Memory()
         self._skip = SIGMA_MAX * SIGMA_DATA**2 / (DISTANCE**2 + SIGMA_DATA**2)
 
     def fold(self, condition: Float32Array) -> FoldedLayers:
@@ -124,9 +125,18 @@ class OneStepNet:
 
         Fresh memory for each would cost more than a quarter of the network's time.
         """
-        if self._memory[which].numel() < width * n:
-            self._memory[which] = torch.empty(width * n, dtype=self._dtype, device=self._device)
-        return self._memory[which][: width * n].view(width, n)
+        memory = self._memory.blocks[which]
+        if memory is None or memory.numel() < width * n:
+            memory = torch.empty(width * n, dtype=self._dtype, device=self._device)
+            self._memory.blocks[which] = memory
+        return memory[: width * n].view(width, n)
+
+
+class _Memory(threading.local):
+    """Two blocks of memory for each thread."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Tensor | None] = [None, None]
 
 
 def point_cloud(

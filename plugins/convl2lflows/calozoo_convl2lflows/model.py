@@ -31,9 +31,6 @@ from calozoo_core.weights.trained_model import TrainedModel
 
 __all__ = ["ConvL2LFlows", "Pipeline", "TrainedConvL2LFlows", "streams"]
 
-CHUNK = 64
-"""Largest number of showers made together, so that memory stays bounded."""
-
 PITCH_TOLERANCE = 1e-3
 
 
@@ -133,8 +130,7 @@ class ConvL2LFlows(NetworkGenerator[TrainedConvL2LFlows]):
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers of these primaries, of which the first is number `first` of the sample."""
-        parts = [self._sample(part, seed, first + start) for start, part in incident.batches(CHUNK)]
-        return Showers.concatenate(parts)
+        return self.sample_in_parts(self._sample, incident, seed, first)
 
     def _sample(self, incident: Incident, seed: int, first: int) -> Showers:
         energy, direction = torch.from_numpy(incident.energy), torch.from_numpy(incident.direction)

@@ -83,6 +83,9 @@ class Gan3d(NetworkGenerator[TrainedGan3d]):
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers of these primaries, of which the first is number `first` of the sample."""
+        return self.sample_in_parts(self._sample, incident, seed, first)
+
+    def _sample(self, incident: Incident, seed: int, first: int) -> Showers:
         image = self._images(incident, seed, first)
         grid = self.trained.config.grid
         flat = image.reshape(len(incident), -1)

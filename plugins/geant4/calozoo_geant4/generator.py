@@ -65,7 +65,7 @@ class Geant4(Generator):
         shaped = self.detector.barrel or self.detector.endcap or self.detector.cylinder
         self._placement = load_placement(self.detector) if shaped else None
         self._pool = WorkerPool(self.detector, _checked_workers(workers))
-        self._finalizer = weakref.finalize(self, WorkerPool.close, self._pool)
+        self._finalizer = weakref.finalize(self, WorkerPool.abandon, self._pool)
 
     @classmethod
     def load(

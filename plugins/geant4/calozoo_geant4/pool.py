@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from queue import SimpleQueue
@@ -32,7 +34,8 @@ class WorkerPool:
     """Pool of worker processes with one detector, alive from the first showers to `close`.
 
     The workers are new interpreters, not forks, and do not import the user's main module. They are
-    started when they are first needed.
+    started when they are first needed. Threads that share a pool take turns; a forked child has no
+    workers until it starts its own.
 
     Arguments:
         detector: Detector to build.
@@ -48,7 +51,8 @@ class WorkerPool:
         self._detector = detector
         self._environment = os.environ | data_environment()
         self._workers: list[_Worker] = []
-        self._owner = os.getpid()
+        self._turn = threading.Lock()
+        _pools.add(self)
 
     def run(self, tasks: Sequence[ShowerTask], names: Sequence[str]) -> list[WorkerReply]:
         """Replies to tasks, in their order, whichever worker they come from.
@@ -64,6 +68,31 @@ class WorkerPool:
             CalozooError: If Geant4 stopped, or a worker died; it names the shower. All workers are
                 ended then, and the next call starts new ones.
         """
+        with self._turn:
+            return self._run(tasks, names)
+
+    def close(self) -> None:
+        """End the workers, after the call of another thread that uses them."""
+        with self._turn:
+            self._end()
+
+    def abandon(self) -> None:
+        """End the workers now; a thread that still uses them is a daemon of a process that ends."""
+        if self._turn.acquire(blocking=False):
+            try:
+                self._end()
+            finally:
+                self._turn.release()
+        else:
+            self._kill()
+
+    def forget(self) -> None:
+        """Leave the workers to the parent, in a child that was forked."""
+        self._turn = threading.Lock()
+        while self._workers:
+            self._workers.pop().forget()
+
+    def _run(self, tasks: Sequence[ShowerTask], names: Sequence[str]) -> list[WorkerReply]:
         idle: SimpleQueue[_Worker] = SimpleQueue()
         replies: list[WorkerReply | None] = [None] * len(tasks)
 
@@ -81,17 +110,15 @@ class WorkerPool:
             _on_threads(run_task, order, self.n_workers, self._kill)
         except BaseException:
             self._kill()
-            self.close()
+            self._end()
             raise
         done = [reply for reply in replies if reply is not None]
         self.cpu_s += sum(reply.cpu_s for reply in done)
         return done
 
-    def close(self) -> None:
-        """End the workers; a fork of the process that started them leaves them alone."""
-        if os.getpid() == self._owner:
-            while self._workers:
-                self._workers.pop().close()
+    def _end(self) -> None:
+        while self._workers:
+            self._workers.pop().close()
 
     def _started_workers(self) -> list[_Worker]:
         missing = self.n_workers - len(self._workers)
@@ -105,6 +132,19 @@ class WorkerPool:
     def _kill(self) -> None:
         for worker in self._workers:
             worker.kill()
+
+
+_pools: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
+"""Pools of this process, which a forked child has to let go of."""
+
+
+def _forget_all() -> None:
+    for pool in list(_pools):
+        pool.forget()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_all)
 
 
 class _Worker:
@@ -158,6 +198,18 @@ class _Worker:
             except subprocess.TimeoutExpired:
                 self._process.kill()
         self._log.close()
+
+    def forget(self) -> None:
+        """Let go of the pipes, in a forked child: open here, they would keep the process alive.
+
+        They are not closed, since that would send the process what the parent was about to write.
+        """
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe
+            os.dup2(nowhere, pipe.fileno())
+        os.close(nowhere)
+        self._process.returncode = 0  # it is the parent's to wait for
 
     def _exit_reason(self) -> str:
         """Reason of the end of the process, a clause with its full stop."""

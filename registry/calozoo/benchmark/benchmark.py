@@ -42,7 +42,7 @@ from calozoo.benchmark.request import (
 from calozoo.benchmark.simulation_cache import ReplayGenerator, SimulationCache
 from calozoo.benchmark.speed import TimedModel, TimingRequest, measure_speed_in_process
 from calozoo.generation.placement import HitPlacer
-from calozoo.generation.threads import cores
+from calozoo_core.cores import available_cores
 from calozoo_core.errors import InputError, OutputExistsError
 from calozoo_core.generator import Generator
 from calozoo_core.incident import Incident
@@ -195,7 +195,7 @@ class Benchmark:
             for model in models
             for option in model.precisions.values()
         ]
-        for threads in sorted({1, cores()}):
+        for threads in sorted({1, available_cores()}):
             geant4 = self.request.geant4 if threads == 1 else None
             request = TimingRequest(
                 models=tuple(timed for _, timed in pairs),

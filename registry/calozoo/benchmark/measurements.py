@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from pydantic import Field, ValidationError
 
-from calozoo.generation.threads import cores
+from calozoo_core.cores import available_cores
 from calozoo_core.errors import CalozooError
 from calozoo_core.generator import ModelSpec
 from calozoo_core.metrics.result import MetricResult
@@ -57,7 +57,7 @@ class Machine(StrictModel):
         names = ("calozoo", "calozoo-core", *distributions, "torch", "numpy", "geant4_pybind")
         return cls(
             processor=_processor(),
-            cores=cores(),
+            cores=available_cores(),
             system=f"{platform.system()} {platform.machine()}",
             python=platform.python_version(),
             packages={name: found for name in names if (found := _version(name)) is not None},

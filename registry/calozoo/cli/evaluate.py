@@ -104,7 +104,7 @@ def evaluate(
         report_text,
         write_report,
     )
-    from calozoo.generation.threads import cores
+    from calozoo_core.cores import available_cores
 
     target = None if report in (None, "-") else Path(str(report))
     if target is not None:
@@ -122,7 +122,7 @@ def evaluate(
             classifier=not no_classifier,
             features=features,
             seed=seed,
-            workers=workers or cores(),
+            workers=workers or available_cores(),
             on_start=progress.start,
             on_batch=progress.advance,
             on_read=progress.close,

@@ -15,12 +15,12 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from calozoo.doctor.checks import Finding, Job, run_jobs
-from calozoo.generation.threads import cores
 from calozoo.hub import Hub
 from calozoo.hub.cache import CachedRepo, default_cache
 from calozoo.models.cached_revisions import find_leftovers, find_repos, find_revisions
 from calozoo.models.discovery import canonical, installed
 from calozoo.models.index import read_index
+from calozoo_core.cores import available_cores
 from calozoo_core.errors import CalozooError
 
 __all__ = [
@@ -111,7 +111,7 @@ def check_torch(limit: float) -> Iterator[Finding]:
 
 def check_threads() -> Iterator[Finding]:
     """Finding on OMP_NUM_THREADS, compared with the cores that this process may run on."""
-    n, said = cores(), os.environ.get("OMP_NUM_THREADS")
+    n, said = available_cores(), os.environ.get("OMP_NUM_THREADS")
     if said is None:
         yield Finding("threads", "", "ok", f"{n} by default, as many as cores")
     elif not said.isdigit() or not int(said):

@@ -1,13 +1,14 @@
-"""Number of threads and cores, without importing torch for a model that does not need it."""
+"""Number of threads, without importing torch for a model that does not need it."""
 
 from __future__ import annotations
 
 import os
 import sys
 
+from calozoo_core.cores import available_cores
 from calozoo_core.errors import InputError
 
-__all__ = ["cores", "threads_in_use", "use_threads"]
+__all__ = ["threads_in_use", "use_threads"]
 
 
 def use_threads(threads: int | None = None) -> None:
@@ -18,7 +19,7 @@ def use_threads(threads: int | None = None) -> None:
 
     Arguments:
         threads: Number of threads; None for OMP_NUM_THREADS if it is set, or else every core this
-            process may run on.
+            process may use.
 
     Raises:
         InputError: If it is not positive.
@@ -26,7 +27,7 @@ def use_threads(threads: int | None = None) -> None:
     if threads is None:
         if "OMP_NUM_THREADS" in os.environ:
             return
-        threads = cores()
+        threads = available_cores()
     if threads < 1:
         msg = f"The number of threads must be at least 1, not {threads}."
         raise InputError(msg)
@@ -39,10 +40,3 @@ def use_threads(threads: int | None = None) -> None:
 def threads_in_use() -> int:
     """Number of threads of torch; 1 if torch is not imported."""
     return int(sys.modules["torch"].get_num_threads()) if "torch" in sys.modules else 1
-
-
-def cores() -> int:
-    """Number of cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
