@@ -26,6 +26,7 @@ ROOMS = {
     "uproot": [CORE / "io" / "root.py"],
     "mplhep": [REGISTRY / "plotting"],
     "vl_convert": [REGISTRY / "plotting" / "html_page.py"],
+    "onnxruntime": [REGISTRY / "export" / "onnx.py"],
     "sklearn": [CORE / "metrics" / "classifier.py"],
     "pytest": [CORE / "testing"],
 }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from calozoo_core.incident import Incident
+    from calozoo_core.nn.exported import ExportedModel
     from calozoo_core.showers import Showers
     from calozoo_core.weights.calibration import CalibrationRecord
 
@@ -52,6 +53,8 @@ class Generator(ABC):
     default_batch_size: ClassVar[int] = 64
     #: With `extrapolate=True`, `sample` gets primaries of any particle, and refuses or uses them.
     checks_particle: ClassVar[bool] = False
+    #: Interfaces of `calozoo_core.nn.exported` that `exported` serves, the preferred one first.
+    interfaces: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **named: Any) -> None:
         """Have what a model computes run with defaults of our own."""
@@ -232,6 +235,24 @@ class Generator(ABC):
         """
         msg = f"{self.spec.name} has no factors to calibrate; train it on these showers instead."
         raise InputError(msg)
+
+    def exported(self, interface: str) -> ExportedModel:
+        """Module that makes one shower in torch alone, for files that other programs run.
+
+        A model that can be exported overrides this and lists its `interfaces`.
+
+        Arguments:
+            interface: One of `interfaces`.
+
+        Returns:
+            The module on the CPU, in float32, ready for inference.
+
+        Raises:
+            InputError: If the model does not serve the interface.
+        """
+        served = ", ".join(self.interfaces) or "no interface"
+        msg = f"{self.spec.name} serves {served}, not {interface!r}."
+        raise InputError(msg, argument="interface")
 
     @property
     def provenance(self) -> dict[str, str | int | float]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,11 +15,15 @@ from calozoo_caloclouds3.features import conditions, sample_layers
 from calozoo_caloclouds3.flow import NumpyShowerFlow, ShowerFlow
 from calozoo_caloclouds3.point_cloud import OneStepNet, point_cloud
 from calozoo_caloclouds3.pointwise_net import PointWiseNet
+from calozoo_core.detector import load_detector
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.showers import Showers
 from calozoo_core.weights.calibration import CalibrationRecord
 from calozoo_core.weights.trained_model import TrainedModel
+
+if TYPE_CHECKING:
+    from calozoo_core.nn.exported import ExportedModel
 
 __all__ = ["CaloClouds3", "TrainedCaloClouds3"]
 
@@ -64,6 +71,7 @@ class CaloClouds3(NetworkGenerator[TrainedCaloClouds3]):
     trained_model = TrainedCaloClouds3
     runs_on_gpu = True
     has_bfloat16 = True
+    interfaces = ("ddml-points",)
 
     def prepare(self) -> None:
         self.config = self.trained.config
@@ -86,6 +94,18 @@ class CaloClouds3(NetworkGenerator[TrainedCaloClouds3]):
             }
         )
         return self.config.model_copy(update={"calibration": new})
+
+    def exported(self, interface: str) -> ExportedModel:
+        """Module of one shower in torch alone."""
+        if interface not in self.interfaces:
+            return super().exported(interface)
+        from calozoo_caloclouds3.exported import ExportedCaloClouds3
+
+        with tempfile.TemporaryDirectory() as folder:
+            self.save(Path(folder))
+            trained = TrainedCaloClouds3.read(Path(folder))
+        depths = load_detector(self.spec.detector).layer_depth_mm.tolist()
+        return ExportedCaloClouds3(trained.flow, trained.points, self.config, depths).eval()
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers of these primaries, of which the first is number `first` of the sample."""

@@ -39,6 +39,7 @@ COMMANDS = {
     "show": "calozoo.cli.show:show",
     "status": "calozoo.cli.status:status",
     "train": "calozoo.cli.train:train",
+    "verify": "calozoo.cli.verify:verify",
 }
 
 OPTIONS = {

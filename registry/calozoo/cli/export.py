@@ -1,34 +1,48 @@
-"""`calozoo export`: showers in the file format of another program."""
+"""`calozoo export`: showers or models in the file format of another program."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from calozoo.cli.options import json_option, overwrite_option, quiet_option
+from calozoo.cli.completion import complete_sources
+from calozoo.cli.options import (
+    json_option,
+    offline_option,
+    overwrite_option,
+    quiet_option,
+    weights_option,
+)
 from calozoo.cli.output import batch_progress, readable_size
+from calozoo_core.errors import InputError
 
 if TYPE_CHECKING:
+    from calozoo.export.model_file import ModelExport
     from calozoo_core.io import Exported
 
 __all__ = ["export"]
 
+SHOWER_OPTIONS = ("grid", "voxels", "bin", "sampling_fraction", "threshold")
+MODEL_OPTIONS = ("interface", "opset", "given", "weights")
+LIBRARY_OPTIONS = ("energy", "direction", "n", "seed", "grid", "weights")
 
-@click.command(short_help="Write showers in the format of another program.")
-@click.argument("showers", type=click.Path(path_type=Path))
+
+@click.command(short_help="Write showers or a model in the format of another program.")
+@click.argument("source", metavar="SHOWERS|MODEL", shell_complete=complete_sources)
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
     "--to",
     metavar="FORMAT",
-    help="ddml | calochallenge | root; by default what the name of OUT tells.",
+    help="Of showers: ddml | calochallenge | root; by default what the name of OUT tells. Of a "
+    "model: ddml (TorchScript) | onnx | pt2 | par04 | library (of new showers, for DDML).",
 )
 @click.option(
     "--grid",
     metavar="NXxNY",
-    help="ddml: a plain grid of the detector's cells about the entry point, such as 30x30; by "
-    "default the grid that DDML's own library reader expects.",
+    help="Showers or library, ddml: a plain grid of the detector's cells about the entry point, "
+    "such as 30x30; by default the grid that DDML's own library reader expects.",
 )
 @click.option(
     "--voxels",
@@ -51,30 +65,86 @@ __all__ = ["export"]
     help="calochallenge: empty voxels below it; by default 0.01515 for dataset2 and dataset3, else "
     "0.",
 )
+@click.option(
+    "--interface",
+    metavar="NAME",
+    help="Model: what goes in and comes out, ddml-points | ddml-x9 | par04; by default the first "
+    "that model and target share.",
+)
+@click.option(
+    "--opset", type=int, metavar="N", help="Model, onnx: version of the operators; by default 20."
+)
+@click.option(
+    "--given",
+    is_flag=True,
+    help="Model, onnx and pt2: random numbers are inputs of the file, for programs with their own.",
+)
+@weights_option("Model: folder with other weights, written by `calozoo train`.")
+@click.option("--energy", metavar="GEV", help="library: incident energies, as `generate` has them.")
+@click.option("--dir", "direction", metavar="DIR", help="library: directions, likewise.")
+@click.option("-n", "n", type=int, metavar="N", help="library: number of showers.")
+@click.option(
+    "--seed", type=int, metavar="N", help="library: same seed, same showers; 0 if left out."
+)
+@offline_option
 @overwrite_option()
 @quiet_option
 @json_option("Print a report as a JSON object.")
 def export(
-    showers: Path,
+    source: str,
     out: Path,
     to: str | None,
-    grid: str | None,
-    voxels: str | None,
-    bin: str | None,
-    sampling_fraction: float | None,
-    threshold: float | None,
+    offline: bool,
     overwrite: bool,
     quiet: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
-    """Write SHOWERS, a shower file, to OUT in the format of another program.
+    """Write SHOWERS, a shower file, or MODEL to OUT in the format of another program.
+
+    A model becomes a file that runs without calozoo. Beside OUT are written OUT.json, which says
+    what it is, and for DDML the steering of ddsim, which is printed too. `calozoo verify OUT` tells
+    later whether it was changed.
 
     \b
     Examples:
       calozoo export showers.h5 showers.root
       calozoo export showers.h5 library.h5 --to ddml
       calozoo export showers.h5 voxels.h5 --to calochallenge --voxels 16x9x4.65
+      calozoo export caloclouds3 photons.pt --to ddml
+      calozoo export caloclouds3 photons.onnx --to onnx
     """
+    from calozoo.generation.parsing import is_shower_file
+
+    given = {k: v for k, v in options.items() if v is not None and v is not False}
+    if is_shower_file(source) or Path(source).is_file():
+        _refuse_others(given, SHOWER_OPTIONS, "shower files")
+        to = "ddml" if to == "library" else to
+        _export_showers(Path(source), out, to, given, overwrite, quiet, as_json)
+    elif to == "library":
+        _refuse_others(given, LIBRARY_OPTIONS, "libraries")
+        _export_library(source, out, given, offline, overwrite, quiet, as_json)
+    else:
+        _refuse_others(given, MODEL_OPTIONS, "models")
+        _export_model(source, out, to, given, offline, overwrite, quiet, as_json)
+
+
+def _refuse_others(given: dict[str, Any], known: tuple[str, ...], what: str) -> None:
+    for name in given:
+        if name not in known:
+            msg = f"{name} means nothing for {what}; leave it out."
+            raise InputError(msg, argument=name)
+
+
+def _export_showers(
+    showers: Path,
+    out: Path,
+    to: str | None,
+    options: dict[str, Any],
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     from calozoo.export.formats import export_file, format_of
 
     with batch_progress(hidden=quiet) as progress:
@@ -82,11 +152,7 @@ def export(
             showers,
             out,
             to,
-            grid=grid,
-            voxels=voxels,
-            bin=bin,
-            sampling_fraction=sampling_fraction,
-            threshold=threshold,
+            **options,
             overwrite=overwrite,
             on_start=progress.start,
             on_batch=progress.advance,
@@ -95,6 +161,60 @@ def export(
         click.echo(_footer(out, exported), err=True)
     if as_json:
         click.echo(_report(out, format_of(out, to), exported))
+
+
+def _export_library(
+    model: str,
+    out: Path,
+    options: dict[str, Any],
+    offline: bool,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    from calozoo.export.library import export_library
+
+    with batch_progress(hidden=quiet) as progress:
+        exported = export_library(
+            model,
+            out,
+            **options,
+            offline=offline,
+            overwrite=overwrite,
+            on_start=progress.start,
+            on_batch=progress.advance,
+        )
+    if not quiet:
+        click.echo(_footer(out, exported), err=True)
+    if as_json:
+        click.echo(_report(out, "library", exported))
+
+
+def _export_model(
+    model: str,
+    out: Path,
+    to: str | None,
+    options: dict[str, Any],
+    offline: bool,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    from calozoo.export.model_file import export_model
+
+    exported = export_model(model, out, to, **options, offline=offline, overwrite=overwrite)
+    if not quiet:
+        click.echo(_model_footer(exported), err=True)
+    if as_json:
+        click.echo(exported.record.model_dump_json(indent=2))
+    elif exported.steering is not None:
+        click.echo(exported.steering, nl=False)
+
+
+def _model_footer(exported: ModelExport) -> str:
+    record = exported.record
+    size = readable_size(record.bytes)
+    return f"{exported.path}  {record.model} as {record.interface}, {record.format}, {size}"
 
 
 def _footer(out: Path, exported: Exported) -> str:

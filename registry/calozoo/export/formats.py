@@ -103,7 +103,7 @@ def export_file(
         if to == "root":
             return root.write(out, batches, generator=file.generator, overwrite=overwrite)
         if to == "ddml":
-            cells = None if grid is None else _grid(grid, file.detector)
+            cells = None if grid is None else parse_grid(grid, file.detector)
             return ddml.write_library(out, batches, grid=cells, overwrite=overwrite)
         dataset = voxels in DATASETS
         return calochallenge.write(
@@ -128,7 +128,7 @@ def _or(given: float | None, of_dataset: float, is_dataset: bool, else_: float) 
     return of_dataset if is_dataset else else_
 
 
-def _grid(text: str, detector: str) -> ddml.Grid:
+def parse_grid(text: str, detector: str) -> ddml.Grid:
     match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", text)
     if not match:
         msg = f"Cannot read the grid {text!r}; give cells along X and Y, such as 30x30."
