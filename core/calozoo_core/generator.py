@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
+    from calozoo_core.detector import Detector
+    from calozoo_core.full_simulation import FaceTrigger, FullSimulation
     from calozoo_core.incident import Incident
     from calozoo_core.nn.exported import ExportedModel
     from calozoo_core.showers import Showers
@@ -268,6 +270,26 @@ class Generator(ABC):
     def device(self) -> str:
         """The device it runs on, for people to read."""
         return self._device
+
+    @classmethod
+    def full_simulation(
+        cls, detector: Detector, trigger: FaceTrigger | None = None, *, workers: int | None = None
+    ) -> FullSimulation:
+        """Full simulation of the primaries of events in a detector.
+
+        A simulation such as Geant4 overrides this; models make showers only.
+
+        Arguments:
+            detector: The detector.
+            trigger: Particles that are stopped on its face, for a model; None for none.
+            workers: Number of processes; the deposits do not depend on it.
+
+        Raises:
+            InputError: If this is no full simulation.
+            CalozooError: If this machine lacks what the simulation needs.
+        """
+        msg = f"{cls.__name__} simulates no events; a full simulation such as geant4 does."
+        raise InputError(msg)
 
     @classmethod  # noqa: B027  most models need nothing else
     def check_machine(cls, spec: ModelSpec) -> None:

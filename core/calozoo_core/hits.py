@@ -20,7 +20,7 @@ from calozoo_core.ragged import (
     row_selection,
     sort_order,
 )
-from calozoo_core.typing import FloatArray, IntArray
+from calozoo_core.typing import AnyFloatArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     import awkward
@@ -134,9 +134,7 @@ class Hits:
         return cls(offsets=np.concatenate([[0], *counts]).cumsum(), **columns)
 
 
-def sum_cells(
-    key: IntArray, energy: NDArray[np.float32], n_keys: int
-) -> tuple[IntArray, FloatArray]:
+def sum_cells(key: IntArray, energy: AnyFloatArray, n_keys: int) -> tuple[IntArray, FloatArray]:
     """The energy of each key that occurs; rows whose key is negative are left out.
 
     Arguments:

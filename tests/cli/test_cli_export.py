@@ -109,7 +109,10 @@ REFUSED = {
     "text.h5 o.root": (1, "not a whole HDF5 file"),
     "s.h5 o.h5": (2, "o.h5 could be of two formats; add --to ddml or --to calochallenge"),
     "s.h5 o.txt": (2, "o.txt does not tell its format"),
-    "s.h5 o.h5 --to podio": (2, "no format 'podio'; give --to ddml, calochallenge or root"),
+    "s.h5 o.h5 --to podio": (
+        2,
+        "no format 'podio'; give --to ddml, calochallenge, root or edm4hep",
+    ),
     "s.h5 s.h5 --to ddml --overwrite": (2, "would replace the showers it is made of"),
     "s.h5 text.h5 --to ddml": (1, "Add --overwrite"),
     "s.h5 no/o.h5 --to ddml": (1, "no such file or directory"),

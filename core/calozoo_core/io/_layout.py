@@ -44,6 +44,7 @@ _TYPES: Final = {
     "f4": h5py.h5t.IEEE_F32LE,
     "f8": h5py.h5t.IEEE_F64LE,
     "u1": h5py.h5t.STD_U8LE,
+    "i4": h5py.h5t.STD_I32LE,
     "i8": h5py.h5t.STD_I64LE,
 }
 _INTEGERS: Final = (

@@ -29,7 +29,7 @@ from calozoo_core.io.atomic import PartFile, uninterrupted
 from calozoo_core.representation import REPRESENTATIONS
 from calozoo_core.showers import Showers
 
-__all__ = ["read", "write"]
+__all__ = ["import_uproot", "read", "write"]
 
 TREE: Final = "showers"
 TEXTS: Final = ("representation", "detector", "particle", "generator")
@@ -69,7 +69,7 @@ def write(
         ShowerFileError: If batches are of different kinds, a value is no measurement, no shower
             came, or the file cannot be written.
     """
-    uproot, path = _uproot(), Path(path)
+    uproot, path = import_uproot(), Path(path)
     exported, kind, tree = Exported(), None, None
     with whole_file(path, overwrite=overwrite) as part:
         with uproot.recreate(part) as file:
@@ -116,7 +116,12 @@ def read(path: str | os.PathLike[str], rows: slice = slice(None)) -> Showers:
     return showers
 
 
-def _uproot() -> ModuleType:
+def import_uproot() -> ModuleType:
+    """The module uproot.
+
+    Raises:
+        InputError: If it or awkward is not installed.
+    """
     try:
         import awkward  # noqa: F401, the trees of uproot need it
         import uproot
@@ -184,7 +189,7 @@ def _entries(batch: Showers) -> dict[str, Any]:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """A file that anyone may have made; whatever goes wrong in it is said in one sentence."""
-    uproot = _uproot()
+    uproot = import_uproot()
     try:
         # Opened here: uproot would take a name for an address, or for a file and what is in it.
         with path.open("rb") as stream, uproot.open(stream) as file:

@@ -163,6 +163,9 @@ class BarrelWithEndcaps(Placement):
         part += is_end * self._n_staves
         return np.where(own >= 0, part * self.cells_per_part + index, -1)
 
+    def depth(self, points: FloatArray) -> FloatArray:
+        return _by_place(self._is_end(points), (self.barrel.depth, self.endcap.depth), points)
+
     def crossing(self, momentum: FloatArray) -> tuple[FloatArray, BoolArray]:
         position, is_hit = self.barrel.crossing(momentum)
         at_end, is_end_hit = self.endcap.crossing(momentum)

@@ -98,6 +98,30 @@ class Placement(CellReadout):
             beside the detector, or not in that layer.
         """
 
+    @abstractmethod
+    def depth(self, points: FloatArray) -> FloatArray:
+        """Depth of global points behind the face of the part they lie in.
+
+        Arguments:
+            points: x, y, z in mm, shape (N, 3).
+
+        Returns:
+            In mm, shape (N,); negative before the face.
+        """
+
+    def layers(self, points: FloatArray) -> NDArray[np.uint8]:
+        """Sensitive layers nearest in depth to global points.
+
+        Arguments:
+            points: x, y, z in mm, shape (N, 3).
+
+        Returns:
+            Shape (N,).
+        """
+        middles = self.detector.layer_depth_mm
+        borders = (middles[1:] + middles[:-1]) / 2
+        return np.searchsorted(borders, self.depth(points)).astype(np.uint8)
+
     def cell_centres(self, cell: IntArray, layer: NDArray[np.uint8]) -> FloatArray:
         """Global positions of the middles of cells.
 

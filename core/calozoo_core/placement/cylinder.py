@@ -84,6 +84,10 @@ class CylinderPlacement(Placement):
         index = self._cell_at(points[:, 2], azimuth, layer.astype(np.intp))
         return np.where((index >= 0) & (off <= self._half_sheet_mm[layer]), index, -1)
 
+    def depth(self, points: FloatArray) -> FloatArray:
+        depth: FloatArray = np.hypot(points[:, 0], points[:, 1]) - self.detector.face_mm
+        return depth
+
     def middles(self, part: IntArray, index: IntArray) -> tuple[IntArray, FloatArray]:
         arounds, row = np.divmod(index, len(self._beam))
         layer, around = np.divmod(arounds, self._layer_cells // len(self._beam))

@@ -81,6 +81,11 @@ class FlatPlacement(Placement):
         is_cell = (index >= 0) & (off <= self._half_sheet_mm[layer])
         return np.where(is_cell, index + part * self.cells_per_part, -1)
 
+    def depth(self, points: FloatArray) -> FloatArray:
+        axis = self._axes[self.part_of(points), 2]
+        depth: FloatArray = np.einsum("nj,nj->n", axis, points) - self._face_mm
+        return depth
+
     def middles(self, part: IntArray, index: IntArray) -> tuple[IntArray, FloatArray]:
         layer, u, v = self.middle(index)
         local = (u, v, (self._face_mm + self._depth_mm).take(layer))

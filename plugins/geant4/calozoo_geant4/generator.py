@@ -11,6 +11,7 @@ import numpy as np
 
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import ConditionsError, InputError
+from calozoo_core.full_simulation import FaceTrigger
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.placement import load_placement
@@ -18,6 +19,7 @@ from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray, IntArray
 from calozoo_geant4.data_sets import data_environment
+from calozoo_geant4.event_generator import Geant4Events
 from calozoo_geant4.layout import frame_of
 from calozoo_geant4.pool import WorkerPool
 from calozoo_geant4.worker import ShowerTask, WorkerReply
@@ -88,6 +90,18 @@ class Geant4(Generator):
             msg = f"{spec.name} runs on cpu in float64 only; leave out device and precision."
             raise InputError(msg, argument=("device", "precision"))
         return cls(spec, workers=workers, detector=detector)
+
+    @classmethod
+    def full_simulation(
+        cls, detector: Detector, trigger: FaceTrigger | None = None, *, workers: int | None = None
+    ) -> Geant4Events:
+        """Geant4 simulation of the primaries of events, each as a Geant4 event of its own.
+
+        Raises:
+            CalozooError: If Geant4's data sets are not found.
+            InputError: If the number of workers is not positive.
+        """
+        return Geant4Events(detector, trigger, _checked_workers(workers))
 
     @classmethod
     def check_machine(cls, spec: ModelSpec) -> None:

@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from calozoo_core.detector import Detector
 from calozoo_core.errors import CalozooError
 from calozoo_geant4.data_sets import data_environment
-from calozoo_geant4.worker import DetectorTask, ShowerTask, WorkerReply
+from calozoo_geant4.worker import DetectorTask, WorkerReply, WorkerTask
 
 __all__ = ["WorkerPool"]
 
@@ -40,21 +40,24 @@ class WorkerPool:
     Arguments:
         detector: Detector to build.
         n_workers: Number of workers.
+        first_task: Task that builds the detector; by default one for showers.
 
     Raises:
         CalozooError: If Geant4's data sets are not found.
     """
 
-    def __init__(self, detector: Detector, n_workers: int) -> None:
+    def __init__(
+        self, detector: Detector, n_workers: int, first_task: DetectorTask | None = None
+    ) -> None:
         self.n_workers = n_workers
         self.cpu_s = 0.0
-        self._detector = detector
+        self._first_task = first_task or DetectorTask(detector)
         self._environment = os.environ | data_environment()
         self._workers: list[_Worker] = []
         self._turn = threading.Lock()
         _pools.add(self)
 
-    def run(self, tasks: Sequence[ShowerTask], names: Sequence[str]) -> list[WorkerReply]:
+    def run(self, tasks: Sequence[WorkerTask], names: Sequence[str]) -> list[WorkerReply]:
         """Replies to tasks, in their order, whichever worker they come from.
 
         Showers of high energy go first, so that no worker has a long one left when the others are
@@ -92,7 +95,7 @@ class WorkerPool:
         while self._workers:
             self._workers.pop().forget()
 
-    def _run(self, tasks: Sequence[ShowerTask], names: Sequence[str]) -> list[WorkerReply]:
+    def _run(self, tasks: Sequence[WorkerTask], names: Sequence[str]) -> list[WorkerReply]:
         idle: SimpleQueue[_Worker] = SimpleQueue()
         replies: list[WorkerReply | None] = [None] * len(tasks)
 
@@ -124,8 +127,8 @@ class WorkerPool:
         missing = self.n_workers - len(self._workers)
         self._workers += [_Worker(self._environment) for _ in range(missing)]
         new = self._workers[self.n_workers - missing :]
-        doing = f"while it built detector {self._detector.name}"
-        task = DetectorTask(self._detector)
+        task = self._first_task
+        doing = f"while it built detector {task.detector.name}"
         _on_threads(lambda i: new[i].run(task, doing), range(missing), missing, self._kill)
         return self._workers
 
@@ -161,7 +164,7 @@ class _Worker:
             env=environment,
         )
 
-    def run(self, task: DetectorTask | ShowerTask, doing: str) -> WorkerReply:
+    def run(self, task: DetectorTask | WorkerTask, doing: str) -> WorkerReply:
         """Reply to a task.
 
         Arguments:

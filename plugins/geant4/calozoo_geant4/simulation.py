@@ -34,7 +34,7 @@ class Simulation:
     def __init__(self, detector: Detector) -> None:
         self.recorder = _Recorder("layers")
         self._layout = layout(detector)
-        self.geometry = Geometry(detector, self._layout, self.recorder)
+        self.geometry = self._make_geometry(detector)
         self._physics = physics_list(detector)
         self._actions = _Actions()
         self._manager = g4.G4RunManagerFactory.CreateRunManager(g4.G4RunManagerType.Serial)
@@ -50,6 +50,9 @@ class Simulation:
         self._manager.BeamOn(0)  # builds the cross-section tables before the first shower
         middles = detector.layer_depth_mm
         self._borders_mm = (middles[1:] + middles[:-1]) / 2
+
+    def _make_geometry(self, detector: Detector) -> Geometry:
+        return Geometry(detector, self._layout, self.recorder)
 
     def shoot(
         self,

@@ -6,21 +6,23 @@ Geant4's own output goes to the standard error, a file that the pool reads if Ge
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import pickle
 import signal
 import sys
 import time
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector
 from calozoo_core.errors import CalozooError, PluginError
+from calozoo_core.full_simulation import PrimaryDeposits
 
-__all__ = ["DetectorTask", "ShowerTask", "WorkerReply", "main"]
+__all__ = ["DetectorTask", "ShowerTask", "WorkerReply", "WorkerTask", "built_simulation", "main"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class DetectorTask:
     """First task: the detector to build."""
 
     detector: Detector
+
+    def build(self) -> Any:
+        """Simulation of the detector, which the other tasks use."""
+        return built_simulation("calozoo_geant4.simulation", "Simulation", self.detector)
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,10 @@ class ShowerTask:
     frame: int = 0
     at_mm: tuple[float, float] = (0.0, 0.0)
 
+    def run(self, simulation: Any) -> WorkerReply:
+        """Steps of the shower."""
+        return WorkerReply(steps=simulation.shoot(**vars(self)))
+
 
 @dataclass(frozen=True)
 class WorkerReply:
@@ -48,13 +58,26 @@ class WorkerReply:
 
     Arguments:
         steps: Steps of a shower, shape (n, 5), as `Simulation.shoot` returns them.
+        deposits: Deposits of a primary of an event.
         error: Error of the task, if it failed.
         cpu_s: CPU time in s.
     """
 
     steps: NDArray[np.float64] | None = None
+    deposits: PrimaryDeposits | None = None
     error: Exception | None = None
     cpu_s: float = 0.0
+
+
+class WorkerTask(Protocol):
+    """Task that a worker runs with its simulation; it must be picklable."""
+
+    @property
+    def energy_gev(self) -> float:
+        """Energy, by which long tasks are known."""
+
+    def run(self, simulation: Any) -> WorkerReply:
+        """Reply to the task."""
 
 
 def main() -> None:
@@ -71,12 +94,11 @@ def main() -> None:
         began = time.process_time()
         try:
             if isinstance(task, DetectorTask):
-                simulation = _simulation(task.detector)
+                simulation = task.build()
                 reply = WorkerReply()
             else:
                 _clear_log()
-                steps = simulation.shoot(**vars(task))
-                reply = WorkerReply(steps=steps, cpu_s=time.process_time() - began)
+                reply = replace(task.run(simulation), cpu_s=time.process_time() - began)
         except Exception as error:  # any error is reported to the pool
             reply = WorkerReply(error=_picklable(error))
         pickle.dump(reply, replies, protocol=5)
@@ -102,13 +124,23 @@ def _clear_log() -> None:
     os.ftruncate(2, 0)
 
 
-def _simulation(detector: Detector) -> Any:
+def built_simulation(module: str, name: str, *arguments: Any) -> Any:
+    """Simulation of a class whose module imports geant4_pybind.
+
+    Arguments:
+        module: Full name of the module.
+        name: Name of the class.
+        arguments: Arguments of the class.
+
+    Raises:
+        PluginError: If geant4_pybind cannot be imported.
+    """
     try:
-        from calozoo_geant4.simulation import Simulation
+        kind = getattr(importlib.import_module(module), name)
     except ImportError as error:
         msg = f"geant4_pybind cannot be imported ({error}): `pip install geant4_pybind==0.1.3`."
         raise PluginError(msg) from error
-    return Simulation(detector)
+    return kind(*arguments)
 
 
 def _picklable(error: Exception) -> Exception:

@@ -37,6 +37,7 @@ COMMANDS = {
     "rm": "calozoo.cli.cache:rm",
     "search": "calozoo.cli.models:search",
     "show": "calozoo.cli.show:show",
+    "simulate": "calozoo.cli.simulate:simulate",
     "status": "calozoo.cli.status:status",
     "train": "calozoo.cli.train:train",
     "verify": "calozoo.cli.verify:verify",
@@ -47,6 +48,7 @@ OPTIONS = {
     "direction": "--dir",
     "energy_gev": "--energy",
     "threshold_mev": "--threshold",
+    "least_energy_gev": "--least-energy",
 }
 """Options that are not called as the Python argument is."""
 

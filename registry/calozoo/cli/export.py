@@ -35,8 +35,9 @@ LIBRARY_OPTIONS = ("energy", "direction", "n", "seed", "grid", "weights")
 @click.option(
     "--to",
     metavar="FORMAT",
-    help="Of showers: ddml | calochallenge | root; by default what the name of OUT tells. Of a "
-    "model: ddml (TorchScript) | onnx | pt2 | par04 | library (of new showers, for DDML).",
+    help="Of showers: ddml | calochallenge | root; of simulated events: root | edm4hep; by default "
+    "what the name of OUT tells. Of a model: ddml (TorchScript) | onnx | pt2 | par04 | library (of "
+    "new showers, for DDML).",
 )
 @click.option(
     "--grid",
@@ -100,7 +101,7 @@ def export(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write SHOWERS, a shower file, or MODEL to OUT in the format of another program.
+    """Write SHOWERS, a file of showers or of events, or MODEL to OUT for another program.
 
     A model becomes a file that runs without calozoo. Beside OUT are written OUT.json, which says
     what it is, and for DDML the steering of ddsim, which is printed too. `calozoo verify OUT` tells
@@ -110,6 +111,7 @@ def export(
     Examples:
       calozoo export showers.h5 showers.root
       calozoo export showers.h5 library.h5 --to ddml
+      calozoo export hits.h5 events.root --to edm4hep
       calozoo export showers.h5 voxels.h5 --to calochallenge --voxels 16x9x4.65
       calozoo export caloclouds3 photons.pt --to ddml
       calozoo export caloclouds3 photons.onnx --to onnx

@@ -95,16 +95,19 @@ class BatchProgress:
     Arguments:
         stop_if_asked: See `stoppable`.
         hidden: Whether to show no bar.
+        unit: Name of what is counted.
     """
 
-    def __init__(self, stop_if_asked: Callable[[], None], *, hidden: bool) -> None:
-        self._stop_if_asked, self._hidden = stop_if_asked, hidden
+    def __init__(
+        self, stop_if_asked: Callable[[], None], *, hidden: bool, unit: str = "showers"
+    ) -> None:
+        self._stop_if_asked, self._hidden, self._unit = stop_if_asked, hidden, unit
         self._bar: tqdm | None = None
 
     def start(self, n: int) -> None:
         """Show a bar for n showers."""
         if not self._hidden and sys.stderr.isatty():
-            self._bar = _bar(n, "showers")
+            self._bar = _bar(n, self._unit)
 
     def advance(self, n: int) -> None:
         """Count the n showers of a batch, and stop if there was a signal.
@@ -124,15 +127,18 @@ class BatchProgress:
 
 
 @contextmanager
-def batch_progress(n: int | None = None, *, hidden: bool = False) -> Iterator[BatchProgress]:
+def batch_progress(
+    n: int | None = None, *, hidden: bool = False, unit: str = "showers"
+) -> Iterator[BatchProgress]:
     """Progress of work on batches of showers, which SIGINT and SIGTERM stop between two of them.
 
     Arguments:
         n: Number of showers, if it is known; else `start` is called with it.
         hidden: Whether to show no bar; there is none anyway if stderr is not a terminal.
+        unit: Name of what is counted.
     """
     with stoppable() as stop_if_asked:
-        progress = BatchProgress(stop_if_asked, hidden=hidden)
+        progress = BatchProgress(stop_if_asked, hidden=hidden, unit=unit)
         if n is not None:
             progress.start(n)
         try:

@@ -9,18 +9,22 @@ from typing import Final
 
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError
-from calozoo_core.io import Exported, ShowerFile, calochallenge, ddml, root
+from calozoo_core.io import Exported, ShowerFile, calochallenge, ddml, event_root, root
+from calozoo_core.io.events import EventFile, is_event_file
 from calozoo_core.showers import Showers
 from calozoo_core.voxels import DATASETS, CylinderVoxels
 
 __all__ = ["FORMATS", "export_file", "format_of"]
 
-FORMATS: Final = ("ddml", "calochallenge", "root")
+FORMATS: Final = ("ddml", "calochallenge", "root", "edm4hep")
+
+_EVENT_FORMATS: Final = ("root", "edm4hep")
 
 _OWN_OPTIONS: Final = {
     "ddml": {"grid"},
     "calochallenge": {"voxels", "bin", "sampling_fraction", "threshold"},
     "root": set[str](),
+    "edm4hep": set[str](),
 }
 
 
@@ -66,7 +70,7 @@ def export_file(
     """Write the showers of a native file in another format.
 
     Arguments:
-        source: The native file.
+        source: The native file, of showers or of simulated events.
         out: The file to write.
         to: One of `FORMATS`; by default the one of the suffix.
         grid: "ddml" only: cells of a plain grid about the entry point, as "30x30".
@@ -94,10 +98,15 @@ def export_file(
         if value is not None and name not in _OWN_OPTIONS[to]:
             msg = f"{name} means nothing to {to}; leave it out."
             raise InputError(msg, argument=name)
+    if out.exists() and source.exists() and out.samefile(source):
+        msg = f"{out} would replace the showers it is made of; give another name."
+        raise InputError(msg)
+    if is_event_file(source):
+        return _export_events(source, out, to, overwrite, on_start, on_batch)
+    if to == "edm4hep":
+        msg = f"{source} holds no events; edm4hep is for what calozoo simulate writes."
+        raise InputError(msg, argument="to=edm4hep")
     with ShowerFile(source) as file:
-        if out.exists() and out.samefile(source):
-            msg = f"{out} would replace the showers it is made of; give another name."
-            raise InputError(msg)
         on_start(len(file))
         batches = _batches(file, on_batch)
         if to == "root":
@@ -114,6 +123,23 @@ def export_file(
             threshold_mev=_or(threshold, calochallenge.THRESHOLD_MEV, dataset, 0),
             overwrite=overwrite,
         )
+
+
+def _export_events(
+    source: Path,
+    out: Path,
+    to: str,
+    overwrite: bool,
+    on_start: Callable[[int], None],
+    on_batch: Callable[[int], None],
+) -> Exported:
+    if to not in _EVENT_FORMATS:
+        msg = f"{source} holds events, which cannot be written as {to}; give to=root or edm4hep."
+        raise InputError(msg, argument="to=root")
+    write = event_root.write_root if to == "root" else event_root.write_edm4hep
+    with EventFile(source) as file:
+        on_start(len(file))
+        return write(out, file, overwrite=overwrite, on_events=on_batch)
 
 
 def _batches(file: ShowerFile, on_batch: Callable[[int], None]) -> Iterator[Showers]:
