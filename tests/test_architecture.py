@@ -29,6 +29,8 @@ ROOMS = {
     "vl_convert": [REGISTRY / "plotting" / "html_page.py"],
     "onnxruntime": [REGISTRY / "export" / "onnx.py"],
     "sklearn": [CORE / "metrics" / "classifier.py"],
+    "distributed": [REGISTRY / "production" / "dask_executor.py"],
+    "dask_jobqueue": [REGISTRY / "production" / "dask_executor.py"],
     "pytest": [CORE / "testing"],
 }
 

@@ -27,7 +27,10 @@ REQUEST = {
 
 def words(**changed: str) -> list[str]:
     """A request on the command line."""
-    options = REQUEST | {f"--{name}": value for name, value in changed.items()}
+    options = REQUEST | {
+        f"-{name}" if name == "n" else f"--{name.replace('_', '-')}": value
+        for name, value in changed.items()
+    }
     return ["generate", *(word for pair in options.items() for word in pair), "--quiet"]
 
 

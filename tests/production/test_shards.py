@@ -194,7 +194,7 @@ def test_a_worker_that_is_killed_is_replaced(small, single_run):
 def children(name):
     """Processes of ours that run this module."""
     found = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True
+        ["ps", "-wwo", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True
     )
     return [int(line.split()[0]) for line in found.stdout.splitlines() if name in line]
 

@@ -39,6 +39,7 @@ COMMANDS = {
     "show": "calozoo.cli.show:show",
     "simulate": "calozoo.cli.simulate:simulate",
     "status": "calozoo.cli.status:status",
+    "submit": "calozoo.cli.submit:submit",
     "train": "calozoo.cli.train:train",
     "verify": "calozoo.cli.verify:verify",
 }

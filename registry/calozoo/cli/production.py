@@ -34,6 +34,10 @@ class ProductionOptions:
         shard: A single shard to make, as `K/N`.
         resume: Make the shards in this process.
         jobs: Number of processes.
+        executor: "local" or "dask"; None for this process.
+        cluster: Where Dask starts workers.
+        scheduler: Address of a scheduler of Dask.
+        cluster_options: Lines for the batch system that runs workers of Dask.
         offline: Use no network.
         workers: Processes of a model that simulates.
         threads: Threads of each process.
@@ -47,6 +51,10 @@ class ProductionOptions:
     shard: str | None
     resume: bool
     jobs: int | None
+    executor: str | None
+    cluster: str | None
+    scheduler: str | None
+    cluster_options: tuple[str, ...]
     offline: bool
     workers: int | None
     threads: int | None
@@ -57,11 +65,12 @@ class ProductionOptions:
     @property
     def is_asked(self) -> bool:
         """Whether there is a plan at all."""
-        return any((self.plan, self.shards, self.shard, self.resume, self.jobs))
+        dask = (self.executor, self.cluster, self.scheduler, self.cluster_options)
+        return any((self.plan, self.shards, self.shard, self.resume, self.jobs, *dask))
 
 
 def production_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options `--resume`, `--jobs`, `--plan`, `--shards` and `--shard`."""
+    """Options of `calozoo generate` that make shards, from `--resume` to `--shard`."""
     options = [
         click.option(
             "--resume",
@@ -73,6 +82,28 @@ def production_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.IntRange(min=1),
             metavar="N",
             help="Generate in shards with N processes of one thread each; resumable, too.",
+        ),
+        click.option(
+            "--executor",
+            type=click.Choice(["local", "dask"]),
+            help="Who makes the shards: processes of this machine, or workers of Dask.",
+        ),
+        click.option(
+            "--cluster",
+            type=click.Choice(["local", "slurm", "htcondor"]),
+            help="Where Dask starts the N workers of --jobs; by default local.",
+        ),
+        click.option(
+            "--cluster-option",
+            "cluster_options",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="A line for the batch system that runs them, such as account=physics.",
+        ),
+        click.option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="A scheduler of Dask that runs already, such as tcp://host:8786.",
         ),
         click.option(
             "--plan",
@@ -131,12 +162,14 @@ def run_production(
     from calozoo.production.plan import default_plan_path
 
     shard = None if options.shard is None else parse_shard(options.shard)
+    _check_executor(options)
     if options.plan is not None:
         path = options.plan
     else:
         assert out is not None
         path = default_plan_path(out)
-    is_only_plan = not (shard or options.resume or options.jobs) and request is not None
+    makes = shard or options.resume or options.jobs or options.executor
+    is_only_plan = not makes and request is not None
     plan = _opened_plan(path, request, out, options, shard, is_only_plan=is_only_plan)
     if is_only_plan:
         _say_plan(path, plan, options)
@@ -190,6 +223,7 @@ def _say_plan(path: Path, plan: Plan, options: ProductionOptions) -> None:
         for line in (
             f"calozoo generate --plan {path} --jobs 4",
             f"calozoo generate --plan {path} --shard 1/{len(plan.shards)}",
+            f"calozoo submit slurm {path}",
         ):
             click.echo(f"  {line}", err=True)
     if options.as_json:
@@ -278,13 +312,51 @@ def _is_whole(path: Path, plan: Plan) -> bool:
         return False
 
 
+def _check_executor(options: ProductionOptions) -> None:
+    """Refuse options of Dask that nothing would use.
+
+    Raises:
+        InputError: If there are any.
+    """
+    if options.executor != "dask":
+        for name, value in (
+            ("--cluster", options.cluster),
+            ("--scheduler", options.scheduler),
+            ("--cluster-option", options.cluster_options),
+        ):
+            if value:
+                msg = f"{name} is for Dask; add --executor dask, or leave it out."
+                raise InputError(msg)
+    elif options.shard is not None:
+        msg = "Dask shares out all shards; leave out --shard, or --executor dask."
+        raise InputError(msg)
+    elif options.scheduler is not None and (options.cluster or options.jobs):
+        msg = "A scheduler that runs has its own workers; leave out --cluster and --jobs."
+        raise InputError(msg)
+    if options.cluster_options and options.cluster not in ("slurm", "htcondor"):
+        msg = "--cluster-option is for a batch system; add --cluster slurm or --cluster htcondor."
+        raise InputError(msg)
+
+
 def _executor(options: ProductionOptions) -> Executor:
+    if options.executor == "dask":
+        from calozoo.production.array_job import parse_directives
+        from calozoo.production.dask_executor import DaskExecutor
+
+        return DaskExecutor(
+            jobs=options.jobs or 1,
+            cluster=options.cluster or "local",
+            scheduler=options.scheduler,
+            offline=options.offline,
+            workers=options.workers,
+            directives=parse_directives(options.cluster_options),
+        )
     from calozoo.production.executors import LocalExecutor, SerialExecutor
 
-    if options.jobs is None:
+    if options.jobs is None and options.executor is None:
         return SerialExecutor(offline=options.offline, workers=options.workers)
     return LocalExecutor(
-        options.jobs,
+        options.jobs or 1,
         threads=options.threads or 1,
         offline=options.offline,
         workers=options.workers,

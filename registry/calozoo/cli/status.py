@@ -29,11 +29,20 @@ def status(plan: Path, as_json: bool) -> None:
     Examples:
       calozoo status showers.plan.json
     """
+    from calozoo.production.errors import ProductionError
     from calozoo.production.plan import read_plan
     from calozoo.production.status import production_status
+    from calozoo.production.submission import queue_states
 
-    found = production_status(plan, read_plan(plan))
+    content, silent = read_plan(plan), None
+    try:
+        in_queue = {} if content.merged is not None else queue_states(plan, content)
+    except ProductionError as error:  # the files tell what they can
+        in_queue, silent = {}, error
+    found = production_status(plan, content, in_queue)
     click.echo(json.dumps(_report(found)) if as_json else _text(plan, found))
+    if silent is not None:
+        raise silent
 
 
 def _text(path: Path, found: ProductionStatus) -> str:
@@ -47,14 +56,16 @@ def _text(path: Path, found: ProductionStatus) -> str:
     rate = found.seconds_per_shower
     made = readable_size(sum(record.bytes for record in found.done))
     speed = "" if rate is None else f", {made}, {1e3 * rate:.3g} ms a shower"
-    running = [f"{shard.number} on {shard.host}" for shard in found.running]
+    running = [f"{number} on {host}" for number, host in found.running]
     rows = [
         ("done", str(len(found.done)), f"{found.n_done} showers{speed}"),
         ("running", str(len(running)), ", ".join(running)),
+        ("waiting", str(len(found.waiting)), number_ranges(list(found.waiting))),
+        ("held", str(len(found.held)), number_ranges(list(found.held))),
         ("failed", str(len(found.failed)), number_ranges([f.number for f in found.failed])),
         ("missing", str(len(found.missing)), number_ranges(list(found.missing))),
     ]
-    lines.append(aligned(rows))
+    lines.append(aligned([row for row in rows if row[0] not in ("waiting", "held") or row[2]]))
     lines += [
         f"shard {failure.number} (showers {failure.first} to {failure.stop - 1}) failed "
         f"{failure.attempts} times, on {failure.host}: {failure.error}"
@@ -62,7 +73,8 @@ def _text(path: Path, found: ProductionStatus) -> str:
     ]
     if found.to_do:
         lines.append(f"calozoo generate --plan {path}  makes what is missing here")
-    elif not running:
+        lines.append(f"calozoo submit slurm {path}  sends it to a batch system")
+    elif len(found.done) == len(plan.shards):
         lines.append(f"calozoo merge {path}  joins the shards")
     return "\n".join(lines)
 
@@ -72,10 +84,9 @@ def _report(found: ProductionStatus) -> dict[str, object]:
         "showers": found.plan.n_showers,
         "shards": len(found.plan.shards),
         "done": [record.number for record in found.done],
-        "running": [
-            {"shard": shard.number, "host": shard.host, "seconds": round(shard.seconds, 1)}
-            for shard in found.running
-        ],
+        "running": [{"shard": number, "host": host} for number, host in found.running],
+        "waiting": list(found.waiting),
+        "held": list(found.held),
         "failed": [failure.model_dump() for failure in found.failed],
         "missing": list(found.missing),
         "seconds_per_shower": found.seconds_per_shower,

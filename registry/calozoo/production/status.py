@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from calozoo.production.batch_system import State
 from calozoo.production.plan import MergeRecord, Plan
-from calozoo.production.shards import RunningShard, ShardFailure, ShardFolder, ShardRecord
+from calozoo.production.shards import ShardFailure, ShardFolder, ShardRecord
 
 __all__ = ["ProductionStatus", "production_status"]
 
@@ -18,7 +20,10 @@ class ProductionStatus:
     Arguments:
         plan: The plan.
         done: Shards that are there.
-        running: Shards that some process is writing.
+        running: Shards that are being made, with the machine, or the word "queue" if only a batch
+            system says so.
+        waiting: Numbers of the shards that wait in the queue of a batch system.
+        held: Numbers of the shards that a batch system holds until somebody releases them.
         failed: Shards whose last attempt failed.
         missing: Numbers of the shards that nobody has begun.
         merged: The merged file, if it is written.
@@ -26,7 +31,9 @@ class ProductionStatus:
 
     plan: Plan
     done: tuple[ShardRecord, ...]
-    running: tuple[RunningShard, ...]
+    running: tuple[tuple[int, str], ...]
+    waiting: tuple[int, ...]
+    held: tuple[int, ...]
     failed: tuple[ShardFailure, ...]
     missing: tuple[int, ...]
     merged: MergeRecord | None
@@ -43,30 +50,40 @@ class ProductionStatus:
 
     @property
     def to_do(self) -> tuple[int, ...]:
-        """Numbers of the shards that nobody is making: failed and missing."""
+        """Numbers of the shards that nobody is making and no queue holds: failed and missing."""
         return tuple(sorted([*self.missing, *(failure.number for failure in self.failed)]))
 
 
-def production_status(path: Path, plan: Plan) -> ProductionStatus:
+def production_status(
+    path: Path, plan: Plan, in_queue: Mapping[int, State] | None = None
+) -> ProductionStatus:
     """Status of a production, from its folder; files are compared by size, not by sha256.
 
     Arguments:
         path: File of the plan.
         plan: The plan.
+        in_queue: State of the shards in the queue of a batch system.
 
     Raises:
         ProductionError: If the folder has shards of another plan.
     """
-    folder = ShardFolder(path, plan)
+    folder, in_queue = ShardFolder(path, plan), in_queue or {}
     if plan.merged is None:
         folder.check_owner()
     numbers = range(1, len(plan.shards) + 1)
     records = {number: folder.record(number) for number in numbers}
-    done = tuple(record for record in records.values() if record is not None)
-    running = tuple(shard for shard in folder.running() if records.get(shard.number) is None)
-    busy = {shard.number for shard in running}
-    rest = [n for n in numbers if records[n] is None and n not in busy]
-    failures = {number: folder.failure(number) for number in rest}
-    failed = tuple(failure for failure in failures.values() if failure is not None)
-    missing = tuple(number for number in rest if failures[number] is None)
-    return ProductionStatus(plan, done, running, failed, missing, plan.merged)
+    hosts = {number: "queue" for number, state in in_queue.items() if state == "running"}
+    hosts |= {shard.number: shard.host for shard in folder.running()}
+    rest = [n for n in numbers if records[n] is None]
+    idle = [n for n in rest if n not in hosts and n not in in_queue]
+    failures = {number: folder.failure(number) for number in idle}
+    return ProductionStatus(
+        plan=plan,
+        done=tuple(record for record in records.values() if record is not None),
+        running=tuple((n, hosts[n]) for n in rest if n in hosts),
+        waiting=tuple(n for n in rest if n not in hosts and in_queue.get(n) == "waiting"),
+        held=tuple(n for n in rest if n not in hosts and in_queue.get(n) == "held"),
+        failed=tuple(failure for failure in failures.values() if failure is not None),
+        missing=tuple(number for number in idle if failures[number] is None),
+        merged=plan.merged,
+    )
