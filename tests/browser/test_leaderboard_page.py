@@ -11,7 +11,7 @@ from calozoo.cards.leaderboard_page import leaderboard_page
 
 WIDE, NARROW = (1440, 900), (390, 844)
 MEGABYTE = 1_000_000
-PATIENCE_MS = 5000  # of a machine that does other things as well; alone it takes 0.4 s
+SECOND_MS = 1000
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +34,21 @@ def test_page_is_small(board):
     assert board.stat().st_size < 2 * MEGABYTE
 
 
+@pytest.mark.slow
+def test_page_answers_within_a_second(visitor, board):
+    times = []
+    for _ in range(3):
+        visit = visitor.open(board)
+        visit.page.wait_for_selector("#overview svg")
+        times.append(int(visit.page.get_attribute("html", "data-ready")))
+    assert min(times) < SECOND_MS
+
+
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_page_shows_all_models_and_charts(visitor, board, names, size):
     visit = visitor.open(board, size)
     page = visit.page
     page.wait_for_selector("#charts svg")
-    assert int(page.get_attribute("html", "data-ready")) < PATIENCE_MS
     assert sorted(models(page)) == sorted(names)
     charts = page.locator("#charts figure")
     assert charts.count() == page.locator("#groups input:checked").count()
@@ -71,6 +80,7 @@ def test_a_heading_sorts_and_says_so(visitor, board):
     visit.check()
 
 
+@pytest.mark.slow
 def test_models_and_figures_can_be_chosen(visitor, board, names):
     visit = visitor.open(board)
     page = visit.page
@@ -92,6 +102,7 @@ def test_models_and_figures_can_be_chosen(visitor, board, names):
     visit.check()
 
 
+@pytest.mark.slow
 def test_nothing_chosen_breaks_nothing(visitor, board):
     visit = visitor.open(board)
     page = visit.page
@@ -114,6 +125,7 @@ def test_values_within_the_noise_floor_are_grey_and_said_to_be(visitor, board):
     assert within.first.evaluate(colour) != plain.evaluate(colour)
 
 
+@pytest.mark.slow
 def test_every_link_has_a_name_and_every_chart_a_description(visitor, board):
     page = visitor.open(board).page
     page.wait_for_selector("#charts svg")
@@ -126,6 +138,7 @@ def test_every_link_has_a_name_and_every_chart_a_description(visitor, board):
     assert unnamed == 0
 
 
+@pytest.mark.slow
 def test_page_can_be_printed(visitor, board):
     page = visitor.open(board).page
     page.wait_for_selector("#charts svg")

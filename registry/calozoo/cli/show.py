@@ -26,24 +26,64 @@ __all__ = ["show"]
     help="Draw the showers, as .png, .pdf or .svg; a picture that is there is replaced.",
 )
 @click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PAGE",
+    help="Write a page with showers in 3D that needs nothing but a browser; one that is there is "
+    "replaced.",
+)
+@click.option(
+    "--beside",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Second file of the same primaries, to stand beside the first in --html.",
+)
+@click.option(
     "--event",
     type=int,
     default=0,
     show_default=True,
     metavar="I",
-    help="The shower to draw in --plot, counted from 0.",
+    help="The shower to draw in --plot, and the first in --html, counted from 0.",
+)
+@click.option(
+    "--count",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Showers in --html; by default 20.",
 )
 @json_option()
-def show(file: Path, picture: Path | None, event: int, as_json: bool) -> None:
-    """Print a summary of the showers in FILE, and plot them.
+def show(
+    file: Path,
+    picture: Path | None,
+    page: Path | None,
+    beside: Path | None,
+    event: int,
+    count: int | None,
+    as_json: bool,
+) -> None:
+    """Print a summary of the showers in FILE, and draw them.
 
     \b
     Examples:
       calozoo show showers.h5
       calozoo show showers.h5 --plot showers.png --event 3
+      calozoo show geant4.h5 --beside model.h5 --html showers.html
     """
     from calozoo.generation.file_summary import summarise
 
+    if page is None and (beside is not None or count is not None):
+        option = "--count" if beside is None else "--beside"
+        msg = f"{option} belongs to --html; add --html PAGE."
+        raise click.UsageError(msg)
+    if page is not None:
+        from calozoo.plotting.event_display import COUNT, event_display
+        from calozoo.plotting.html_page import check_html, write_html
+
+        check_html(page)
+        files = [file] if beside is None else [file, beside]
+        write_html(page, event_display(files, first=event, count=count or COUNT))
     if picture is not None:
         from calozoo.plotting.showers import plot_file
 
@@ -57,6 +97,8 @@ def show(file: Path, picture: Path | None, event: int, as_json: bool) -> None:
         click.echo(aligned(_rows(summary)))
     if picture is not None:
         click.echo(f"drawn to {picture}", err=True)
+    if page is not None:
+        click.echo(f"drawn to {page}", err=True)
 
 
 def _rows(summary: FileSummary) -> list[tuple[str, str]]:

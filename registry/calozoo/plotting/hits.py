@@ -15,7 +15,7 @@ from calozoo_core.typing import BoolArray, FloatArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["PlacedShower", "draw_layer", "draw_side"]
+__all__ = ["PlacedShower", "draw_layer", "draw_side", "live_rectangles"]
 
 SILICON, AXIS = "#c9d3df", "0.35"
 HALF_WIDTH_MM = 80.0
@@ -144,6 +144,27 @@ def draw_layer(axes: Axes, shower: PlacedShower) -> None:
     axes.set_xlabel(r"$x'$ from the entry [mm]")
     axes.set_ylabel(r"$y'$ from the entry [mm]")
     axes.set_title(f"cells of layer {layer}, where most energy is", loc="left", fontsize=8)
+
+
+def live_rectangles(shower: PlacedShower) -> Iterator[tuple[int, FloatArray]]:
+    """Sensitive areas around a shower: between gaps along x' and y', as wafers are.
+
+    Returns:
+        Layer, and x' and y' of two opposite corners in mm, shape (4,), of each area.
+    """
+    detector = shower.placement.detector
+    local, energy = shower.local, shower.hits.energy
+    window = np.arange(-HALF_WIDTH_MM, HALF_WIDTH_MM, STEP_MM) + STEP_MM / 2
+    for layer, depth in enumerate(detector.layer_depth_mm):
+        x0, y0 = shower.axis(depth)
+        rows = np.flatnonzero(shower.hits.layer == layer)
+        # A hit lies in a cell, which the axis of a shower need not do.
+        x, y = local[rows[energy[rows].argmax()], :2] if len(rows) else (x0, y0)
+        along_x = list(_live_ranges(x0 + window, shower.is_live(x0 + window, y, layer)))
+        along_y = list(_live_ranges(y0 + window, shower.is_live(x, y0 + window, layer)))
+        for one in along_x:
+            for other in along_y:
+                yield layer, np.array([one[0], one[-1], other[0], other[-1]])
 
 
 def _view(shower: PlacedShower) -> tuple[int, int]:

@@ -1,28 +1,30 @@
 """Self-contained HTML pages: scripts, styles and data in one file that needs no network.
 
 Two libraries come from packages of the extra `html` and are copied into the page: Vega-Lite, for
-charts, from vl-convert-python; and three.js, for 3D, from k3d.
+charts, from vl-convert-python; and three.js, for 3D, from trimesh.
 """
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
+import re
 from collections.abc import Sequence
 from html import escape
 from importlib.resources.abc import Traversable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile, ZipFile
 
 from calozoo_core.errors import CalozooError, InputError, ShowerFileError
 from calozoo_core.io.atomic import write_atomic
 
 __all__ = ["check_html", "html_page", "three_library", "vega_library", "write_html"]
 
-THREE_BUNDLE: Final = ("k3d", "static/standalone.js")
-AMD_LOADER: Final = "static/require.js"
+THREE_PACKAGE: Final = "trimesh"
+THREE_ARCHIVE: Final = "resources/templates/viewer.zip"
+THREE_SOURCE: Final = re.compile(r"/\*\*\n \* @license\n.*?\*/\n!function[^\n]*", re.DOTALL)
+"""Licence and source of three.js, a line, in the viewer of trimesh."""
 
 POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
@@ -92,7 +94,7 @@ def check_html(path: Path) -> None:
     if not path.parent.is_dir():
         msg = f"There is no folder {path.parent}; make it, or write elsewhere."
         raise InputError(msg)
-    for library in ("vl_convert", THREE_BUNDLE[0]):
+    for library in ("vl_convert", THREE_PACKAGE):
         if find_spec(library) is None:
             raise _missing()
 
@@ -112,39 +114,27 @@ def vega_library() -> str:
 
 
 def three_library() -> str:
-    """Script that unpacks three.js: global `three`, a promise of the library.
-
-    The copy is the one that K3D-jupyter ships. It is packed with gzip, which browsers unpack, and
-    makes the page a third as large.
+    """three.js as a script: global `THREE`. The copy is the one in the viewer of trimesh.
 
     Raises:
-        CalozooError: If k3d is not installed.
+        CalozooError: If trimesh is not installed, or has no such copy.
     """
-    spec = find_spec(THREE_BUNDLE[0])
+    spec = find_spec(THREE_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise _missing()
-    folder = Path(spec.submodule_search_locations[0])
-    sources = [
-        (folder / name).read_text(encoding="utf-8") for name in (AMD_LOADER, THREE_BUNDLE[1])
-    ]
-    packed = base64.b64encode(gzip.compress("\n".join(sources).encode(), mtime=0)).decode()
-    return (
-        f'const packed = "{packed}";\n'
-        "globalThis.unpack = (text) => new Response(new Blob([Uint8Array.from(atob(text), "
-        '(c) => c.charCodeAt(0))]).stream().pipeThrough(new DecompressionStream("gzip")));\n'
-        "globalThis.three = unpack(packed).text().then((source) => {\n"
-        '  const script = document.createElement("script");\n'
-        "  script.textContent = source;\n"
-        "  document.head.append(script);\n"
-        "  script.remove();\n"
-        '  return new Promise((done) => require(["k3d"], done));\n'
-        "}).then((k3d) => k3d.ThreeJsProvider.THREE);"
-    )
+    archive = Path(spec.submodule_search_locations[0]) / THREE_ARCHIVE
+    try:
+        with ZipFile(archive) as viewer:
+            text = viewer.read("viewer.html.template").decode()
+        return THREE_SOURCE.findall(text)[0]  # type: ignore[no-any-return]
+    except (OSError, BadZipFile, KeyError, IndexError) as error:
+        msg = "This trimesh has no three.js; `pip install 'calozoo[html]'` brings one that has."
+        raise CalozooError(msg) from error
 
 
 def _missing() -> CalozooError:
     return CalozooError(
-        "Pages need vl-convert-python and k3d; `pip install 'calozoo[html]'` brings them."
+        "Pages need vl-convert-python and trimesh; `pip install 'calozoo[html]'` brings them."
     )
 
 
