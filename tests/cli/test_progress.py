@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from calozoo.cli.output import batch_progress, progress_bar
+from calozoo.cli.signals import STOP_SIGNALS
 
 
 class Terminal(io.StringIO):
@@ -43,7 +44,7 @@ def test_no_bar_is_drawn_into_a_file_or_where_it_is_hidden(monkeypatch, stream):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends the process there")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOP_SIGNALS)
 def test_a_signal_stops_at_the_end_of_a_batch(number):
     before = signal.getsignal(number)
     with batch_progress() as progress:

@@ -223,12 +223,12 @@ def _lock(descriptor: int, path: Path) -> None:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Ctrl-C and the like wait until the block is done: an interrupted HDF5 crashes, too."""
+    """Signals that Python code handles wait until the block is done: HDF5 must not be cut short."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread is ever interrupted
         return
     came: list[tuple[int, FrameType | None]] = []
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     mine = {number: handler for number, handler in handlers.items() if callable(handler)}
     try:
         for number in mine:
@@ -238,4 +238,4 @@ def uninterrupted() -> Iterator[None]:
         for number, handler in mine.items():
             signal.signal(number, handler)
         for came_number, frame in came:
-            mine[signal.Signals(came_number)](came_number, frame)
+            mine[came_number](came_number, frame)

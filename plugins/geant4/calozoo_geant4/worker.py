@@ -82,7 +82,9 @@ class WorkerTask(Protocol):
 
 def main() -> None:
     """Run tasks until the input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool handles Ctrl-C
+    for name in ("SIGINT", "SIGHUP", "SIGUSR1"):  # which go to all; the pool ends its workers
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     gc.disable()  # steps form no cycles, and looking for some costs 4 % of the time
     tasks, replies = _private_pipes()
     simulation: Any = None

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from calozoo.cli.signals import raised, stop_message
 from calozoo_core.errors import CalozooError
 
 __all__ = ["cli", "main", "message_with_options"]
@@ -109,8 +110,9 @@ def cli(context: click.Context) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; known failures end in one sentence and their exit code."""
     try:
-        status = cli.main(args=arguments, prog_name="calozoo", standalone_mode=False)
-        sys.stdout.flush()
+        with raised():
+            status = cli.main(args=arguments, prog_name="calozoo", standalone_mode=False)
+            sys.stdout.flush()
     except CalozooError as error:
         _end(message_with_options(error), error.exit_code)
     except click.NoSuchOption as error:
@@ -118,8 +120,8 @@ def main(arguments: list[str] | None = None) -> int:
         _end(f"No such option {error.option_name}.{guess}", error.exit_code)
     except click.ClickException as error:
         _end(error.format_message(), error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        _end("stopped; nothing half-written was left behind.", 130)
+    except (click.Abort, KeyboardInterrupt) as error:
+        _end(stop_message(error), 130)
     except BrokenPipeError:
         # Whoever read our output has closed it; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
+from calozoo.cli.signals import stoppable
 from calozoo_core.errors import CalozooError
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ __all__ = [
     "batch_progress",
     "progress_bar",
     "readable_size",
-    "stoppable",
     "weights_report",
 ]
 
@@ -130,7 +127,7 @@ class BatchProgress:
 def batch_progress(
     n: int | None = None, *, hidden: bool = False, unit: str = "showers"
 ) -> Iterator[BatchProgress]:
-    """Progress of work on batches of showers, which SIGINT and SIGTERM stop between two of them.
+    """Progress of work on batches of showers, which a signal stops between two of them.
 
     Arguments:
         n: Number of showers, if it is known; else `start` is called with it.
@@ -168,35 +165,3 @@ def _bar(total: int, unit: str) -> tqdm:
     # With its size given, tqdm draws on a terminal that does not know its own, too.
     width = min(WIDEST, shutil.get_terminal_size().columns - 1)
     return tqdm(total=total, unit=f" {unit}", bar_format=form, ncols=width, nrows=24)
-
-
-@contextmanager
-def stoppable() -> Iterator[Callable[[], None]]:
-    """Signal handling of a command: SIGINT and SIGTERM stop it only where that is safe.
-
-    Python raises KeyboardInterrupt wherever it happens to be. Inside a destructor, of which HDF5
-    runs many, it is lost, and a second one cuts the cleaning after the first short. So a signal is
-    only noted here, and what this yields raises KeyboardInterrupt for it when it is called. Signals
-    that were ignored on the way in, as under nohup, stay ignored.
-    """
-    received: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-
-    def stop_if_asked() -> None:
-        if received:
-            raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():  # gets no signals
-        yield stop_if_asked
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    changed = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
-    for number in changed:
-        signal.signal(number, note)
-    try:
-        yield stop_if_asked
-    finally:
-        for number in changed:
-            signal.signal(number, before[number])

@@ -182,8 +182,10 @@ def _runs(readout: FileReadout) -> Iterator[slice]:
 
 
 def _ignore_interrupts() -> None:
-    """Ctrl-C goes to all processes; the one that started the others ends them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Ctrl-C and the like go to all processes; the one that started the others ends them."""
+    for name in ("SIGINT", "SIGHUP", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 _open: dict[tuple[Path, str | None], tuple[ShowerFile, Placement | None]] = {}
