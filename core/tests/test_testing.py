@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import os
 import socket
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from sound_models import ENTRY, SPEC, Sound
 from calozoo_core.incident import Incident
 from calozoo_core.showers import Showers
 from calozoo_core.testing import ModelContract, load_bundled
+from calozoo_core.testing._requests import without_partner
 
 pytestmark = pytest.mark.usefixtures("sound_package")
 
@@ -89,6 +92,37 @@ class ForgetsItsState(Sound):
         return super().sample(incident, seed + self.moved_by, first)
 
 
+class KeepsTheSeed(Sound):
+    """State of a call in the model, where another thread finds it."""
+
+    def sample(self, incident, seed, first):
+        self.seed = seed
+        time.sleep(1e-3)
+        return super().sample(incident, self.seed, first)
+
+
+class NeedsItsProcess(Sound):
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.process = os.getpid()
+
+    def sample(self, incident, seed, first):
+        if os.getpid() != self.process:
+            raise BrokenPipeError
+        return super().sample(incident, seed, first)
+
+
+class WritesNumbersAsTheCallerDoes(Sound):
+    def sample(self, incident, seed, first):
+        return super().sample(incident, len(str(np.array([1 / 3]))), first)
+
+
+class ChangesThePrintOptions(Sound):
+    def sample(self, incident, seed, first):
+        np.set_printoptions(precision=3)
+        return super().sample(incident, seed, first)
+
+
 class HasNoOtherDevice(Sound):
     @classmethod
     def load(cls, spec, folder, *, device="cpu", precision=None):
@@ -152,6 +186,7 @@ BROKEN = {
     "other_particles_are_refused": [IgnoresTheParticle(SPEC)],
     "its_repr_is_one_short_line": [ShowsEverything(SPEC)],
     "copies_make_the_same_showers": [ForgetsItsState(SPEC, moved_by=1)],
+    "threads_that_share_it_make_the_showers_of_one": [KeepsTheSeed(SPEC)],
     "it_stays_itself_on_the_device_it_is_on": [HasNoOtherDevice(SPEC)],
 }
 CASES = [(check, model) for check, models in BROKEN.items() for model in models]
@@ -201,6 +236,26 @@ def test_model_that_loads_otherwise_each_time_is_caught():
         )
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_model_that_does_not_survive_a_fork_is_caught():
+    with pytest.raises(AssertionError, match="The child answers 'BrokenPipeError"):
+        ModelContract().test_a_forked_child_makes_the_same_showers_or_refuses(NeedsItsProcess(SPEC))
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (WritesNumbersAsTheCallerDoes, "other showers under numpy's print options"),
+        (ChangesThePrintOptions, "print options it does not put everything back"),
+    ],
+)
+def test_model_that_depends_on_the_callers_state_or_changes_it_is_caught(model, words):
+    with np.printoptions(), pytest.raises(pytest.fail.Exception, match=words):
+        ModelContract().test_what_the_caller_set_changes_no_shower_and_stays_set(
+            functools.partial(model, SPEC), model(SPEC)
+        )
+
+
 def test_edge_of_the_conditions_that_fails_is_caught():
     def nan_at_100_gev(showers):
         return np.where(showers.incident.energy[showers.shower_index] == 100, np.nan, showers.x)
@@ -213,3 +268,32 @@ def test_missing_weights_folder_is_named():
     spec = SPEC.model_copy(update={"weights": "calozoo_core:no/such/folder"})
     with pytest.raises(AssertionError, match=r"no/such/folder/config\.json"):
         load_bundled(spec)
+
+
+def cloud(x, y, layer, energy):
+    n = len(x)
+    return Showers([0, n], x, y, layer, energy, Incident(10, (0, 0, 1)), "x25", SPEC.detector)
+
+
+def test_points_are_compared_as_sets():
+    rng = np.random.default_rng(1)
+    x, y, layer, energy = (
+        rng.normal(0, 20, 500),
+        rng.normal(0, 20, 500),
+        rng.integers(0, 30, 500),
+        rng.gamma(2, 0.1, 500),
+    )
+    shower, order = cloud(x, y, layer, energy), rng.permutation(500)
+    shuffled = cloud(x[order], y[order], layer[order], energy[order])
+    rounded = cloud(x + 1e-5, y - 1e-5, layer, energy * (1 + 1e-5))
+    assert without_partner(shower, shuffled, 1e-3) == 0
+    assert without_partner(shower, rounded, 1e-3) == 0
+    for other in (
+        cloud(x, y, layer, rng.permutation(energy)),
+        cloud(x, rng.permutation(y), layer, energy),
+        cloud(x, y, rng.permutation(layer), energy),
+        cloud(x + 1, y, layer, energy),
+    ):
+        assert without_partner(shower, other, 1e-3) > 0.5
+    one_moved = cloud(np.where(np.arange(500) == 7, x + 1, x), y, layer, energy)
+    assert without_partner(shower, one_moved, 1e-3) == pytest.approx(1 / 500)

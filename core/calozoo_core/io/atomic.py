@@ -228,7 +228,7 @@ def uninterrupted() -> Iterator[None]:
         yield  # only the main thread is ever interrupted
         return
     came: list[tuple[int, FrameType | None]] = []
-    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    handlers = {int(number): signal.getsignal(number) for number in signal.valid_signals()}
     mine = {number: handler for number, handler in handlers.items() if callable(handler)}
     try:
         for number in mine:

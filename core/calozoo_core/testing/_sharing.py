@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import partial
 from hashlib import sha256
 from multiprocessing.connection import Connection
 from typing import Any, Final
@@ -23,7 +24,7 @@ from calozoo_core.generator import Generator
 from calozoo_core.testing._checks import ModelChecks
 from calozoo_core.testing._requests import SEED, content, global_states, primaries_inside
 
-__all__ = ["SharingChecks", "callers_states"]
+__all__ = ["SharingChecks", "answer_in_child", "callers_states", "readings"]
 
 N_THREADS, N_CALLS = 4, 5
 CHILD_SECONDS: Final = 120
@@ -54,13 +55,13 @@ class SharingChecks(ModelChecks):
     def test_a_forked_child_makes_the_same_showers_or_refuses(self, generator: Generator) -> None:
         expected = digest(generator, SEED)
         with threads_at_work():
-            answer = answer_of_child("fork", generator)
+            answer = answer_in_child("fork", partial(digest, generator, SEED))
         assert answer == expected or is_sentence(answer), f"The child answers {answer!r}."
         assert digest(generator, SEED) == expected, "The fork changed the parent's showers."
 
     @pytest.mark.slow
     def test_a_spawned_child_makes_the_same_showers_or_refuses(self, generator: Generator) -> None:
-        answer = answer_of_child("spawn", generator)
+        answer = answer_in_child("spawn", partial(digest, generator, SEED))
         is_same = answer == digest(generator, SEED)
         assert is_same or is_sentence(answer), f"The child answers {answer!r}."
 
@@ -123,22 +124,22 @@ def wrong_under(
             yield "it draws from global random numbers"
 
 
-def answer_of_child(method: str, generator: Generator) -> str:
-    """Showers of a child process, as a hash, or the error they end in.
+def answer_in_child(method: str, work: Callable[[], object]) -> object:
+    """What a function returns in a child process, or the error that it ends in, as a text.
 
     Arguments:
         method: "fork" or "spawn".
-        generator: The model, which the child gets.
+        work: The function; for "spawn" one that can be pickled.
     """
     context = multiprocessing.get_context(method)
     here, there = context.Pipe(duplex=False)
-    child = context.Process(target=_answer, args=(there, generator))  # type: ignore[attr-defined]
+    child = context.Process(target=_answer, args=(there, work))  # type: ignore[attr-defined]
     child.start()
     there.close()
     try:
         if not here.poll(CHILD_SECONDS):
             return f"nothing within {CHILD_SECONDS} s"
-        answer: str = here.recv()
+        answer: object = here.recv()
         child.join(CHILD_SECONDS)
     except EOFError:
         return "nothing, and has ended"
@@ -149,9 +150,9 @@ def answer_of_child(method: str, generator: Generator) -> str:
     return answer
 
 
-def _answer(there: Connection, generator: Generator) -> None:
+def _answer(there: Connection, work: Callable[[], object]) -> None:
     try:
-        answer = digest(generator, SEED)
+        answer = work()
     except CalozooError as error:
         answer = f"CalozooError: {error}"
     except BaseException as error:
@@ -159,9 +160,10 @@ def _answer(there: Connection, generator: Generator) -> None:
     there.send(answer)
 
 
-def is_sentence(answer: str) -> bool:
+def is_sentence(answer: object) -> bool:
     """The answer of a child that refuses."""
-    return answer.startswith("CalozooError: ") and answer.endswith(".") and "\n" not in answer
+    text = str(answer)
+    return text.startswith("CalozooError: ") and text.endswith(".") and "\n" not in text
 
 
 @contextmanager
