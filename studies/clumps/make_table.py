@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("folder", type=Path, help="where config.json and model.safetensors go")
     parser.add_argument("files", type=Path, nargs="+", help="files of training showers")
-    parser.add_argument("--each", type=int, default=150, help="showers of each file")
+    parser.add_argument("--each", type=int, default=300, help="showers of each file")
     options = parser.parse_args(arguments)
     try:
         table = made_from(options.files, options.each)

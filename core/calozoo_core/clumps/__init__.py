@@ -6,6 +6,8 @@ with Geant4's own correlations when each voxel is filled with the contents of on
 """
 
 from calozoo_core.clumps.filling import fill
+from calozoo_core.clumps.generator import ClumpsGenerator, ShowersFromCore
+from calozoo_core.clumps.library import HaloLibrary, HaloLibraryConfig, load_library
 from calozoo_core.clumps.linking import Clumps, Linking, link_clumps
 from calozoo_core.clumps.mesh import VoxelMesh, voxel_energies
 from calozoo_core.clumps.table import ClumpTable, ClumpTableConfig, load_table
@@ -14,10 +16,15 @@ __all__ = [
     "ClumpTable",
     "ClumpTableConfig",
     "Clumps",
+    "ClumpsGenerator",
+    "HaloLibrary",
+    "HaloLibraryConfig",
     "Linking",
+    "ShowersFromCore",
     "VoxelMesh",
     "fill",
     "link_clumps",
+    "load_library",
     "load_table",
     "voxel_energies",
 ]

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from calozoo_core.clumps.mesh import VoxelMesh
+from calozoo_core.clumps.lookup import GRID_MM
 from calozoo_core.clumps.neighbourhood import filled_voxels
 from calozoo_core.clumps.table import ClumpTable
 from calozoo_core.errors import InputError
@@ -72,7 +73,7 @@ def fill(
     if not np.isfinite(voxels.energy).all():
         msg = "The energies of voxels must be finite."
         raise InputError(msg)
-    classes = config.class_of(voxels, incident.energy)
+    classes = config.class_of(voxels, incident)
     is_inner = (mesh.ring < config.exact_rings).take(voxels.cell)
     is_exact = is_inner | (voxels.energy > np.float32(config.exact_mev))
     # A voxel that holds more than any of Geant4's gets several patches.
@@ -106,11 +107,11 @@ def fill(
     matrix = _matrices(mesh, incident).take((shower * 2 + mirror) * most + turn, axis=0)
     axis = _axes(incident, table.layer_depth_mm).take(voxels.row, axis=0)
 
-    count = lookup.n_points.take(patch)
+    count = lookup.n_points.take(patch).astype(np.int64)
     ends = np.cumsum(count)
     owner = np.repeat(np.arange(len(patch)), count)
     point = np.arange(len(owner)) + (lookup.first.take(patch) - ends + count).take(owner)
-    x, y = lookup.x.take(point), lookup.y.take(point)
+    x, y = (column.take(point) * GRID_MM for column in (lookup.x, lookup.y))
     xx, xy, yx, yy = (column.take(owner) for column in np.ascontiguousarray(matrix.T))
     dx, dy = (column.take(owner) for column in np.ascontiguousarray(axis.T))
     return Showers(
@@ -118,7 +119,7 @@ def fill(
         x=xx * x + xy * y + dx,
         y=yx * x + yy * y + dy,
         layer=(voxels.row % n_layers).astype(np.uint8).take(owner),
-        energy=lookup.point_energy.take(point) * scale.take(owner),
+        energy=lookup.point_energy.take(point).astype(np.float32) * scale.take(owner),
         incident=incident,
         representation=config.representation,
         detector=config.detector,

@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 from calozoo_core.typing import Float32Array, IntArray
 
-__all__ = ["LEVELS", "Lookup", "energy_level"]
+__all__ = ["GRID_MM", "LEVELS", "Lookup", "energy_level"]
+
+GRID_MM: Final = np.float32(1 / 32)
+"""Grid of stored positions; 16 bits reach to 1 m."""
 
 LEVELS: Final = 1 << 13
 """Energies a lookup tells apart: steps of 0.2 % from 0.1 keV to 1 GeV."""
@@ -30,23 +33,23 @@ class Lookup(NamedTuple):
         first: First point of each patch, shape (n_patches,).
         n_points: Number of points of each patch, shape (n_patches,).
         energy: Energy of each patch, in MeV, shape (n_patches,).
-        x: Position of each point, its patch in the first sector of its ring, in mm, shape (N,).
+        x: Position of each point, its patch in the first sector of its ring, in 1/32 mm, shape (N,).
         y: The same, the other way.
         point_energy: In MeV, shape (N,).
     """
 
-    runs: IntArray
+    runs: NDArray[np.int32]
     most: Float32Array
-    start: IntArray
-    last: IntArray
+    start: NDArray[np.int32]
+    last: NDArray[np.int32]
     key: NDArray[np.uint32]
-    patch: IntArray
-    first: IntArray
-    n_points: IntArray
+    patch: NDArray[np.int32]
+    first: NDArray[np.int32]
+    n_points: NDArray[np.int16]
     energy: Float32Array
-    x: Float32Array
-    y: Float32Array
-    point_energy: Float32Array
+    x: NDArray[np.int16]
+    y: NDArray[np.int16]
+    point_energy: NDArray[np.float16]
 
     def draw(
         self,
@@ -54,7 +57,7 @@ class Lookup(NamedTuple):
         energy: Float32Array,
         shift: NDArray[np.int8],
         most_apart: float,
-    ) -> IntArray:
+    ) -> NDArray[np.int32]:
         """Patches of given classes with energies near given ones.
 
         Arguments:
@@ -75,16 +78,16 @@ class Lookup(NamedTuple):
 
     def _nearest(
         self,
-        runs: IntArray,
+        runs: NDArray[np.int32],
         classes: IntArray,
         energy: Float32Array,
         shift: NDArray[np.int8],
-    ) -> IntArray:
+    ) -> NDArray[np.int32]:
         run = runs.take(classes)
         key = run.astype(np.uint32) * np.uint32(LEVELS) + energy_level(energy)
         at = np.searchsorted(self.key, key) + shift
         at = np.clip(at, self.start.take(run), self.last.take(run))
-        return np.asarray(self.patch.take(at))
+        return self.patch.take(at)
 
 
 def energy_level(energy: Float32Array) -> NDArray[np.uint32]:

@@ -71,7 +71,7 @@ class VoxelMesh(StrictModel):
     )
     sectors: Annotated[tuple[int, ...], Field(min_length=1, max_length=MAX_RINGS)] = (
         *(8, 8, 16, 16, 16, 16),
-        *(16, 16, 8, 8, 8, 8),
+        *(16, 16, 16, 16, 16, 16),
     )
 
     @model_validator(mode="after")

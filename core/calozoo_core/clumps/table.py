@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from calozoo_core.clumps.linking import Linking, link_clumps
-from calozoo_core.clumps.lookup import LEVELS, Lookup, energy_level
+from calozoo_core.clumps.lookup import GRID_MM, LEVELS, Lookup, energy_level
 from calozoo_core.clumps.mesh import MAX_RINGS, VoxelMesh
 from calozoo_core.clumps.neighbourhood import N_NEIGHBOURHOODS, FilledVoxels, filled_voxels
 from calozoo_core.detector import MAX_LAYERS, load_detector
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.frames import perpendicular_positions
+from calozoo_core.incident import Incident
 from calozoo_core.showers import Showers
 from calozoo_core.strict_model import StrictModel
 from calozoo_core.typing import BoolArray, Float32Array, FloatArray, IntArray
@@ -31,9 +32,6 @@ __all__ = ["ClumpTable", "ClumpTableConfig", "ShowerSource", "load_table"]
 MAX_PATCHES: Final = 1 << 22
 MAX_POINTS: Final = 1 << 24
 MAX_CLASSES: Final = 1 << 18
-
-_GRID_MM: Final = 1 / 32
-"""Grid of stored positions; 16 bits reach to 1 m."""
 
 _LIMIT: Final = int(np.iinfo(np.int16).max)
 
@@ -67,6 +65,8 @@ class ClumpTableConfig(StrictModel):
         linking: Distances that make a clump.
         layer_groups: Group of each layer; layers of one group share their patches.
         energy_edges_gev: Incident energies between the classes that do not.
+        angle_edges_deg: Likewise, angles to the normal; a slanted shower crosses a layer on a
+            larger area, and has more points for its energy.
         exact_rings: Innermost rings whose voxels get exactly their energy; farther out a patch
             keeps its own, so that minimum-ionising deposits stay what they are.
         exact_mev: Energy above which all voxels do.
@@ -91,8 +91,11 @@ class ClumpTableConfig(StrictModel):
         63.1,
         100.0,
     )
+    angle_edges_deg: Annotated[
+        tuple[Annotated[float, Field(gt=0, lt=90)], ...], Field(max_length=8)
+    ] = (15.0, 30.0, 45.0)
     exact_rings: Annotated[int, Field(ge=0, le=MAX_RINGS)] = 5
-    exact_mev: Annotated[float, Field(ge=0)] = 3.0
+    exact_mev: Annotated[float, Field(ge=0)] = 1.0
     fewest: Annotated[int, Field(ge=1, le=1000)] = 10
     most_apart: Annotated[float, Field(gt=1)] = 1.5
     n_patches: Annotated[int, Field(ge=1, le=MAX_PATCHES)]
@@ -104,11 +107,12 @@ class ClumpTableConfig(StrictModel):
         if max(self.layer_groups) >= len(self.layer_groups):
             msg = "layer_groups must be numbered from 0 without gaps"
             raise ValueError(msg)
-        if any(low >= high for low, high in pairwise(self.energy_edges_gev)):
-            msg = "energy_edges_gev must grow"
-            raise ValueError(msg)
+        for name in ("energy_edges_gev", "angle_edges_deg"):
+            if any(low >= high for low, high in pairwise(getattr(self, name))):
+                msg = f"{name} must grow"
+                raise ValueError(msg)
         if math.prod(self.class_shape) > MAX_CLASSES:
-            msg = f"rings, layer_groups and energy_edges_gev make more than {MAX_CLASSES} classes"
+            msg = f"rings, groups of layers and primaries make more than {MAX_CLASSES} classes"
             raise ValueError(msg)
         return self
 
@@ -119,29 +123,25 @@ class ClumpTableConfig(StrictModel):
 
     @property
     def class_shape(self) -> tuple[int, int, int, int]:
-        """Classes of patches: groups of layers, rings, incident energies and neighbourhoods."""
-        return (
-            self.n_groups,
-            self.mesh.n_rings,
-            len(self.energy_edges_gev) + 1,
-            N_NEIGHBOURHOODS,
-        )
+        """Classes of patches: groups of layers, rings, primaries and neighbourhoods."""
+        primaries = (len(self.energy_edges_gev) + 1) * (len(self.angle_edges_deg) + 1)
+        return self.n_groups, self.mesh.n_rings, primaries, N_NEIGHBOURHOODS
 
-    def class_of(self, voxels: FilledVoxels, energy_gev: Float32Array) -> IntArray:
+    def class_of(self, voxels: FilledVoxels, incident: Incident) -> IntArray:
         """Number of the class of voxels, shape (m,).
 
         Arguments:
             voxels: Filled voxels of n showers.
-            energy_gev: Incident energies, shape (n,).
+            incident: The n primaries.
         """
-        _, rings, energies, kinds = self.class_shape
-        n_layers = len(self.layer_groups)
+        _, rings, primaries, kinds = self.class_shape
+        energy = np.searchsorted(self.energy_edges_gev, incident.energy, side="right")
+        angle = np.searchsorted(self.angle_edges_deg, incident.theta, side="right")
+        primary = energy * (len(self.angle_edges_deg) + 1) + angle
         # One number a layer of a shower, so that voxels need a single look.
-        group = np.array(self.layer_groups) * (rings * energies)
-        incident = np.searchsorted(np.array(self.energy_edges_gev), energy_gev, side="right")
-        base = (group + incident[:, None]).ravel()
-        assert len(base) == len(energy_gev) * n_layers
-        ring = self.mesh.ring * energies
+        group = np.array(self.layer_groups) * (rings * primaries)
+        base = (group + primary[:, None]).ravel()
+        ring = self.mesh.ring * primaries
         return np.asarray((base.take(voxels.row) + ring.take(voxels.cell)) * kinds) + (
             voxels.neighbourhood
         )
@@ -207,7 +207,7 @@ class ClumpTable:
         voxels, owner, x, y, energy = _patches(showers, mesh, linking)
         sums = np.bincount(owner, energy.astype(np.float64))
         count = np.bincount(owner)
-        classes = config.class_of(voxels, showers.incident.energy)
+        classes = config.class_of(voxels, showers.incident)
         order = np.lexsort((sums, classes))
         order = order[(sums[order] > 0) & (count[order] <= _LIMIT)]
         points = _ranges((np.cumsum(count) - count)[order], count[order])
@@ -304,42 +304,43 @@ class ClumpTable:
 
     @cached_property
     def lookup(self) -> Lookup:
-        """Patches by class and energy, in the types that drawing is fastest with."""
-        count = self.count.astype(np.int64)
+        """Patches by class and energy, in the smallest types that hold them."""
         energy = _patch_energies(self)
-        level = energy_level(energy).astype(np.int64)
-        groups, rings, energies, kinds = self.config.class_shape
-        own = np.repeat(np.arange(len(self.patches)), self.patches)
+        level = energy_level(energy)
+        groups, rings, primaries, kinds = self.config.class_shape
+        own = np.repeat(np.arange(len(self.patches), dtype=np.int32), self.patches)
         members, keys, runs, n_runs = [], [], [], 0
-        # Three kinds of runs: of a class, whatever the neighbourhood, and whatever the energy.
-        for width in (1, kinds, kinds * energies):
-            merged = own // width
-            order = np.argsort(merged * LEVELS + level, kind="stable")
+        # Three kinds of runs: of a class, whatever the neighbourhood, and whatever the primary.
+        for width in (1, kinds, kinds * primaries):
+            merged = own // np.int32(width)
             held = np.bincount(merged, minlength=len(self.patches) // width)
             number = np.cumsum(held > 0) - 1 + n_runs
-            fewest = self.config.fewest if width < kinds * energies else 1
+            fewest = self.config.fewest if width < kinds * primaries else 1
             runs.append(np.repeat(np.where(held >= fewest, number, -1), width))
+            key = number.astype(np.uint32).take(merged) * np.uint32(LEVELS) + level
+            order = np.argsort(key, kind="stable").astype(np.int32)
             members.append(order)
-            keys.append(number[merged[order]] * LEVELS + level[order])
+            keys.append(key[order])
             n_runs = int(number[-1]) + 1
         runs[2] = _with_nearest_group(runs[2].reshape(groups, rings, -1)).ravel()
         for narrow, wide in ((1, 2), (0, 1)):
             runs[narrow] = np.where(runs[narrow] >= 0, runs[narrow], runs[wide])
         key, patch = np.concatenate(keys), np.concatenate(members)
-        edges = np.searchsorted(key, np.arange(n_runs + 1) * LEVELS)
+        edges = np.searchsorted(key, np.arange(n_runs + 1) * LEVELS).astype(np.int32)
+        first = np.cumsum(self.count, dtype=np.int32) - self.count
         return Lookup(
-            np.stack(runs),
+            np.stack(runs).astype(np.int32),
             energy[patch[edges[1:][runs[2]] - 1]],
             edges[:-1],
             edges[1:] - 1,
-            key.astype(np.uint32),
+            key,
             patch,
-            np.cumsum(count) - count,
-            count,
+            first,
+            self.count,
             energy,
-            self.x.astype(np.float32) * np.float32(_GRID_MM),
-            self.y.astype(np.float32) * np.float32(_GRID_MM),
-            self.energy.astype(np.float32),
+            self.x,
+            self.y,
+            self.energy,
         )
 
 
@@ -377,7 +378,7 @@ def _patches(
     owner = np.unique(voxel[points], return_inverse=True)[1].reshape(-1)
     x, y = (p[points] for p in perpendicular_positions(showers, detector))
     x, y = _in_first_sector(x, y, mesh, voxels.cell[owner], voxels.is_mirrored[owner])
-    column, row = (np.clip(np.rint(p / _GRID_MM), -_LIMIT, _LIMIT) for p in (x, y))
+    column, row = (np.clip(np.rint(p / GRID_MM), -_LIMIT, _LIMIT) for p in (x, y))
     energy = np.minimum(showers.energy[points], np.finfo(np.float16).max).astype(np.float16)
     return voxels, owner, column.astype(np.int16), row.astype(np.int16), energy
 

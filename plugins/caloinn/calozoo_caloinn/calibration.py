@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from calozoo_caloinn.config import CaloInnConfig
 from calozoo_caloinn.ring_energies import RingEnergySampler, VectorSampler
 from calozoo_caloinn.training_data import TrainingRings
+from calozoo_core.clumps.ring_calibration import fit_ring_calibration
 from calozoo_core.random import stream
 
-__all__ = ["calibration_tables", "ring_corrections"]
+__all__ = ["calibration_tables"]
 
 REPEATS = 2
-LARGEST_FACTOR = 1.5
-"""Largest factor; the smallest is its inverse."""
-
-HIGHEST_THRESHOLD = 20
-"""Highest threshold in widths of the noise: a minimum-ionising deposit."""
-
 
 def calibration_tables(
     config: CaloInnConfig, networks: nn.ModuleDict, sample: TrainingRings, seed: int
@@ -50,26 +44,6 @@ def calibration_tables(
         noise = random.standard_normal((len(sample), vectors.noise), np.float32)
         parts.append(uncalibrated(sample.energy_gev, sample.condition[:, 1:], noise))
     truth = sample.rings.energies.reshape(len(sample), -1)
-    threshold, factor = ring_corrections(np.concatenate(parts), truth, config.codec.noise_mev)
-    tables = {"threshold": threshold, "calibration": factor}
-    return {name: torch.from_numpy(table.astype(np.float32)) for name, table in tables.items()}
-
-
-def ring_corrections(
-    sampled: NDArray[np.float32], truth: NDArray[np.float32], noise_mev: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Threshold of each cell, in MeV, and factor on its energy, both of shape (cells,).
-
-    Arguments:
-        sampled: Energies of generated showers, with noise where empty, in MeV, shape (m, cells).
-        truth: Energies of Geant4's showers, in MeV, shape (n, cells).
-        noise_mev: Width of the noise.
-    """
-    filled = (truth > noise_mev).mean(axis=0)
-    quantiles = [np.quantile(column, 1 - f) for column, f in zip(sampled.T, filled, strict=True)]
-    threshold = np.clip(quantiles, noise_mev, HIGHEST_THRESHOLD * noise_mev)
-    mean = np.where(sampled < threshold, 0, sampled).mean(axis=0, dtype=np.float64)
-    mean_truth = truth.mean(axis=0, dtype=np.float64)
-    factor = np.clip(mean_truth / np.maximum(mean, 1e-12), 1 / LARGEST_FACTOR, LARGEST_FACTOR)
-    # What no shower fills cannot be calibrated.
-    return threshold, np.where((mean_truth > 0) & (mean > 0), factor, 1)
+    fitted = fit_ring_calibration(np.concatenate(parts), truth, config.codec.noise_mev)
+    tables = {"threshold": fitted.threshold, "calibration": fitted.factor}
+    return {name: torch.from_numpy(table) for name, table in tables.items()}

@@ -10,31 +10,11 @@ from calozoo_caloinn.config import CONDITIONS, CaloInnConfig, CodecConfig, InnCo
 from calozoo_core.clumps import VoxelMesh
 from calozoo_core.strict_model import StrictModel
 
-__all__ = ["PRESETS", "ClumpsConfig", "LibraryConfig", "preset"]
+__all__ = ["PRESETS", "ClumpsConfig", "preset"]
 
 LAYERS = 30
-CORE_RINGS = 5
-
-
-class LibraryConfig(StrictModel):
-    """Sizes of the library of Geant4 showers, and the metric in which they are near.
-
-    Arguments:
-        showers: Number of showers.
-        voxels: Number of filled voxels of all of them.
-        candidates: Number of nearest showers of which one is drawn.
-        metric: Factor on each feature before distances are taken: ln E, mean layer and width in
-            layers of the core, ln of its energy over E, p_x, p_y, ln of the parts of its energy in
-            the innermost and in the outermost ring.
-    """
-
-    showers: Annotated[int, Field(ge=1, le=20_000)] = 4000
-    voxels: Annotated[int, Field(ge=1, le=40_000_000)] = 1
-    candidates: Annotated[int, Field(ge=1, le=64)] = 3
-    metric: Annotated[tuple[float, ...], Field(min_length=8, max_length=8)] = (
-        *(8.0, 1.0, 1.0, 4.0),
-        *(6.0, 6.0, 1.0, 1.0),
-    )
+CORE_EDGES_MM = VoxelMesh().edges_mm[:5]
+CORE_RINGS = len(CORE_EDGES_MM)
 
 
 class ClumpsConfig(StrictModel):
@@ -44,26 +24,23 @@ class ClumpsConfig(StrictModel):
         schema_version: Version of this schema.
         architecture: Always "caloinn".
         variant: Always "clumps".
-        flows: The flows of the layers and rings of the core. Its rings are the inner ones of the
-            mesh; the last of them ends at the mesh's next edge.
-        mesh: Voxels of a layer.
-        library: The library of halos.
-        fitted_on: Name of the showers that library and calibration were fitted on.
+        flows: The flows of the layers and rings of the core.
+        core_edges_mm: Radii between the rings of the core, and the one at which it ends.
+        fitted_on: Name of the showers that the calibration was fitted on.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     architecture: Literal["caloinn"] = "caloinn"
     variant: Literal["clumps"] = "clumps"
     flows: CaloInnConfig
-    mesh: VoxelMesh = VoxelMesh()
-    library: LibraryConfig = LibraryConfig()
+    core_edges_mm: Annotated[tuple[float, ...], Field(min_length=1, max_length=64)]
     fitted_on: str = "not fitted"
 
     @model_validator(mode="after")
-    def _rings_are_those_of_the_mesh(self) -> ClumpsConfig:
-        edges, inner = self.flows.rings.edges_mm, self.mesh.edges_mm
-        if len(edges) >= len(inner) or inner[: len(edges)] != edges:
-            msg = f"the rings of the flows {edges} must be the inner ones of the mesh {inner}"
+    def _rings_are_those_of_the_core(self) -> ClumpsConfig:
+        edges = self.flows.rings.edges_mm
+        if self.core_edges_mm[:-1] != edges:
+            msg = f"the rings of the flows {edges} must be those of the core {self.core_edges_mm}"
             raise ValueError(msg)
         return self
 
@@ -72,17 +49,12 @@ class ClumpsConfig(StrictModel):
         """Number of rings whose energies the flows sample."""
         return self.flows.rings.number
 
-    @property
-    def core_cells(self) -> int:
-        """Number of voxels of a layer in these rings."""
-        return sum(self.mesh.sectors[: self.core_rings])
-
 
 def _flows(layers: InnConfig, inn: InnConfig) -> CaloInnConfig:
     codec = CodecConfig(layers=LAYERS, voxels=CORE_RINGS, visible=0.019)
     return CaloInnConfig(
         codec=codec,
-        rings=RingsConfig(edges_mm=VoxelMesh().edges_mm[: CORE_RINGS - 1]),
+        rings=RingsConfig(edges_mm=CORE_EDGES_MM[:-1]),
         layers=layers.model_copy(
             update={"dim": LAYERS, "conditions": CONDITIONS, "baseline_head": LAYERS}
         ),
@@ -114,9 +86,10 @@ PRESETS = {
                     "dropout": 0.05,
                 }
             ),
-        )
+        ),
+        core_edges_mm=CORE_EDGES_MM,
     ),
-    "tiny-clumps": ClumpsConfig(flows=_flows(_TINY, _TINY), library=LibraryConfig(showers=20)),
+    "tiny-clumps": ClumpsConfig(flows=_flows(_TINY, _TINY), core_edges_mm=CORE_EDGES_MM),
 }
 
 
@@ -127,8 +100,8 @@ def preset(name: str) -> ClumpsConfig:
         ValueError: If there is no such preset.
 
     Example:
-        >>> preset("ild-photon-clumps").core_cells
-        64
+        >>> preset("ild-photon-clumps").core_rings
+        5
     """
     if name not in PRESETS:
         msg = f"no preset is called {name!r}; there are {', '.join(PRESETS)}"

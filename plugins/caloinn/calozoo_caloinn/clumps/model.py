@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from calozoo_caloinn.clumps.config import ClumpsConfig
-from calozoo_caloinn.clumps.library import HaloLibrary, LibraryTables, core_features
+from calozoo_caloinn.config import CaloInnConfig
 from calozoo_caloinn.ring_energies import RingEnergySampler, VectorSampler, build_networks
-from calozoo_core.clumps import fill, load_table
+from calozoo_core.clumps import ShowersFromCore
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.random import stream
@@ -18,28 +20,46 @@ from calozoo_core.showers import Showers
 from calozoo_core.typing import IntArray
 from calozoo_core.weights.trained_model import TrainedModel
 
-__all__ = ["CaloInnClumps", "TrainedCaloInnClumps"]
+__all__ = ["CaloInnClumps", "RingTables", "TrainedCaloInnClumps"]
+
+
+class RingTables(NamedTuple):
+    """Calibration of the flows.
+
+    Arguments:
+        threshold: Energy below which a ring of the core is empty, in MeV, shape (layers x rings,).
+        calibration: Factor on the energy of each ring of the core, shape (layers x rings,).
+    """
+
+    threshold: Tensor
+    calibration: Tensor
+
+    @classmethod
+    def zeros(cls, flows: CaloInnConfig) -> RingTables:
+        """Empty tables of a configuration."""
+        cells = flows.codec.layers * flows.rings.number
+        return cls(torch.zeros(cells), torch.zeros(cells))
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedCaloInnClumps(TrainedModel):
-    """Networks, library and configuration of a trained CaloINN on clumps.
+    """Networks, calibration and configuration of a trained CaloINN on clumps.
 
     Arguments:
-        config: Sizes, voxels and encoding.
+        config: Sizes, rings and encoding.
         networks: Trained flows "layers" and "inn".
-        library: Library and calibration.
+        rings: Calibration of the rings.
     """
 
     schema = ClumpsConfig
 
     config: ClumpsConfig
     networks: nn.ModuleDict
-    library: LibraryTables
+    rings: RingTables
 
     @classmethod
     def untrained(cls, config: ClumpsConfig) -> TrainedCaloInnClumps:
-        return cls(config, build_networks(config.flows), LibraryTables.zeros(config))
+        return cls(config, build_networks(config.flows), RingTables.zeros(config.flows))
 
 
 class CaloInnClumps(NetworkGenerator[TrainedCaloInnClumps]):
@@ -62,17 +82,14 @@ class CaloInnClumps(NetworkGenerator[TrainedCaloInnClumps]):
     trained_model = TrainedCaloInnClumps
 
     def prepare(self) -> None:
-        trained = self.trained
-        self.config = trained.config
-        library, flows = trained.library, trained.config.flows
+        self.config, rings = self.trained.config, self.trained.rings
         self._energies = RingEnergySampler(
-            VectorSampler(flows, trained.networks),
-            library.threshold.numpy(),
-            library.calibration.numpy(),
+            VectorSampler(self.config.flows, self.trained.networks),
+            rings.threshold.numpy(),
+            rings.calibration.numpy(),
         )
-        self._library = HaloLibrary(trained.config, library)
-        self._table = load_table(self.spec.detector)
-        self._table.check(trained.config.mesh, self.spec.detector)
+        self._showers = ShowersFromCore.of(self.spec.detector)
+        self._showers.check(self.spec.name, self.config.core_edges_mm)
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers of these primaries, of which the first is number `first` of the sample."""
@@ -83,7 +100,4 @@ class CaloInnClumps(NetworkGenerator[TrainedCaloInnClumps]):
         streams = [stream(seed, int(number), "caloinn clumps") for number in numbers]
         core = self._energies.sample(incident, streams)
         core = core.reshape(len(incident), -1, self.config.core_rings)
-        coin = np.array([random.random(dtype=np.float32) for random in streams])
-        features = core_features(core, incident.energy, incident.direction)
-        energies = self._library.around(core, features, coin)
-        return fill(energies, incident, self._table, streams)
+        return self._showers(core, incident, streams)

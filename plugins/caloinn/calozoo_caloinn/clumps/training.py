@@ -1,4 +1,4 @@
-"""Training of CaloINN on clumps: the flows of the core, then the library and the calibration."""
+"""Training of CaloINN on clumps: the flows of the core, then their calibration."""
 
 from __future__ import annotations
 
@@ -9,19 +9,15 @@ import numpy as np
 
 from calozoo_caloinn.calibration import calibration_tables
 from calozoo_caloinn.clumps.config import ClumpsConfig, preset
-from calozoo_caloinn.clumps.library import fit_library
-from calozoo_caloinn.clumps.model import TrainedCaloInnClumps
+from calozoo_caloinn.clumps.model import RingTables, TrainedCaloInnClumps
 from calozoo_caloinn.config import CaloInnConfig
 from calozoo_caloinn.ring_energies import conditions
 from calozoo_caloinn.template_fit import RingPoints
 from calozoo_caloinn.training import FlowOptions, FlowTraining
 from calozoo_caloinn.training_data import TrainingRings
-from calozoo_core.clumps import voxel_energies
-from calozoo_core.errors import InputError
-from calozoo_core.random import stream
+from calozoo_core.clumps import VoxelMesh, voxel_energies
 from calozoo_core.training import read_sample
 from calozoo_core.training.tail_sampler import TailEnhancedSampler
-from calozoo_core.typing import Float32Array
 
 __all__ = ["CaloInnClumpsTraining", "ClumpsOptions", "train"]
 
@@ -42,9 +38,6 @@ class CaloInnClumpsTraining(FlowTraining):
     options_type = ClumpsOptions
     options: ClumpsOptions
 
-    _voxels: Float32Array
-    """Voxel energies of the training showers, for the library."""
-
     @property
     def whole_config(self) -> ClumpsConfig:
         """Configuration of the model, of which the flows are one part."""
@@ -54,11 +47,9 @@ class CaloInnClumpsTraining(FlowTraining):
         return self.whole_config.flows
 
     def rings(self, part: str, *, keep: int = 0, tails: float = 1.0) -> TrainingRings:
-        config, showers = self.whole_config, read_sample(self.data, part)
-        voxels = voxel_energies(showers, config.mesh)
-        if part == "train":
-            self._voxels = voxels
-        core = config.mesh.ring_energies(voxels)[:, :, : config.core_rings]
+        showers, mesh = read_sample(self.data, part), VoxelMesh()
+        core = mesh.ring_energies(voxel_energies(showers, mesh))
+        core = core[:, :, : self.whole_config.core_rings]
         incident = showers.incident
         none = np.zeros(0, np.float32)
         return TrainingRings(
@@ -77,18 +68,10 @@ class CaloInnClumpsTraining(FlowTraining):
         )
 
     def trained_model(self, best: Mapping[str, Any]) -> TrainedCaloInnClumps:
-        config, sample, seed = self.whole_config, self.sample, self.options.seed
-        showers = config.library.showers
-        if len(sample) < showers:
-            msg = f"The library takes {showers} showers, and only {len(sample)} are there."
-            raise InputError(msg)
-        rows = np.sort(stream(seed, 0, "library").choice(len(sample), showers, replace=False))
-        config = config.model_copy(update={"fitted_on": "its training showers"})
-        direction = sample.condition[:, 1:]
-        config, library = fit_library(self._voxels, sample.energy_gev, direction, config, rows)
+        config = self.whole_config.model_copy(update={"fitted_on": "its training showers"})
         networks = self.networks.eval().requires_grad_(requires_grad=False)
-        calibration = calibration_tables(config.flows, networks, sample, seed)
-        return TrainedCaloInnClumps(config, networks, library._replace(**calibration))
+        calibration = calibration_tables(config.flows, networks, self.sample, self.options.seed)
+        return TrainedCaloInnClumps(config, networks, RingTables(**calibration))
 
 
 train = CaloInnClumpsTraining.train

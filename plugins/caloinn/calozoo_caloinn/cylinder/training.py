@@ -14,7 +14,6 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from calozoo_caloinn.calibration import ring_corrections
 from calozoo_caloinn.checkpoint_metrics import ring_metrics, score
 from calozoo_caloinn.cylinder.autoregressive import (
     CylinderRingSampler,
@@ -26,6 +25,7 @@ from calozoo_caloinn.cylinder.model import TrainedCylinder
 from calozoo_caloinn.cylinder.sectors import SectorTables, fit_lean, fit_tables, voxel_centres
 from calozoo_caloinn.inn import Inn
 from calozoo_caloinn.voxel_encoding import Codec
+from calozoo_core.clumps.ring_calibration import fit_ring_calibration
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.training import (
@@ -150,11 +150,11 @@ class CylinderTraining(ModelTraining):
             noise = random.standard_normal((len(truth), sample.noise), np.float32)
             parts.append(sample(self.sample.energy_gev, noise))
         sampled, cells = np.concatenate(parts), truth[0].size
-        corrections = ring_corrections(
+        corrections = fit_ring_calibration(
             sampled.reshape(-1, cells), truth.reshape(-1, cells), self.codec.config.noise_mev
         )
         threshold, factor = (
-            torch.from_numpy(table.reshape(truth.shape[1:]).astype(np.float32))
+            torch.from_numpy(table.reshape(truth.shape[1:]))
             for table in corrections
         )
         return tables._replace(threshold=threshold, calibration=factor)

@@ -1,0 +1,32 @@
+"""ConvL2LFlows on clumps: fit of the calibration of its cores."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from calozoo_convl2lflows import SPEC
+from calozoo_convl2lflows.model import ConvL2LFlows
+from calozoo_core.clumps.training import train_clumps
+
+__all__ = ["train"]
+
+
+def train(data: Path, out: Path, *, showers: int = 4000, seed: int = 1) -> Path:
+    """Calibrate the cores of `convl2lflows.ild-photon` on Geant4 showers.
+
+    Arguments:
+        data: Folder with `train/*.h5`, native shower files.
+        out: Folder for `config.json` and `model.safetensors`.
+        showers: Number of showers.
+        seed: Chooses them, and is that of the generated ones.
+
+    Returns:
+        The folder with the weights.
+
+    Raises:
+        InputError: If there are too few showers.
+    """
+    with as_file(files("calozoo_convl2lflows") / "weights" / SPEC.tag) as folder:
+        source = ConvL2LFlows.load(SPEC, folder)
+    return train_clumps(source, data, out, showers=showers, seed=seed)
