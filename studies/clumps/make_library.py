@@ -1,4 +1,4 @@
-"""Library of halos from training showers: `python -m studies.clumps.make_library FOLDER FILE...`."""
+"""Library of halos from showers: `python -m studies.clumps.make_library FOLDER FILE...`."""
 
 from __future__ import annotations
 

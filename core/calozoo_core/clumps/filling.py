@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from calozoo_core.clumps.mesh import VoxelMesh
 from calozoo_core.clumps.lookup import GRID_MM
+from calozoo_core.clumps.mesh import VoxelMesh
 from calozoo_core.clumps.neighbourhood import filled_voxels
 from calozoo_core.clumps.table import ClumpTable
 from calozoo_core.errors import InputError

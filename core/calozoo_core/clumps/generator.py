@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from calozoo_core.clumps.filling import fill
 from calozoo_core.clumps.library import HaloLibrary, HaloLibraryConfig, load_library
@@ -33,6 +34,7 @@ __all__ = [
     "write_clumps",
 ]
 
+
 class ClumpsConfig(StrictModel):
     """Configuration of a generator on clumps.
 
@@ -42,6 +44,7 @@ class ClumpsConfig(StrictModel):
         source: Name of the model that the cores are of.
         core_edges_mm: Radii between the rings of the core, and the one at which it ends.
         n_layers: Number of layers.
+        bands_gev: Mean incident energies of the bands that are calibrated one by one.
         n_showers: Showers that the calibration was fitted on.
         seed: Seed of the generated ones.
         sources: Files of the showers.
@@ -52,9 +55,17 @@ class ClumpsConfig(StrictModel):
     source: str
     core_edges_mm: tuple[float, ...] = Field(min_length=1, max_length=64)
     n_layers: int = Field(ge=1, le=256)
+    bands_gev: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1, max_length=64)
     n_showers: int = Field(ge=0)
     seed: int = Field(ge=0)
     sources: tuple[ShowerSource, ...] = Field(max_length=1000)
+
+    @model_validator(mode="after")
+    def _bands_grow(self) -> ClumpsConfig:
+        if any(low >= high for low, high in pairwise(self.bands_gev)):
+            msg = "bands_gev must grow"
+            raise ValueError(msg)
+        return self
 
 
 class ShowersFromCore:
@@ -132,7 +143,7 @@ class ClumpsGenerator(Generator):
     Arguments:
         spec: Spec it was registered with.
         config: Where the core ends.
-        calibration: Of the ring energies.
+        calibration: Of the ring energies, by band of incident energy.
         source: Generator of the other model.
     """
 
@@ -184,7 +195,7 @@ class ClumpsGenerator(Generator):
                 f"{source.spec.name}; take its own weights."
             )
             raise WeightsError(msg)
-        shape = (config.n_layers * len(config.core_edges_mm),)
+        shape = (len(config.bands_gev), config.n_layers * len(config.core_edges_mm))
         arrays = read_arrays(Path(folder), {"threshold": shape, "factor": shape})
         return cls(spec, config, RingCalibration(**arrays), source)
 
@@ -204,7 +215,8 @@ class ClumpsGenerator(Generator):
         """Showers of these primaries, with these numbers."""
         theirs = self._source.sample_numbers(incident, seed, numbers)
         core = core_energies(theirs, self._showers.config.mesh, len(self.config.core_edges_mm))
-        core = self.calibration(core.reshape(len(incident), -1)).reshape(core.shape)
+        calibration = self.calibration.at(incident.energy, self.config.bands_gev)
+        core = calibration(core.reshape(len(incident), -1)).reshape(core.shape)
         streams = [stream(seed, int(number), "clumps") for number in numbers]
         return self._showers(core, incident, streams)
 

@@ -33,7 +33,7 @@ class Lookup(NamedTuple):
         first: First point of each patch, shape (n_patches,).
         n_points: Number of points of each patch, shape (n_patches,).
         energy: Energy of each patch, in MeV, shape (n_patches,).
-        x: Position of each point, its patch in the first sector of its ring, in 1/32 mm, shape (N,).
+        x: Position of each point in 1/32 mm, its patch in the first sector of its ring, shape (N,).
         y: The same, the other way.
         point_energy: In MeV, shape (N,).
     """

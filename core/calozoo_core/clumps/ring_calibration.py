@@ -21,8 +21,8 @@ class RingCalibration(NamedTuple):
     """Threshold and factor of each ring of each layer.
 
     Arguments:
-        threshold: Energy below which a ring is empty, in MeV, shape (cells,).
-        factor: Factor on what is left, shape (cells,).
+        threshold: Energy below which a ring is empty, in MeV, shape (..., cells).
+        factor: Factor on what is left, shape (..., cells).
     """
 
     threshold: Float32Array
@@ -36,6 +36,31 @@ class RingCalibration(NamedTuple):
         """
         kept = np.where(energies < self.threshold, np.float32(0), energies)
         return np.asarray(kept * self.factor, np.float32)
+
+    def at(self, energy_gev: Float32Array, bands_gev: tuple[float, ...]) -> RingCalibration:
+        """Calibration of each shower, between those of bands of incident energy.
+
+        Thresholds and factors are linear in ln E from band to band, and constant beyond the last.
+
+        Arguments:
+            energy_gev: Incident energies, shape (n,).
+            bands_gev: Energy of each band; the tables have shape (bands, cells).
+
+        Returns:
+            Tables of shape (n, cells).
+        """
+        knots = np.log(bands_gev)
+        log_energy = np.log(energy_gev.astype(np.float64))
+        shares = [np.interp(log_energy, knots, row) for row in np.eye(len(knots))]
+
+        def between(bands: Float32Array) -> Float32Array:
+            # Term by term: a product of matrices may depend on how many rows there are.
+            total = np.zeros((len(log_energy), bands.shape[1]))
+            for share, band in zip(shares, bands, strict=True):
+                total += share[:, None] * band
+            return total.astype(np.float32)
+
+        return RingCalibration(between(self.threshold), between(self.factor))
 
 
 def fit_ring_calibration(

@@ -10,7 +10,7 @@ import numpy as np
 from calozoo_core.clumps.generator import ClumpsConfig, core_energies, write_clumps
 from calozoo_core.clumps.library import load_library
 from calozoo_core.clumps.mesh import voxel_energies
-from calozoo_core.clumps.ring_calibration import fit_ring_calibration
+from calozoo_core.clumps.ring_calibration import RingCalibration, fit_ring_calibration
 from calozoo_core.clumps.table import ShowerSource
 from calozoo_core.errors import InputError
 from calozoo_core.generator import Generator
@@ -23,6 +23,9 @@ __all__ = ["drawn_showers", "train_clumps"]
 
 NOISE_MEV: Final = 0.01
 """Energy up to which a ring of the core counts as empty."""
+
+BAND_EDGES_GEV: Final = (8.0, 30.0, 70.0)
+"""Incident energies between the bands that are calibrated one by one."""
 
 
 def train_clumps(source: Generator, data: Path, out: Path, *, showers: int, seed: int) -> Path:
@@ -51,15 +54,22 @@ def train_clumps(source: Generator, data: Path, out: Path, *, showers: int, seed
     ]
     # In training, clumps go as a whole to the ring of their centre.
     voxels = mesh.ring_energies(voxel_energies(truth, mesh, library.linking))
-    calibration = fit_ring_calibration(
-        np.concatenate(cores).reshape(len(truth), -1),
-        voxels[:, :, :rings].reshape(len(truth), -1),
-        NOISE_MEV,
-    )
+    sampled = np.concatenate(cores).reshape(len(truth), -1)
+    wanted = voxels[:, :, :rings].reshape(len(truth), -1)
+    band = np.searchsorted(BAND_EDGES_GEV, truth.incident.energy)
+    members = [np.flatnonzero(band == b) for b in range(len(BAND_EDGES_GEV) + 1)]
+    bands = [
+        fit_ring_calibration(sampled[rows], wanted[rows], NOISE_MEV)
+        for rows in members
+        if len(rows)
+    ]
+    log_energy = np.log(truth.incident.energy.astype(np.float64))
+    calibration = RingCalibration(*(np.stack(tables) for tables in zip(*bands, strict=True)))
     config = ClumpsConfig(
         source=source.spec.name,
         core_edges_mm=library.core_edges_mm,
         n_layers=voxels.shape[1],
+        bands_gev=tuple(float(np.exp(log_energy[rows].mean())) for rows in members if len(rows)),
         n_showers=len(truth),
         seed=seed,
         sources=sources,
@@ -101,7 +111,5 @@ def drawn_showers(
             parts.append(file[rows])
             seed_of_file = file.seed
         digest, listed = sha256(path), tuple(rows.tolist())
-        sources.append(
-            ShowerSource(file=path.name, sha256=digest, seed=seed_of_file, rows=listed)
-        )
+        sources.append(ShowerSource(file=path.name, sha256=digest, seed=seed_of_file, rows=listed))
     return Showers.concatenate(parts), tuple(sources)

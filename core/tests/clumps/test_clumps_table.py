@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from calozoo_core.clumps import ClumpTable, VoxelMesh, load_table
+from calozoo_core.clumps.lookup import GRID_MM
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
 from calozoo_core.showers import Showers
@@ -45,9 +46,10 @@ def test_a_table_holds_every_point_and_energy_of_its_showers(table, showers):
 
 
 def test_patches_are_stored_in_the_first_sector_of_their_ring(table):
-    x, y, energy = (getattr(table.lookup, name) for name in ("x", "y", "point_energy"))
+    x, y = (getattr(table.lookup, name) * GRID_MM for name in ("x", "y"))
+    energy = table.lookup.point_energy
     owner = np.repeat(np.arange(table.config.n_patches), table.lookup.n_points)
-    ring = np.repeat(np.arange(len(table.patches)), table.patches) // (26 * 6) % MESH.n_rings
+    ring = np.repeat(np.arange(len(table.patches)), table.patches) // (26 * 24) % MESH.n_rings
     alone = (table.lookup.n_points == 1)[owner]
     cell = MESH.cell(x[alone], y[alone])
     expected = MESH.ring_start[ring[owner[alone]]]
@@ -167,6 +169,6 @@ def test_a_detector_without_a_table_is_an_input_error():
 
 def test_the_table_that_comes_along_says_what_it_was_made_of():
     config = load_table("ild_siecal_regular").config
-    assert sum(len(source.rows) for source in config.sources) == 300
+    assert sum(len(source.rows) for source in config.sources) == 600
     assert all(re.fullmatch("[0-9a-f]{64}", source.sha256) for source in config.sources)
     assert config.mesh == VoxelMesh()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from calozoo_core.generator import Conditions, ModelSpec
 from calozoo_core.hookspecs import hookimpl
 
-__all__ = ["CELLS", "SPEC", "register_models"]
+__all__ = ["CELLS", "CLUMPS", "SPEC", "register_models"]
 
 SPEC = ModelSpec(
     name="caloclouds3.ild-photon",
@@ -23,7 +23,6 @@ SPEC = ModelSpec(
     papers=("https://arxiv.org/abs/2511.01460",),
 )
 
-
 CELLS = SPEC.model_copy(
     update={
         "name": "caloclouds3.ild-photon-cells",
@@ -35,8 +34,23 @@ CELLS = SPEC.model_copy(
 )
 
 
+CLUMPS = SPEC.model_copy(
+    update={
+        "name": "caloclouds3.ild-photon-clumps",
+        "summary": "Cores of the point clouds, a library for the halo, Geant4's clumps in voxels.",
+        "factory": "calozoo_core.clumps:ClumpsGenerator",
+        "representation": "x25",
+        "weights": "calozoo_caloclouds3:weights/ild-photon-clumps",
+        "trainer": "calozoo_caloclouds3.clumps:train",
+        "converter": None,
+        "source": SPEC.name,
+    }
+)
+
+
 @hookimpl
 def register_models(register: Callable[[ModelSpec], None]) -> None:
-    """Bring caloclouds3, calibrated on points and on cells."""
+    """Bring the models of the architecture; the first is the one a bare name means."""
+    register(CLUMPS)
     register(SPEC)
     register(CELLS)

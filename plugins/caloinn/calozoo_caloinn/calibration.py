@@ -16,6 +16,7 @@ __all__ = ["calibration_tables"]
 
 REPEATS = 2
 
+
 def calibration_tables(
     config: CaloInnConfig, networks: nn.ModuleDict, sample: TrainingRings, seed: int
 ) -> dict[str, Tensor]:

@@ -1,7 +1,8 @@
-"""CaloINN on clumps: the library of halos, generation, training, and the weights that ship."""
+"""CaloINN on clumps: generation, training, and the weights that ship."""
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,12 +13,10 @@ from safetensors.torch import load_file, save_file
 
 from calozoo_caloinn import CLUMPS_SPEC
 from calozoo_caloinn.clumps.config import ClumpsConfig, preset
-from calozoo_caloinn.clumps.library import HaloLibrary, core_features, fit_library
 from calozoo_caloinn.clumps.model import CaloInnClumps, TrainedCaloInnClumps
 from calozoo_caloinn.clumps.training import train
-from calozoo_core.clumps import VoxelMesh, voxel_energies
 from calozoo_core.detector import load_detector
-from calozoo_core.errors import InputError, WeightsError
+from calozoo_core.errors import WeightsError
 from calozoo_core.io import write_showers
 from calozoo_core.observables import divergences, profiles
 from calozoo_core.showers import Showers
@@ -25,7 +24,6 @@ from calozoo_core.testing import ModelContract
 from calozoo_core.training import read_sample
 
 CONFIG = preset("tiny-clumps")
-MESH = CONFIG.mesh
 WEIGHTS = Path(str(files("calozoo_caloinn"))) / "weights" / "ild-photon-clumps"
 
 
@@ -35,72 +33,18 @@ class TestCaloInnClumps(ModelContract):
     nonlinearity = 0.12  # of Geant4 itself it is 0.08, straight in
 
 
-@pytest.fixture(scope="module")
-def voxels(showers: Showers) -> np.ndarray:
-    return voxel_energies(showers, MESH)
+def test_rings_of_the_flows_must_be_those_of_the_core() -> None:
+    with pytest.raises(ValueError, match="must be those of the core"):
+        ClumpsConfig.model_validate(CONFIG.model_dump() | {"core_edges_mm": (2.0, 9.0)})
 
 
-@pytest.fixture(scope="module")
-def library(showers: Showers, voxels: np.ndarray) -> HaloLibrary:
-    incident = showers.incident
-    rows = np.arange(len(showers))
-    fitted = fit_library(voxels, incident.energy, incident.direction, CONFIG, rows)
-    return HaloLibrary(*fitted)
-
-
-def features_of(voxels: np.ndarray, showers: Showers) -> np.ndarray:
-    core = MESH.ring_energies(voxels)[:, :, : CONFIG.core_rings]
-    return core_features(core, showers.incident.energy, showers.incident.direction)
-
-
-def test_a_shower_comes_out_of_the_library_as_it_went_in(
-    library: HaloLibrary, voxels: np.ndarray
-) -> None:
-    found = library.voxels(np.array([3, 0, 7]))
-    np.testing.assert_allclose(found, voxels[[3, 0, 7]], rtol=1e-3)
-
-
-def test_the_second_half_of_the_library_is_its_mirror_image(
-    library: HaloLibrary, voxels: np.ndarray
-) -> None:
-    n = len(voxels)
-    np.testing.assert_allclose(
-        library.voxels(np.array([5 + n])), voxels[[5]][:, :, MESH.mirror], rtol=1e-3
-    )
-
-
-def test_a_shower_of_the_library_is_nearest_to_itself_and_to_its_mirror_image(
-    showers: Showers, voxels: np.ndarray
-) -> None:
-    alone = CONFIG.model_copy(
-        update={"library": CONFIG.library.model_copy(update={"candidates": 1})}
-    )
-    incident, n = showers.incident, len(showers)
-    fitted = fit_library(voxels, incident.energy, incident.direction, alone, np.arange(n))
-    library, features = HaloLibrary(*fitted), features_of(voxels, showers)
-    coin = np.zeros(n, np.float32)
-    assert library.nearest(features, coin).tolist() == list(range(n))
-    mirrored = features * np.array([1, 1, 1, 1, -1, 1, 1, 1])
-    assert library.nearest(mirrored, coin).tolist() == list(range(n, 2 * n))
-
-
-def test_rings_of_the_core_keep_their_energies(
-    library: HaloLibrary, showers: Showers, voxels: np.ndarray
-) -> None:
-    random = np.random.default_rng(1)
-    core = random.exponential(2, (len(showers), 30, CONFIG.core_rings)).astype(np.float32)
-    core[:, 3] = 0
-    coin = random.random(len(showers), np.float32)
-    found = library.around(core, features_of(voxels, showers), coin)
-    np.testing.assert_allclose(
-        MESH.ring_energies(found)[:, :, : CONFIG.core_rings], core, rtol=1e-5
-    )
-
-
-def test_rings_must_be_the_inner_ones_of_the_mesh() -> None:
-    other = VoxelMesh(edges_mm=(2.0, 9.0, 20.0, 30.0, 40.0), sectors=(8,) * 6)
-    with pytest.raises(ValueError, match="inner ones of the mesh"):
-        ClumpsConfig.model_validate(CONFIG.model_dump() | {"mesh": other.model_dump()})
+def test_a_core_with_other_rings_than_the_library_is_refused(run: Path, tmp_path: Path) -> None:
+    config = json.loads((run / "config.json").read_text())
+    config["core_edges_mm"][-1] = 9.0
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes((run / "model.safetensors").read_bytes())
+    with pytest.raises(WeightsError, match=r"the library has 1\.5, 3, 4\.5, 6, 8 mm"):
+        CaloInnClumps.load(CLUMPS_SPEC, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -133,20 +77,12 @@ def test_a_model_is_the_same_after_it_was_a_file(trained: CaloInnClumps, tmp_pat
     )
 
 
-def test_too_few_showers_for_the_library_are_refused(showers: Showers, tmp_path: Path) -> None:
-    for part in ("train", "val"):
-        (tmp_path / part).mkdir()
-        write_showers(tmp_path / part / "s.h5", showers[:10], generator="test", seed=1)
-    with pytest.raises(InputError, match="takes 20 showers, and only 10"):
-        train(tmp_path, tmp_path / "run", preset="tiny-clumps", epochs=1, steps=1, batch_size=4)
-
-
-def test_a_library_of_another_size_is_refused(run: Path, tmp_path: Path) -> None:
+def test_tables_of_another_size_are_refused(run: Path, tmp_path: Path) -> None:
     tensors = load_file(run / "model.safetensors")
-    tensors["library.cell"] = torch.cat([tensors["library.cell"]] * 2)
+    tensors["rings.threshold"] = torch.cat([tensors["rings.threshold"]] * 2)
     save_file(tensors, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text((run / "config.json").read_text())
-    with pytest.raises(WeightsError, match=r"library\.cell"):
+    with pytest.raises(WeightsError, match=r"rings\.threshold"):
         TrainedCaloInnClumps.read(tmp_path)
 
 

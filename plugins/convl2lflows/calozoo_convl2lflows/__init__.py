@@ -7,7 +7,7 @@ from collections.abc import Callable
 from calozoo_core.generator import Conditions, ModelSpec
 from calozoo_core.hookspecs import hookimpl
 
-__all__ = ["SPEC", "register_models"]
+__all__ = ["CLUMPS", "SPEC", "register_models"]
 
 SPEC = ModelSpec(
     name="convl2lflows.ild-photon",
@@ -26,7 +26,22 @@ SPEC = ModelSpec(
 )
 
 
+CLUMPS = SPEC.model_copy(
+    update={
+        "name": "convl2lflows.ild-photon-clumps",
+        "summary": "Cores of the grids, a library for the halo, Geant4's clumps in voxels.",
+        "factory": "calozoo_core.clumps:ClumpsGenerator",
+        "representation": "x25",
+        "weights": "calozoo_convl2lflows:weights/ild-photon-clumps",
+        "trainer": "calozoo_convl2lflows.clumps:train",
+        "converter": None,
+        "source": SPEC.name,
+    }
+)
+
+
 @hookimpl
 def register_models(register: Callable[[ModelSpec], None]) -> None:
-    """Register convl2lflows.ild-photon."""
+    """Bring the models of the architecture; the first is the one a bare name means."""
+    register(CLUMPS)
     register(SPEC)

@@ -12,7 +12,7 @@ from calozoo_core.clumps.training import train_clumps
 __all__ = ["train"]
 
 
-def train(data: Path, out: Path, *, showers: int = 4000, seed: int = 1) -> Path:
+def train(data: Path, out: Path, *, showers: int = 10_000, seed: int = 1) -> Path:
     """Calibrate the cores of `convl2lflows.ild-photon` on Geant4 showers.
 
     Arguments:

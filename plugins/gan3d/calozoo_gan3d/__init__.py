@@ -7,7 +7,7 @@ from collections.abc import Callable
 from calozoo_core.generator import Conditions, ModelSpec
 from calozoo_core.hookspecs import hookimpl
 
-__all__ = ["SPEC", "register_models"]
+__all__ = ["CLUMPS", "SPEC", "register_models"]
 
 SPEC = ModelSpec(
     name="3dgan.ild-photon",
@@ -24,7 +24,22 @@ SPEC = ModelSpec(
 )
 
 
+CLUMPS = SPEC.model_copy(
+    update={
+        "name": "3dgan.ild-photon-clumps",
+        "summary": "Cores of the images, a library for the halo, Geant4's clumps in voxels.",
+        "factory": "calozoo_core.clumps:ClumpsGenerator",
+        "representation": "x25",
+        "weights": "calozoo_gan3d:weights/ild-photon-clumps",
+        "trainer": "calozoo_gan3d.clumps:train",
+        "converter": None,
+        "source": SPEC.name,
+    }
+)
+
+
 @hookimpl
 def register_models(register: Callable[[ModelSpec], None]) -> None:
-    """Register 3dgan.ild-photon."""
+    """Bring the models of the architecture; the first is the one a bare name means."""
+    register(CLUMPS)
     register(SPEC)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from calozoo_core.clumps.training import train_clumps
 from calozoo_gan3d import SPEC
 from calozoo_gan3d.model import Gan3d
-from calozoo_core.clumps.training import train_clumps
 
 __all__ = ["train"]
 
 
-def train(data: Path, out: Path, *, showers: int = 4000, seed: int = 1) -> Path:
+def train(data: Path, out: Path, *, showers: int = 10_000, seed: int = 1) -> Path:
     """Calibrate the cores of `3dgan.ild-photon` on Geant4 showers.
 
     Arguments:

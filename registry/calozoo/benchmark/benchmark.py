@@ -245,7 +245,7 @@ class Benchmark:
 
     def _point_reference(self) -> PointReference | None:
         """Steps in the gapless detector, if they are requested, needed, or in the cache."""
-        needed = any(model.spec.source for model in self._models)
+        needed = any(model.replays for model in self._models)
         if self.request.geant4 is None and not (needed or self.request.points):
             return None
         name = find_simulation(self.request.geant4 or "geant4", STEPS_DETECTOR)

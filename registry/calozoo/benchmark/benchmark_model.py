@@ -54,8 +54,13 @@ class BenchmarkModel:
 
     @property
     def is_fast(self) -> bool:
-        """True for a fast simulation that generates showers of its own."""
-        return not self.is_simulation and self.spec.source is None
+        """True for a fast simulation: neither it nor the model that feeds it simulates."""
+        return not self.is_simulation and not self.replays
+
+    @property
+    def replays(self) -> bool:
+        """True for a model whose source is a simulation, which is run once and replayed."""
+        return self.spec.source is not None and _is_simulation(api.find_model(self.spec.source))
 
     @classmethod
     def find(cls, name: str, precision: Precision | None, weights: Path | None) -> BenchmarkModel:
@@ -73,8 +78,7 @@ class BenchmarkModel:
         spec = api.find_model(names.split_revision(name)[0])
         if weights is None and is_repository(name):
             weights = api.pull(name).folder
-        options = inspect.signature(names.find_factory(spec).load).parameters
-        model = cls(spec, "workers" in options, weights)
+        model = cls(spec, _is_simulation(spec), weights)
         if not model.is_fast:
             return model
         model.precisions = {}
@@ -106,6 +110,11 @@ class BenchmarkModel:
         if folder is not None:
             self.n_bytes = (folder / TENSORS_FILE).stat().st_size
             self.sha256 = {name: sha256(folder / name) for name in WEIGHT_FILES}
+
+
+def _is_simulation(spec: ModelSpec) -> bool:
+    """True for a model that takes worker processes."""
+    return "workers" in inspect.signature(names.find_factory(spec).load).parameters
 
 
 def count_parameters(generator: Generator, folder: Path | None) -> int | None:

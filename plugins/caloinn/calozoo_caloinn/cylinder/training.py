@@ -154,8 +154,7 @@ class CylinderTraining(ModelTraining):
             sampled.reshape(-1, cells), truth.reshape(-1, cells), self.codec.config.noise_mev
         )
         threshold, factor = (
-            torch.from_numpy(table.reshape(truth.shape[1:]))
-            for table in corrections
+            torch.from_numpy(table.reshape(truth.shape[1:])) for table in corrections
         )
         return tables._replace(threshold=threshold, calibration=factor)
 
