@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import pytest
@@ -282,6 +282,13 @@ class RequestChecks(ModelChecks):
         check_points(generator.generate(incident, extrapolate=True))
 
 
+def reloaded(generator: Generator, folder: Path | None, **options: Any) -> Generator:
+    """The model from a folder, fed by the same model if another one feeds it."""
+    source = generator.load_options.get("source")
+    fed = {"source": source} if isinstance(source, Generator) else {}
+    return type(generator).load(generator.spec, folder, **fed, **options)
+
+
 class WeightsChecks(ModelChecks):
     """Round trips through a folder and through a GPU, and files that somebody spoiled."""
 
@@ -297,7 +304,7 @@ class WeightsChecks(ModelChecks):
         self, generator: Generator, tmp_path: Path
     ) -> None:
         first = self._saved(generator, tmp_path / "first")
-        again = type(generator).load(generator.spec, first)
+        again = reloaded(generator, first)
         second = self._saved(again, tmp_path / "second")
         assert not differing_files(first, second), f"{differing_files(first, second)} changed."
         assert content(sample(again)) == content(sample(generator)), "Its showers changed."
@@ -308,7 +315,7 @@ class WeightsChecks(ModelChecks):
         folder = bundled_folder(generator.spec)
         if folder is None:
             pytest.skip("it has no weights")
-        saved = self._saved(load_bundled(generator.spec), tmp_path / "saved")
+        saved = self._saved(reloaded(generator, folder), tmp_path / "saved")
         assert not differing_files(folder, saved), f"{differing_files(folder, saved)} changed."
 
     def test_a_gpu_makes_the_showers_of_the_processor_and_keeps_the_weights(
@@ -317,7 +324,7 @@ class WeightsChecks(ModelChecks):
         has_weights = generator.spec.weights is not None
         here = self._saved(generator, tmp_path / "here") if has_weights else None
         try:
-            there = type(generator).load(generator.spec, here, device=gpu)
+            there = reloaded(generator, here, device=gpu)
         except InputError:
             pytest.skip("it runs on the processor only")
         check_equal(sample(generator), sample(there), generator)
@@ -332,7 +339,7 @@ class WeightsChecks(ModelChecks):
         folder = self._saved(generator, tmp_path / "sound")
         for place, must_be_refused in HARMS[harm](folder, tmp_path / "spoiled"):
             try:
-                type(generator).load(generator.spec, tmp_path / "spoiled")
+                reloaded(generator, tmp_path / "spoiled")
             except WeightsError:
                 continue
             except Exception as error:
