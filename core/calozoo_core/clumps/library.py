@@ -303,7 +303,8 @@ class HaloLibrary:
 
     @cached_property
     def _scaled(self) -> FloatArray:
-        return self.features.astype(np.float64) * np.array(self.config.metric)
+        scaled: FloatArray = self.features.astype(np.float64) * np.array(self.config.metric)
+        return scaled
 
     @cached_property
     def _place(self) -> IntArray:

@@ -87,7 +87,8 @@ class Lookup(NamedTuple):
         key = run.astype(np.uint32) * np.uint32(LEVELS) + energy_level(energy)
         at = np.searchsorted(self.key, key) + shift
         at = np.clip(at, self.start.take(run), self.last.take(run))
-        return self.patch.take(at)
+        patch: NDArray[np.int32] = self.patch.take(at)
+        return patch
 
 
 def energy_level(energy: Float32Array) -> NDArray[np.uint32]:

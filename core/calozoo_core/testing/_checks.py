@@ -285,7 +285,7 @@ class RequestChecks(ModelChecks):
 def reloaded(generator: Generator, folder: Path | None, **options: Any) -> Generator:
     """The model from a folder, fed by the same model if another one feeds it."""
     source = generator.load_options.get("source")
-    fed = {"source": source} if isinstance(source, Generator) else {}
+    fed: dict[str, Any] = {"source": source} if isinstance(source, Generator) else {}
     return type(generator).load(generator.spec, folder, **fed, **options)
 
 
