@@ -43,7 +43,7 @@ def train(model: str, data: Path, out: Path, words: tuple[str, ...], as_json: bo
 
     \b
     Examples:
-      calozoo train caloclouds3 --data ild_photons --out run1 -o seed=2
+      calozoo train caloclouds3.ild-photon --data ild_photons --out run1 -o seed=2
       calozoo generate --model caloclouds3 --weights run1 --energy 50 --out showers.h5
     """
     from calozoo.training import parse_options, train_model

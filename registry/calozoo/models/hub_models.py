@@ -102,7 +102,8 @@ def pull_model(
 def find_registration(folder: Path, where: str | None = None) -> Registration:
     """The installed model that the weights in a folder are for.
 
-    The card names it, or else `config.json` names the architecture, which means its default model.
+    The card names it, or else `config.json` names the architecture, which means its default model;
+    or the one that feeds that, if it has no networks of its own.
 
     Arguments:
         folder: Holds `config.json` and perhaps a card.
@@ -112,9 +113,11 @@ def find_registration(folder: Path, where: str | None = None) -> Registration:
         WeightsError: If neither names one.
         ModelNameError: If no installed plugin brings the model; the message says what to install.
     """
-    label = read_label(folder / CARD_FILE) or CardLabel(_architecture(folder, where))
+    named = read_label(folder / CARD_FILE)
+    label = named or CardLabel(_architecture(folder, where))
     try:
-        return find(label.model)
+        found = find(label.model)
+        return found if named or found.spec.source is None else find(found.spec.source)
     except ModelNameError as error:
         if label.model in read_index() or label.plugin is None:
             msg = f"{where or folder} holds weights of {label.model}: {error}"
