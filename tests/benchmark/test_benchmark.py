@@ -222,8 +222,8 @@ def test_a_generation_that_fails_is_no_measurement():
 
 
 def test_parameters_are_what_was_trained(toy):
-    caloclouds3 = api.load("caloclouds3", offline=True)
-    folder = api.pull("caloclouds3", offline=True).folder
+    caloclouds3 = api.load("caloclouds3.ild-photon", offline=True)
+    folder = api.pull("caloclouds3.ild-photon", offline=True).folder
     trained = count_parameters(caloclouds3, folder)
     held = count_parameters(toy, folder)  # knows no torch: counted in the file, constants and all
     assert trained is not None

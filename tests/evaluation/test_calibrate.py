@@ -54,7 +54,9 @@ def misscaled(tmp_path_factory):
 @needs_showers
 def test_a_model_that_is_a_tenth_off_is_brought_back(geant4, misscaled, tmp_path):
     out = tmp_path / "new"
-    factors, record = calibrate("caloclouds3.ild-photon", [geant4], out, folder=misscaled, energy_gev=46)
+    factors, record = calibrate(
+        "caloclouds3.ild-photon", [geant4], out, folder=misscaled, energy_gev=46
+    )
     for name, factor in factors.items():
         before, after = record.before[name], record.after[name]
         assert abs(before.value - 1.1) < 4 * before.error
@@ -74,7 +76,11 @@ def test_cells_calibrate_where_there_are_no_points_to_compare(geant4, misscaled,
         cells = Representation.named("x1", cell=5.0883331298828125)(file[:], seed=1)
     write_showers(tmp_path / "x1.h5", cells, generator="geant4", seed=0)
     _, record = calibrate(
-        "caloclouds3.ild-photon", [tmp_path / "x1.h5"], tmp_path / "new", folder=misscaled, energy_gev=46
+        "caloclouds3.ild-photon",
+        [tmp_path / "x1.h5"],
+        tmp_path / "new",
+        folder=misscaled,
+        energy_gev=46,
     )
     assert (record.compared, record.readout) == ("cells", "ild_siecal_regular without gaps")
     for name, after in record.after.items():
