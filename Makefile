@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 DIST ?= dist
+SITE ?= site
 
-.PHONY: demo test coverage test-slow lint typecheck benchmark leaderboard build clean
+.PHONY: demo test coverage test-slow lint typecheck benchmark leaderboard docs build clean
 
 # What a user installs: no tools for tests, training or typing.
 $(VENV)/user: pyproject.toml core/pyproject.toml plugins/caloclouds3/pyproject.toml constraints.txt
@@ -56,6 +57,9 @@ leaderboard: $(VENV)/dev  ## What is made of the cards: the page in docs/ and th
 	$(BIN)/calozoo compare --markdown > docs/leaderboard.md
 	$(BIN)/calozoo compare --plot docs/images/speed_fidelity.png
 
+docs: $(VENV)/dev  ## The documentation site, in site/; a warning is an error.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --site-dir $(SITE)
+
 build: $(VENV)/build  ## Each distribution's sdist, and the wheel built from that, into dist/.
 	rm -f $(DIST)/calozoo*.tar.gz $(DIST)/calozoo*.whl
 	set -e; for project in core . $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))); do \
@@ -63,4 +67,4 @@ build: $(VENV)/build  ## Each distribution's sdist, and the wheel built from tha
 	done
 
 clean:
-	rm -rf $(VENV) $(OUT) $(DIST) runs
+	rm -rf $(VENV) $(OUT) $(DIST) $(SITE) runs

@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 
 import pytest
+from browser_visitor import Visitor, chromium
 from distributions import PROJECTS, Built
 from hub_server import WRITER, Hub
 from zoo_models import TRAINED_REPO, Zoo, trained
@@ -58,6 +59,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Built]:
     """Every distribution of this repository, built once, by its name."""
     out = tmp_path_factory.mktemp("dist")
     return {project.name: Built.make(project, out) for project in PROJECTS}
+
+
+@pytest.fixture(scope="session")
+def visitor() -> Iterator[Visitor]:
+    """Somebody who opens pages in a browser, started once."""
+    with chromium() as somebody:
+        yield somebody
 
 
 @pytest.fixture

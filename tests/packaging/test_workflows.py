@@ -29,18 +29,20 @@ def triggers(flow: dict[Any, Any]) -> dict[str, Any]:
     return flow[True]
 
 
-def test_there_is_one_workflow_that_tests_and_one_that_releases():
-    assert set(WORKFLOWS) == {"ci", "release"}
+def test_there_is_one_workflow_that_tests_one_that_releases_and_one_for_the_pages():
+    assert set(WORKFLOWS) == {"ci", "docs", "release"}
 
 
 @pytest.mark.parametrize(("job", "workflow", "title"), JOBS, ids=[f"{w}-{t}" for _, w, t in JOBS])
 def test_a_job_may_read_the_code_or_prove_who_it_is_and_nothing_else(job, workflow, title):
     rights = job.get("permissions", WORKFLOWS[workflow]["permissions"])
 
-    assert rights in ({"contents": "read"}, {"id-token": "write"})
+    identity = {"id-token": "write"}
+    publishing = {"release": identity, "docs": identity | {"pages": "write"}}
+    assert rights in ({"contents": "read"}, publishing.get(workflow))
     if "id-token" in rights:
-        assert (workflow, title) == ("release", "publish")
-        assert job["environment"] == "release"
+        assert title == "publish"
+        assert job["environment"] == {"release": "release", "docs": "github-pages"}[workflow]
         assert not [step for step in job["steps"] if "run" in step or "checkout" in step["uses"]]
     assert job["timeout-minutes"] <= 60
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -57,18 +59,27 @@ class Visitor:
     browser: Any
 
     def open(self, file: Path, size: tuple[int, int] = WIDE) -> Visit:
+        """Open a file, which is all that the page may ask for."""
+        address = file.resolve().as_uri()
+        return self._go(address, address, size)
+
+    def visit(self, address: str, size: tuple[int, int] = WIDE) -> Visit:
+        """Open a page of a site, which may ask for anything of the site."""
+        parts = urlsplit(address)
+        return self._go(address, f"{parts.scheme}://{parts.netloc}", size)
+
+    def _go(self, address: str, allowed: str, size: tuple[int, int]) -> Visit:
         width, height = size
         page = self.browser.new_page(viewport={"width": width, "height": height})
         visit = Visit(page)
-        address = file.resolve().as_uri()
 
         def note(message: Any) -> None:
             if message.type == "error":
                 visit.errors.append(message.text)
 
         def asked(request: Any) -> None:
-            url = request.url.partition("#")[0]
-            if url != address and not url.startswith(("data:", "blob:")):
+            url = request.url
+            if not url.startswith((allowed, "data:", "blob:")):
                 visit.requests.append(url)
 
         page.on("console", note)
@@ -78,14 +89,14 @@ class Visitor:
         return visit
 
 
-@pytest.fixture(scope="session")
-def visitor() -> Iterator[Visitor]:
-    """Chromium, started once."""
+@contextmanager
+def chromium() -> Iterator[Visitor]:
+    """Somebody with the Chromium of the system; the test is skipped where there is none."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
         pytest.skip("there is no Chromium here; `apt-get install chromium` brings it")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield Visitor(browser)
         browser.close()

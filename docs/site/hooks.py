@@ -1,0 +1,153 @@
+"""Pages of the documentation site that are made when it is built.
+
+The cards become pages, the public names an API reference, and the interactive leaderboard and the
+event display stand beside them. Links out of docs/ lead to the repository.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+CARDS = ROOT / "cards" / "calozoo_cards"
+REPOSITORY = "https://github.com/calozoo/calozoo/blob/main"
+LEADERBOARD, DISPLAY = "interactive/leaderboard.html", "interactive/showers.html"
+DISPLAYED = ("caloinn.ild-photon-clumps", "caloclouds3.ild-photon")
+OUTWARDS = re.compile(r"(?<=\]\()\.\./([^)\s]+)")
+HEADING = re.compile(r"^## (.+)$|^\| \[([^\]]+)\]\(([\w-]+\.md)\)", re.MULTILINE)
+
+EXTENDING = (
+    "calozoo_core.generator",
+    "calozoo_core.network_generator",
+    "calozoo_core.hookspecs",
+    "calozoo_core.representation",
+    "calozoo_core.frames",
+    "calozoo_core.detector",
+    "calozoo_core.random",
+    "calozoo_core.errors",
+)
+"""Modules that a plugin is written with."""
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """The navigation: the pages in the order of the index, then the cards and the reference."""
+    nav: list[Any] = [{"calozoo": "index.md"}]
+    for title, name, page in HEADING.findall((DOCS / "index.md").read_text()):
+        if title:
+            nav.append({title: []})
+        else:
+            next(iter(nav[-1].values())).append({name: page})
+    nav.append({"Cards": ["cards/index.md", *(f"cards/{name}.md" for name in card_names())]})
+    nav.append({"Reference": [{"calozoo": "api/calozoo.md"}, {"Plugins": "api/plugins.md"}]})
+    config.nav = nav
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the pages that are no files of docs/."""
+    for name, content in generated_pages():
+        files.append(File.generated(config, name, content=content))
+    for name in card_names():
+        for picture in sorted((CARDS / name).glob("*.png")):
+            uri = f"cards/{name}-{picture.name}"
+            files.append(File.generated(config, uri, abs_src_path=str(picture)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Links to what is not in docs/: to the page of a card, or into the repository."""
+    del config, files
+    if page.file.generated_by is not None:
+        return markdown
+    if page.file.src_uri == "leaderboard.md":
+        note = (
+            f"[Choose, sort and compare]({LEADERBOARD}) on the interactive page, or "
+            f"[turn showers]({DISPLAY}) of two models in 3D."
+        )
+        title, _, rest = markdown.partition("\n\n")
+        markdown = f"{title}\n\n{note}\n\n{rest}"
+    return OUTWARDS.sub(lambda match: target(match[1]), markdown)
+
+
+def target(path: str) -> str:
+    """Where a link from docs/ to a file outside leads on the site."""
+    card = re.fullmatch(r"cards/calozoo_cards(?:/([^/]+)/README\.md)?", path)
+    if card is None:
+        return f"{REPOSITORY}/{path}"
+    return f"cards/{card[1] or 'index'}.md"
+
+
+def card_names() -> list[str]:
+    return sorted(path.parent.name for path in CARDS.glob("*/measurements.json"))
+
+
+def generated_pages() -> Iterator[tuple[str, str]]:
+    """Path and content of each page that is made."""
+    from calozoo.cards.card import read_cards
+    from calozoo.cards.leaderboard_page import leaderboard_page
+
+    yield "cards/index.md", cards_index()
+    for name in card_names():
+        yield f"cards/{name}.md", card_page(name)
+    yield "api/calozoo.md", reference()
+    yield "api/plugins.md", plugin_reference()
+    yield LEADERBOARD, leaderboard_page(read_cards(), lambda name: f"../cards/{name}.html")
+    yield DISPLAY, display()
+
+
+def cards_index() -> str:
+    from calozoo.cards.card import read_cards
+
+    rows = [f"| [{c.spec.name}]({c.spec.name}.md) | {c.spec.summary} |" for c in read_cards()]
+    return "\n".join(
+        ["# Cards", "", "What was measured of each model.", "", "| model | |", "|---|---|", *rows]
+    )
+
+
+def card_page(name: str) -> str:
+    """Card without its front matter; its pictures carry the name of the model."""
+    body = (CARDS / name / "README.md").read_text(encoding="utf-8").split("---\n", 2)[2]
+    return re.sub(r"\]\((\w+\.png)\)", rf"]({name}-\1)", body.lstrip())
+
+
+def reference() -> str:
+    """Reference of the public names of calozoo, each from where it is defined."""
+    import calozoo
+
+    names = [f"::: {calozoo._HOMES[name]}.{name}" for name in calozoo.__all__]
+    text = "Everything that `import calozoo` gives, in the order of the alphabet."
+    return "\n\n".join(["# calozoo", text, *names]) + "\n"
+
+
+def plugin_reference() -> str:
+    """Reference of the modules that a plugin is written with."""
+    text = (
+        "The part of `calozoo_core` that plugins are written with; [Plugins](../plugins.md) says "
+        "how, and the [tutorial](../tutorial-plugin.md) leads through it."
+    )
+    return "\n\n".join(["# Reference for plugins", text, *(f"::: {m}" for m in EXTENDING)]) + "\n"
+
+
+def display() -> str:
+    """Event display of two models with the same primaries."""
+    from calozoo.cli import main
+    from calozoo.plotting.event_display import event_display
+
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"{model}.h5" for model in DISPLAYED]
+        for model, path in zip(DISPLAYED, paths, strict=True):
+            primaries = ["--energy", "50", "--dir", "cone:30", "-n", "12", "--seed", "1"]
+            place = ["--place", "ild_siecal", "--out", str(path), "--quiet"]
+            if main(["generate", "--model", model, *primaries, *place]) != 0:
+                sys.exit(f"{model} generates no showers; the page of showers cannot be made.")
+        return event_display(paths)
