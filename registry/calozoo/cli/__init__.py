@@ -30,6 +30,7 @@ COMMANDS = {
     "info": "calozoo.cli.models:info",
     "list": "calozoo.cli.models:list_models",
     "merge": "calozoo.cli.merge:merge",
+    "physics": "calozoo.cli.physics:physics",
     "plugin": "calozoo.cli.plugins:plugin",
     "plugins": "calozoo.cli.plugins:plugins",
     "publish": "calozoo.cli.publish:publish",

@@ -1,0 +1,1 @@
+"""Physics benchmarks: photon pairs, and pi0 of tau decays, reconstructed."""

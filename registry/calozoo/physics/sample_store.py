@@ -1,0 +1,151 @@
+"""Store of simulated samples on disk, made once in chunks and reused by every comparison."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from calozoo.events.chunks import add_model, simulate_fully, take_at_start
+from calozoo.events.deposits import Deposits
+from calozoo.events.hit_building import simulated_events
+from calozoo.physics.shared_source import SharedSource
+from calozoo_core.detector import Detector
+from calozoo_core.errors import CalozooError
+from calozoo_core.event_hits import EventHits
+from calozoo_core.events import Events
+from calozoo_core.full_simulation import FaceTrigger, FullSimulation
+from calozoo_core.generator import Generator
+from calozoo_core.placement import load_placement
+
+__all__ = ["THRESHOLD_MEV", "Sample", "SampleStore"]
+
+THRESHOLD_MEV = 0.1
+_REQUEST = "sample.txt"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Events whose primaries all start on the face and are left to a model.
+
+    Arguments:
+        name: Name of the folder.
+        events: The events.
+        chunk: Events that are simulated, and kept, together.
+    """
+
+    name: str
+    events: Events
+    chunk: int
+
+
+class SampleStore:
+    """Simulated samples in a folder, one folder for each sample, model and seed.
+
+    Chunks that are there are not made again, also for a sample that has grown.
+
+    Arguments:
+        folder: The folder.
+        detector: Detector that the samples are simulated in.
+        trigger: Choice of the particles for a model; all primaries of a sample must be accepted.
+        on_events: Called with the number of events of each chunk that is made or found.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        detector: Detector,
+        trigger: FaceTrigger,
+        on_events: Callable[[int], None] = lambda n: None,
+    ) -> None:
+        self.folder, self.detector, self.trigger = folder, detector, trigger
+        self._placement = load_placement(detector)
+        self._on_events = on_events
+
+    def truth(
+        self, sample: Sample, name: str, seed: int, simulation: Callable[[], FullSimulation]
+    ) -> EventHits:
+        """Hits of a sample by the full simulation.
+
+        Arguments:
+            sample: The sample.
+            name: Name of the simulation.
+            seed: Seed of the simulation.
+            simulation: Maker of the simulation; called if something is to be made.
+        """
+        folder = self._folder(sample, name, seed)
+        for number, first, events in _chunks(sample):
+            path = folder / f"{number:05d}.npz"
+            if not path.exists():
+                simulate_fully(simulation(), events, first, seed).write(path)
+            self._on_events(len(events))
+        return self._hits(sample, folder)
+
+    def models(
+        self,
+        sample: Sample,
+        models: Mapping[str, Generator],
+        seed: int,
+        source: SharedSource | None = None,
+    ) -> dict[str, EventHits]:
+        """Hits of a sample by models.
+
+        Arguments:
+            sample: The sample.
+            models: Models by name.
+            seed: Seed of the showers.
+            source: Source that some of them share.
+        """
+        folders = {name: self._folder(sample, name, seed) for name in models}
+        for number, first, events in _chunks(sample):
+            for name, model in models.items():
+                path = folders[name] / f"{number:05d}.npz"
+                if not path.exists():
+                    taken = self._taken(sample, events)
+                    add_model(taken, events, first, model, self._placement, seed=seed).write(path)
+                self._on_events(len(events))
+            if source is not None:
+                source.forget()
+        return {name: self._hits(sample, folder) for name, folder in folders.items()}
+
+    def _taken(self, sample: Sample, events: Events) -> Deposits:
+        taken = take_at_start(events, self.trigger, self._placement)
+        if taken is None:
+            msg = f"Sample {sample.name} has a primary that the trigger does not take on the face."
+            raise CalozooError(msg)
+        return taken
+
+    def _folder(self, sample: Sample, name: str, seed: int) -> Path:
+        """Folder of a sample of these events; another sample of its name is refused."""
+        above = self.folder / sample.name
+        above.mkdir(parents=True, exist_ok=True)
+        # The first chunk tells samples apart, so that a sample may grow.
+        first = sample.events[: sample.chunk]
+        digest = hashlib.sha256(first.vertex.tobytes() + first.momentum.tobytes()).hexdigest()
+        note = above / _REQUEST
+        if note.exists() and note.read_text() != digest:
+            msg = f"{above} holds a sample of other events; give another folder, or remove it."
+            raise CalozooError(msg)
+        note.write_text(digest)
+        folder = above / f"{name}-seed{seed}"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def _hits(self, sample: Sample, folder: Path) -> EventHits:
+        runs = []
+        for number, _, events in _chunks(sample):
+            deposits = Deposits.read(folder / f"{number:05d}.npz")
+            if len(deposits) > events.n_primaries:  # the last chunk of a sample that was larger
+                deposits = deposits[: events.n_primaries]
+            run = simulated_events(events, deposits, self._placement, THRESHOLD_MEV)
+            runs.append(run.hits)
+        return EventHits.concatenate(runs)
+
+
+def _chunks(sample: Sample) -> list[tuple[int, int, Events]]:
+    firsts = range(0, len(sample.events), sample.chunk)
+    return [
+        (number, first, sample.events[first : first + sample.chunk])
+        for number, first in enumerate(firsts)
+    ]

@@ -1,0 +1,1 @@
+"""Reconstruction of photons and pi0 from the hits of events: calozoo's photon finder."""

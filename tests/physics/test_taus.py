@@ -1,0 +1,171 @@
+"""Tau events: photons on the face, and categories that add up."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from calozoo.cli import main
+from calozoo.events.request import make_trigger
+from calozoo.physics.sample_store import Sample, SampleStore
+from calozoo.physics.tau_sample import TauSample, line_to_face
+from calozoo.physics.taus import compare_taus, measure_taus, true_pi0
+from calozoo.reconstruction.parameters import Pi0Parameters, finder_parameters
+from calozoo.reconstruction.photon_finder import PhotonFinder
+from calozoo_core.detector import load_detector
+from calozoo_core.events import Events
+from calozoo_core.placement import load_placement
+
+ILD = load_placement("ild_siecal")
+DETECTOR = load_detector("ild_siecal")
+
+
+def _pi0_events(n=12):
+    """Events of one pi0 of 20 GeV each, decayed to two photons that start on the face."""
+    rng = np.random.default_rng(1)
+    photons = []
+    for _ in range(n):
+        gamma = 20 / 0.1349768
+        beta, cos = np.sqrt(1 - gamma**-2), rng.uniform(-0.5, 0.5)
+        turn = rng.uniform(0, 2 * np.pi)
+        for sign in (1, -1):
+            along = gamma * (sign * cos + beta)
+            across = sign * np.sqrt(1 - cos**2)
+            half = 0.1349768 / 2
+            photons.append(half * np.array([across * np.cos(turn), along, across * np.sin(turn)]))
+    momenta = np.array(photons)
+    energy = np.linalg.norm(momenta, axis=1)
+    return Events.of(
+        2 * np.arange(n + 1),
+        np.full(2 * n, 22),
+        energy,
+        momenta,
+        ILD.enter(momenta),
+        mother=0,
+        mother_pdg=111,
+    )
+
+
+def test_a_line_from_the_interaction_point_ends_where_placement_says():
+    momenta = np.array([[0.1, 1, 0.3], [-1, 0.05, -0.2], [0.2, 0.3, 1]])
+    assert line_to_face(np.zeros((3, 3)), momenta, ILD) == pytest.approx(ILD.enter(momenta))
+    vertex = np.array([[2.0, 3.0, -4.0]])
+    moved = line_to_face(vertex, momenta[:1], ILD)
+    assert moved[0, 1] == pytest.approx(1804.7)
+    assert np.cross(moved[0] - vertex[0], momenta[0]) == pytest.approx(np.zeros(3), abs=1e-9)
+
+
+def test_pi0_are_found_and_the_categories_add_up(tmp_path):
+    import calozoo
+
+    events = _pi0_events()
+    toy = calozoo.load("toy")
+    trigger = make_trigger(DETECTOR, toy.spec)
+    trigger = replace(trigger, trigger=replace(trigger.trigger, least_energy_gev=1.0))
+    store = SampleStore(tmp_path, DETECTOR, trigger)
+    sample = Sample("made-up", events, 5)
+    hits = store.models(sample, {"toy": toy}, 1)["toy"]
+    finder = PhotonFinder(DETECTOR, finder_parameters())
+    measured = measure_taus(hits, events, finder, Pi0Parameters())
+    reco, good, confused, fake, missed = measured.counts.T
+    assert np.array_equal(reco, good + confused + fake)
+    assert np.array_equal(measured.n_true, np.ones(12))
+    assert np.all(good + missed <= 1)
+    assert good.sum() >= 3
+    assert measured.observables[:, 0] == pytest.approx(135, abs=40)
+    table = compare_taus(measured, measured)
+    assert all(entry.get("difference", entry.get("value")) == 0 for entry in table.values())
+    again = store.models(sample, {"toy": toy}, 1)["toy"]
+    assert again == hits
+
+
+def test_a_lone_photon_of_a_pi0_is_no_true_pi0():
+    events = _pi0_events(2)
+    lone = Events.of(
+        [0, 2, 3],
+        events.pdg[:3],
+        events.energy[:3],
+        events.momentum[:3],
+        events.vertex[:3],
+        mother=0,
+    )
+    number, momenta = true_pi0(lone)
+    assert number.tolist() == [0, 0, -1]
+    assert list(momenta) == [(0, 0)]
+
+
+def test_pythias_events_are_selected_as_defined():
+    pytest.importorskip("pythia8mc")
+    trigger = make_trigger(DETECTOR, __import__("calozoo").find_model("toy"))
+    events = TauSample(3, isr=False).events(ILD, trigger)
+    assert len(events) == 3
+    assert ILD.on_face(events.vertex).all()
+    assert events.energy.min() >= 5
+    _, momenta = true_pi0(events)
+    assert {event for event, _ in momenta} == {0, 1, 2}
+    for momentum in momenta.values():
+        pair_energy = np.linalg.norm(momentum)
+        assert 10 < pair_energy < 125
+
+
+def test_the_sample_of_taus_without_pythia_is_one_sentence(monkeypatch):
+    import sys
+
+    from calozoo_core.errors import CalozooError
+
+    monkeypatch.setitem(sys.modules, "pythia8mc", None)
+    trigger = make_trigger(DETECTOR, __import__("calozoo").find_model("toy"))
+    with pytest.raises(CalozooError, match=r"pip install 'calozoo\[physics\]'"):
+        TauSample(1).events(ILD, trigger)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["pairs", "--model", "geant4"], "geant4 is what models are compared with"),
+        (["pairs", "--model", "toy", "--energy", "7"], "not 7"),
+        (["pairs", "--model", "toy", "--energy", "x"], "Cannot read the energies"),
+        (["tau", "--model", "toy", "-n", "1"], "The number of events must be at least 2"),
+        (["pairs", "--model", "toy", "--seeds", "0"], "--seeds must be at least 1, not 0"),
+    ],
+)
+def test_bad_requests_are_one_sentence(tmp_path, capfd, arguments, complaint):
+    with pytest.raises(SystemExit) as stop:
+        main(["physics", *arguments, "--work", str(tmp_path / "work")])
+    said = capfd.readouterr().err
+    assert complaint in said
+    assert said.count("\n") == 1
+    assert stop.value.code == 2
+    assert not (tmp_path / "work").exists()
+
+
+def test_pairs_are_compared_from_stored_samples_and_reported(tmp_path, capfd, monkeypatch):
+    from physics.pair_data import FOLDER
+
+    from calozoo.events.deposits import Deposits
+    from calozoo.physics import benchmark
+
+    monkeypatch.setattr(benchmark, "_pair_samples", _only_close)
+    truth = Deposits.read(FOLDER / "pairs-5GeV-30mm-geant4.ild-siecal.npz")[:20]
+    folder = tmp_path / "pairs-5GeV-30mm" / "geant4.ild-siecal-seed1"
+    folder.mkdir(parents=True)
+    truth.write(folder / "00000.npz")
+    out, picture = tmp_path / "report.json", tmp_path / "pairs.png"
+    arguments = ["--model", "toy", "-n", "10", "--energy", "5", "--no-floor", "--quiet"]
+    places = ["--work", str(tmp_path), "--out", str(out), "--plot", str(picture)]
+    assert main(["physics", "pairs", *arguments, *places]) == 0
+    assert "5 GeV: 10 in pairs-5GeV-30mm" in capfd.readouterr().out
+    report = json.loads(out.read_text())
+    assert "photons only, by calozoo's photon finder" in report["what"]
+    assert set(report["results"]["5 GeV"]["models"]) == {"toy.ild-photon"}
+    assert picture.stat().st_size > 10_000
+
+
+def _only_close(energy, n):
+    from calozoo.physics.pair_sample import PairSample
+
+    pairs = PairSample(energy, n, 30.0)
+    return [(Sample(pairs.name, pairs.events(), 50), pairs.separations())]
