@@ -31,7 +31,7 @@ def physics() -> None:
 
 def _shared(command: Callable[..., None]) -> Callable[..., None]:
     """Options of both benchmarks."""
-    options = [
+    options: list[Any] = [
         click.option(
             "--model",
             "models",

@@ -229,7 +229,8 @@ class _Runner:
             model = api.load(name, offline=self._run.offline)
         else:
             if self._source is None:
-                options = {} if self._run.workers is None else {"workers": self._run.workers}
+                workers = self._run.workers
+                options: dict[str, Any] = {} if workers is None else {"workers": workers}
                 source = api.load(spec.source, offline=self._run.offline, **options)
                 self._source = SharedSource(self._stack.enter_context(closing(source)))
             model = api.load(name, offline=self._run.offline, source=self._source)
