@@ -18,6 +18,7 @@ from calozoo_core.errors import InputError, OutputExistsError
 from calozoo_core.io import ShowerFile, ShowerWriter, write_showers
 from calozoo_core.representation import Representation
 
+MODEL = "caloclouds3.ild-photon"
 SHOWERS = os.environ.get("CALOZOO_SHOWERS")
 needs_showers = pytest.mark.skipif(
     not SHOWERS, reason="CALOZOO_SHOWERS names no folder of Geant4 showers"
@@ -42,7 +43,7 @@ def geant4(tmp_path_factory):
 def misscaled(tmp_path_factory):
     """CaloClouds3 with a tenth too many points and a tenth too much energy."""
     folder = tmp_path_factory.mktemp("weights")
-    ours = api.pull("caloclouds3.ild-photon").folder
+    ours = api.pull(MODEL).folder
     shutil.copy(ours / "model.safetensors", folder)
     config = json.loads((ours / "config.json").read_text())
     for name in ("n_points", "energy"):
@@ -55,7 +56,7 @@ def misscaled(tmp_path_factory):
 def test_a_model_that_is_a_tenth_off_is_brought_back(geant4, misscaled, tmp_path):
     out = tmp_path / "new"
     factors, record = calibrate(
-        "caloclouds3.ild-photon", [geant4], out, folder=misscaled, energy_gev=46
+        MODEL, [geant4], out, folder=misscaled, energy_gev=46
     )
     for name, factor in factors.items():
         before, after = record.before[name], record.after[name]
@@ -76,7 +77,7 @@ def test_cells_calibrate_where_there_are_no_points_to_compare(geant4, misscaled,
         cells = Representation.named("x1", cell=5.0883331298828125)(file[:], seed=1)
     write_showers(tmp_path / "x1.h5", cells, generator="geant4", seed=0)
     _, record = calibrate(
-        "caloclouds3.ild-photon",
+        MODEL,
         [tmp_path / "x1.h5"],
         tmp_path / "new",
         folder=misscaled,
@@ -92,12 +93,12 @@ def test_cells_calibrate_where_there_are_no_points_to_compare(geant4, misscaled,
 def test_calibrated_weights_are_used_like_any_others(geant4, misscaled, tmp_path, capsys):
     out = str(tmp_path / "new")
     words = ["--data", str(geant4), "--energy", "46", "--weights", str(misscaled), "--out", out]
-    main(["calibrate", "caloclouds3.ild-photon", *words])
+    main(["calibrate", MODEL, *words])
     assert "visible energy at 46 GeV" in capsys.readouterr().out
-    showers = calozoo.load("caloclouds3.ild-photon", weights=Path(out)).generate(energy=50, n=2)
+    showers = calozoo.load(MODEL, weights=Path(out)).generate(energy=50, n=2)
     assert len(showers) == 2
     with pytest.raises(OutputExistsError, match="overwrite=True"):
-        calibrate("caloclouds3.ild-photon", [geant4], Path(out))
+        calibrate(MODEL, [geant4], Path(out))
 
 
 @pytest.fixture
@@ -115,14 +116,14 @@ def test_a_model_without_factors_says_so(toy_showers, tmp_path):
 
 def test_too_few_showers_of_the_energy_are_refused(toy_showers, tmp_path):
     with pytest.raises(InputError, match="10 showers within a tenth of 50 GeV are too few"):
-        calibrate("caloclouds3.ild-photon", [toy_showers], tmp_path / "new")
+        calibrate(MODEL, [toy_showers], tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("energy", [0, -1, float("nan")])
 def test_an_energy_that_is_none_is_refused(toy_showers, tmp_path, energy):
     with pytest.raises(InputError, match="must be positive"):
-        calibrate("caloclouds3.ild-photon", [toy_showers], tmp_path / "new", energy_gev=energy)
+        calibrate(MODEL, [toy_showers], tmp_path / "new", energy_gev=energy)
 
 
 def test_the_error_of_a_ratio_knows_that_the_primaries_are_the_same():

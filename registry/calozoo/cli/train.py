@@ -67,7 +67,7 @@ def convert(model: str, source: Path, out: Path, overwrite: bool, as_json: bool)
 
     \b
     Examples:
-      calozoo convert caloclouds3 published.pt --out published
+      calozoo convert caloclouds3.ild-photon published.pt --out published
       calozoo generate --model caloclouds3 --weights published --energy 50 --out showers.h5
     """
     from calozoo.training import convert_files
