@@ -182,7 +182,7 @@ def test_a_value_is_what_it_reads_as():
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     data = write_sample(tmp_path / "data", made_up_showers())
     options = ["preset=tiny", "stage=energies", "energies_epochs=100000", "steps=3", "threads=1"]
-    words = ["train", "3dgan", "--data", data, "--out", "run"]
+    words = ["train", "3dgan.ild-photon", "--data", data, "--out", "run"]
     words += [word for option in options for word in ("-o", option)]
     with subprocess.Popen(
         [sys.executable, "-m", "calozoo", *words],
