@@ -176,7 +176,7 @@ class _Runner:
         self._simulation: FullSimulation | None = None
 
     def __enter__(self) -> _Runner:
-        self._source: SharedSource | None = None
+        self._sources: dict[str, SharedSource] = {}
         self._models: dict[str, Generator] = {}
         for name in self._run.models:
             model = self._loaded(name)
@@ -203,7 +203,7 @@ class _Runner:
             again = self._store.truth(sample, _SIMULATION, FLOOR_SEED, self._full)
             hits[f"{_SIMULATION} again"] = again
         for seed in range(MODEL_SEED, MODEL_SEED + self._run.seeds):
-            made = self._store.models(sample, self._models, seed, self._source)
+            made = self._store.models(sample, self._models, seed, self._sources.values())
             hits |= {_seeded(name, seed): of_model for name, of_model in made.items()}
         return hits
 
@@ -228,13 +228,19 @@ class _Runner:
         if spec.source is None:
             model = api.load(name, offline=self._run.offline)
         else:
-            if self._source is None:
-                workers = self._run.workers
-                options: dict[str, Any] = {} if workers is None else {"workers": workers}
-                source = api.load(spec.source, offline=self._run.offline, **options)
-                self._source = SharedSource(self._stack.enter_context(closing(source)))
-            model = api.load(name, offline=self._run.offline, source=self._source)
+            source = self._shared_source(spec.source)
+            model = api.load(name, offline=self._run.offline, source=source)
         return self._stack.enter_context(closing(model))
+
+    def _shared_source(self, name: str) -> SharedSource:
+        """Source of this name, for all models that it feeds."""
+        if name not in self._sources:
+            options: dict[str, Any] = {}
+            if self._run.workers is not None and name.startswith(FULL_SIMULATION):
+                options["workers"] = self._run.workers
+            source = api.load(name, offline=self._run.offline, **options)
+            self._sources[name] = SharedSource(self._stack.enter_context(closing(source)))
+        return self._sources[name]
 
     def _common_trigger(self) -> FaceTrigger:
         """Photons that every photon model takes: in the barrel, of 5 to 127 GeV."""

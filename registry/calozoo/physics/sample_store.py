@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +87,7 @@ class SampleStore:
         sample: Sample,
         models: Mapping[str, Generator],
         seed: int,
-        source: SharedSource | None = None,
+        sources: Iterable[SharedSource] = (),
     ) -> dict[str, EventHits]:
         """Hits of a sample by models.
 
@@ -95,7 +95,7 @@ class SampleStore:
             sample: The sample.
             models: Models by name.
             seed: Seed of the showers.
-            source: Source that some of them share.
+            sources: Sources that some of them share.
         """
         folders = {name: self._folder(sample, name, seed) for name in models}
         for number, first, events in _chunks(sample):
@@ -105,7 +105,7 @@ class SampleStore:
                     taken = self._taken(sample, events)
                     add_model(taken, events, first, model, self._placement, seed=seed).write(path)
                 self._on_events(len(events))
-            if source is not None:
+            for source in sources:
                 source.forget()
         return {name: self._hits(sample, folder) for name, folder in folders.items()}
 
