@@ -55,9 +55,7 @@ def misscaled(tmp_path_factory):
 @needs_showers
 def test_a_model_that_is_a_tenth_off_is_brought_back(geant4, misscaled, tmp_path):
     out = tmp_path / "new"
-    factors, record = calibrate(
-        MODEL, [geant4], out, folder=misscaled, energy_gev=46
-    )
+    factors, record = calibrate(MODEL, [geant4], out, folder=misscaled, energy_gev=46)
     for name, factor in factors.items():
         before, after = record.before[name], record.after[name]
         assert abs(before.value - 1.1) < 4 * before.error

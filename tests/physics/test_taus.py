@@ -80,6 +80,9 @@ def test_pi0_are_found_and_the_categories_add_up(tmp_path):
     assert all(entry.get("difference", entry.get("value")) == 0 for entry in table.values())
     again = store.models(sample, {"toy": toy}, 1)["toy"]
     assert again == hits
+    fewer = store.models(Sample("grows", events[:7], 5), {"toy": toy}, 1)["toy"]
+    assert fewer == hits[:7]
+    assert store.models(Sample("grows", events, 5), {"toy": toy}, 1)["toy"] == hits
 
 
 def test_a_lone_photon_of_a_pi0_is_no_true_pi0():

@@ -77,7 +77,7 @@ class SampleStore:
         folder = self._folder(sample, name, seed)
         for number, first, events in _chunks(sample):
             path = folder / f"{number:05d}.npz"
-            if not path.exists():
+            if not _is_there(path, events):
                 simulate_fully(simulation(), events, first, seed).write(path)
             self._on_events(len(events))
         return self._hits(sample, folder)
@@ -101,7 +101,7 @@ class SampleStore:
         for number, first, events in _chunks(sample):
             for name, model in models.items():
                 path = folders[name] / f"{number:05d}.npz"
-                if not path.exists():
+                if not _is_there(path, events):
                     taken = self._taken(sample, events)
                     add_model(taken, events, first, model, self._placement, seed=seed).write(path)
                 self._on_events(len(events))
@@ -141,6 +141,14 @@ class SampleStore:
             run = simulated_events(events, deposits, self._placement, THRESHOLD_MEV)
             runs.append(run.hits)
         return EventHits.concatenate(runs)
+
+
+def _is_there(path: Path, events: Events) -> bool:
+    """`True` if a chunk is there with all its events; one that is damaged or shorter is not."""
+    try:
+        return len(Deposits.read(path)) >= events.n_primaries
+    except OSError:
+        return False
 
 
 def _chunks(sample: Sample) -> list[tuple[int, int, Events]]:
