@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from calozoo_core.ragged import (
     row_selection,
     sort_order,
 )
+from calozoo_core.shower_plot import energy_by_layer
 from calozoo_core.typing import AnyFloatArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -97,6 +99,10 @@ class Hits:
     def __repr__(self) -> str:
         energy = float(self.energy.sum(dtype=np.float64))
         return f"<Hits: {len(self)} showers, {len(self.cell)} cells, {energy:.4g} MeV>"
+
+    def _repr_html_(self) -> str:
+        picture = energy_by_layer(self.layer, self.energy / max(len(self), 1))
+        return f"<div>{escape(repr(self))}<br/>{picture}</div>"
 
     @property
     def n_hits(self) -> IntArray:

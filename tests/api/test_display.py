@@ -52,7 +52,7 @@ def test_a_file_and_a_histogram_are_shown_in_one_line(tmp_path, histogram):
 @pytest.mark.parametrize("n", [0, 1, 40])
 def test_notebooks_get_a_small_picture(n):
     showers = make_showers(n, 3)
-    for thing in (showers, *list(showers)[:3]):
+    for thing in (showers, make_hits(n), *list(showers)[:3]):
         html = thing._repr_html_()
         tree = ElementTree.fromstring(html)
         assert tree.find(".//{http://www.w3.org/2000/svg}svg") is not None

@@ -6,6 +6,7 @@ import json
 import math
 import tracemalloc
 import warnings
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -329,3 +330,9 @@ def test_every_observable_is_drawn_for_several_models(folder, tmp_path):
     assert {"overview", "longitudinal", "radial_30", "response", "correlations"} <= names
     assert all(picture.stat().st_size > 10_000 for picture in pictures)
     assert not list((tmp_path / "plots").glob("*.part"))
+
+
+def test_a_notebook_shows_an_evaluation_as_a_table(evaluation):
+    tree = ElementTree.fromstring(evaluation._repr_html_())
+    names = {row[0].text for row in tree.findall(".//tr")}
+    assert {"figure", "points.layer_energy"} <= names

@@ -6,6 +6,7 @@ import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -24,7 +25,7 @@ from calozoo_core.metrics.comparison import (
     compare_classifier,
     compare_features,
 )
-from calozoo_core.metrics.result import MetricResult
+from calozoo_core.metrics.result import MetricResult, format_with_error
 from calozoo_core.observables import HALF_MIP_MEV, ObservableAccumulator
 from calozoo_core.strict_model import StrictModel
 
@@ -87,6 +88,9 @@ class EvaluationReport(StrictModel):
     __str__ = __repr__
 
 
+SHOWN_METRICS = ("js", "auc", "l1")
+"""Metrics of the table in a notebook."""
+
 _REPORTS = TypeAdapter(tuple[EvaluationReport, ...])
 
 
@@ -106,6 +110,17 @@ class Evaluation:
 
     def __repr__(self) -> str:
         return repr(self.report).replace("EvaluationReport", "Evaluation", 1)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            f"<tr><td>{figure.name}</td><td>{figure.metric}</td>"
+            f"<td>{format_with_error(figure.value, figure.error or 0.0)}</td>"
+            f"<td>{'' if figure.noise_floor is None else f'{figure.noise_floor:.2g}'}</td></tr>"
+            for figure in self.figures
+            if figure.value is not None and figure.metric in SHOWN_METRICS
+        ]
+        head = "<tr><th>figure</th><th>metric</th><th>value</th><th>noise floor</th></tr>"
+        return f"<div>{escape(repr(self))}<table>{head}{''.join(rows)}</table></div>"
 
     @property
     def figures(self) -> tuple[MetricResult, ...]:
