@@ -141,8 +141,9 @@ class Generator(ABC):
         """Build the generator.
 
         A plugin may take further keyword arguments of these names, all of them optional: `workers`
-        (a number of processes), `detector` (a Detector other than the spec's), `source` (a
-        Generator, or the path of a shower file, that feeds this one).
+        (a number of processes), `runtime` (the library that computes the networks), `detector` (a
+        Detector other than the spec's), `source` (a Generator, or the path of a shower file, that
+        feeds this one).
 
         Arguments:
             spec: The spec it was registered with.
@@ -290,6 +291,11 @@ class Generator(ABC):
         """
         msg = f"{cls.__name__} simulates no events; a full simulation such as geant4 does."
         raise InputError(msg)
+
+    @property
+    def threads(self) -> int:
+        """Number of threads it computes with, for people to read."""
+        return 1
 
     @classmethod  # noqa: B027  most models need nothing else
     def check_machine(cls, spec: ModelSpec) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Generic, Self, TypeVar, cast
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError, WeightsError
@@ -17,50 +19,86 @@ from calozoo_core.frames import axis_positions
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.global_state import callers_threads
 from calozoo_core.incident import Incident
+from calozoo_core.runtime import Runtime, choose_runtime, has_bfloat16
 from calozoo_core.showers import Showers
 from calozoo_core.typing import Float32Array, IntArray
-from calozoo_core.weights.trained_model import TrainedModel
+from calozoo_core.weights.layout import Layout
+from calozoo_core.weights.trained_arrays import TrainedArrays, count_trained
 
 __all__ = ["NetworkGenerator"]
 
-Trained = TypeVar("Trained", bound=TrainedModel)
+Config = TypeVar("Config", bound=BaseModel)
 
 
-class NetworkGenerator(Generator, Generic[Trained]):
+class NetworkGenerator(Generator, Generic[Config]):
     """Generator made of trained networks, which loads and saves itself.
 
-    A plugin derives from this, sets the class attributes, and implements `prepare` and `sample`.
+    A plugin derives from this, sets the class attributes, and implements `layout`, `prepare` and
+    `sample`. Networks are computed by `runtime`: numpy needs no torch.
 
     Arguments:
         spec: Spec it was registered with.
-        trained: Trained model.
+        trained: Configuration and arrays of the trained model.
         device: Torch device.
         precision: Precision of the arithmetic.
+        runtime: Library that computes the networks; None for the fastest that is installed.
+
+    Raises:
+        InputError: If the device, the precision or the runtime is unavailable.
     """
 
-    #: Class of `trained`.
-    trained_model: ClassVar[type[TrainedModel]]
-    #: Other devices than the CPU can be asked for.
-    runs_on_gpu: ClassVar[bool] = False
-    #: Precision "bfloat16" can be asked for.
-    has_bfloat16: ClassVar[bool] = False
+    #: Class of the configuration.
+    schema: ClassVar[type[BaseModel]]
+    #: Runtimes of the networks, the fastest first.
+    runtimes: ClassVar[tuple[Runtime, ...]] = ("numpy",)
+    #: Threads share its showers by `sample_in_parts`; many small operations are slower so.
+    shares_batches: ClassVar[bool] = False
     #: Showers that `sample_in_parts` hands to a thread at a time.
     part_size: ClassVar[int] = 16
+    #: Other devices than the CPU can be asked for; torch computes on them.
+    runs_on_gpu: ClassVar[bool] = False
+    #: Precision "bfloat16" can be asked for; torch computes in it.
+    has_bfloat16: ClassVar[bool] = False
 
     def __init__(
         self,
         spec: ModelSpec,
-        trained: Trained,
+        trained: TrainedArrays[Config],
         *,
         device: str = "cpu",
         precision: Precision = "float32",
+        runtime: str | None = None,
     ) -> None:
         super().__init__(spec, device=device, precision=precision)
+        # What only torch can do, in the words of whoever asked for it.
+        needs = None
+        if device != "cpu":
+            needs = f"device={device!r}"
+        elif precision != "float32":
+            needs = f"precision={precision!r}"
+        runtimes = self.runtimes_of(trained.config) if needs is None else ("torch",)
+        self.runtime: Runtime = choose_runtime(needs or spec.name, runtimes, runtime, needs)
+        if device != "cpu":
+            _check_device(device)
         self.trained = trained
         self.prepare()
 
+    @classmethod
+    @abstractmethod
+    def layout(cls, config: Any) -> Layout:
+        """Layout of the tensors of a configuration.
+
+        Arguments:
+            config: An instance of `schema`.
+        """
+
+    @classmethod
+    def runtimes_of(cls, config: Any) -> Sequence[Runtime]:
+        """Runtimes that have a counterpart of every part of a configuration, the fastest first."""
+        return cls.runtimes
+
     def prepare(self) -> None:
-        """Set what `sample` needs from the trained model, the spec and the device.
+        """Set what `sample` needs from the trained model, the spec, the device and the runtime.
 
         Raises:
             WeightsError: If the model does not fit the spec.
@@ -74,12 +112,13 @@ class NetworkGenerator(Generator, Generic[Trained]):
         *,
         device: str = "cpu",
         precision: Precision | None = None,
+        runtime: str | None = None,
     ) -> Self:
         """Generator from a folder with `config.json` and `model.safetensors`.
 
         Raises:
             WeightsError: If there is no folder, or the files are damaged or do not fit.
-            InputError: If the device or the precision is unavailable.
+            InputError: If the device, the precision or the runtime is unavailable.
         """
         if precision not in (None, "float32") and not cls.has_bfloat16:
             msg = f"{spec.name} computes in float32 only; leave out precision."
@@ -87,13 +126,34 @@ class NetworkGenerator(Generator, Generic[Trained]):
         if device != "cpu" and not cls.runs_on_gpu:
             msg = f"{spec.name} runs on the CPU only; use device='cpu'."
             raise InputError(msg, argument="device='cpu'")
+        if precision == "bfloat16" and device == "cpu" and not has_bfloat16():
+            msg = (
+                "This processor has no bfloat16 in hardware, and emulated it is slower than "
+                "float32; leave out precision."
+            )
+            raise InputError(msg, argument="precision")
         if folder is None:
             msg = f"{spec.name} needs weights; type `calozoo pull {spec.name}`."
             raise WeightsError(msg)
-        if device != "cpu":
-            _check_device(device)
-        trained = cls.trained_model.read(Path(folder))
-        return cls(spec, cast(Trained, trained), device=device, precision=precision or "float32")
+        trained = TrainedArrays.read(Path(folder), cls.schema, cls.layout)
+        return cls(
+            spec,
+            trained,  # type: ignore[arg-type]
+            device=device,
+            precision=precision or "float32",
+            runtime=runtime,
+        )
+
+    @property
+    def load_options(self) -> dict[str, Any]:
+        """Keyword arguments of `load` that, with its weights, make this generator again."""
+        return super().load_options | {"runtime": self.runtime}
+
+    def to(self, device: str) -> Self:
+        """The model on another device, computed by the runtime that is fastest there."""
+        if str(device) == self.device:
+            return self
+        return type(self)(self.spec, self.trained, device=str(device), precision=self._precision)
 
     def save(self, folder: Path) -> None:
         """Write `config.json` and `model.safetensors`, whole or not at all.
@@ -106,8 +166,12 @@ class NetworkGenerator(Generator, Generic[Trained]):
     @property
     def parameters(self) -> int:
         """Number of trained parameters: of the networks, not of tables."""
-        networks = self.trained.named_networks().values()
-        return sum(p.numel() for network in networks for p in network.parameters())
+        return count_trained(self.layout(self.trained.config))
+
+    @property
+    def threads(self) -> int:
+        """Number of threads that share its showers, for people to read."""
+        return callers_threads() if self.shares_batches and self._device == "cpu" else 1
 
     @cached_property
     def _layer_depth_mm(self) -> Float32Array:

@@ -33,8 +33,8 @@ SPEC = ModelSpec(
 
 
 class Tables(NamedTuple):
-    shift: torch.Tensor
-    index: torch.Tensor
+    shift: np.ndarray
+    index: np.ndarray
 
 
 class LineConfig(StrictModel):
@@ -53,13 +53,17 @@ class TrainedLine(TrainedModel):
 
     @classmethod
     def untrained(cls, config):
-        tables = Tables(torch.zeros(config.width), torch.zeros(2, dtype=torch.uint8))
+        tables = Tables(np.zeros(config.width, np.float32), np.zeros(2, np.uint8))
         second = nn.BatchNorm1d(config.width) if config.has_second else None
         return cls(config, nn.Linear(config.width, 1), second, tables)
 
 
-class Line(NetworkGenerator[TrainedLine]):
-    trained_model = TrainedLine
+class Line(NetworkGenerator[LineConfig]):
+    schema = LineConfig
+
+    @classmethod
+    def layout(cls, config):
+        return TrainedLine.layout(config)
 
     def sample(self, incident, seed, first):
         n = len(incident)
@@ -70,14 +74,20 @@ class Line(NetworkGenerator[TrainedLine]):
 
 
 class FastLine(Line):
+    runtimes = ("numpy", "torch")
     runs_on_gpu = True
     has_bfloat16 = True
+    shares_batches = True
+    part_size = 2
+
+    def sample(self, incident, seed, first):
+        return self.sample_in_parts(super().sample, incident, seed, first)
 
 
 @pytest.fixture(params=[False, True])
 def trained(request):
     model = TrainedLine.untrained(LineConfig(has_second=request.param))
-    return replace(model, tables=Tables(torch.rand(3), torch.tensor([3, 200], dtype=torch.uint8)))
+    return replace(model, tables=Tables(np.ones(3, np.float32), np.array([3, 200], np.uint8)))
 
 
 def test_a_model_is_the_same_after_it_was_a_file(trained, tmp_path):
@@ -85,30 +95,33 @@ def test_a_model_is_the_same_after_it_was_a_file(trained, tmp_path):
     back = TrainedLine.read(tmp_path)
     assert back.config == trained.config
     assert (back.second is None) == (trained.second is None)
-    expected = trained.named_tensors()
-    assert list(back.named_tensors()) == list(expected)
-    for name, tensor in back.named_tensors().items():
-        assert torch.equal(tensor, expected[name]), name
+    expected = trained.named_arrays()
+    assert list(back.named_arrays()) == list(expected)
+    for name, array in back.named_arrays().items():
+        np.testing.assert_array_equal(array, expected[name])
+        assert array.dtype == expected[name].dtype
     assert not back.first.training
     assert not any(p.requires_grad for p in back.first.parameters())
 
 
 def test_the_names_of_tensors_begin_with_their_field(trained):
-    names = {name.partition(".")[0] for name in trained.named_tensors()}
+    names = {name.partition(".")[0] for name in trained.named_arrays()}
     assert names == {"first", "tables"} | ({"second"} if trained.second else set())
 
 
 def test_tensors_that_do_not_fit_the_configuration_are_refused(trained, tmp_path):
-    other = replace(trained, tables=Tables(torch.rand(4), trained.tables.index))
+    other = replace(trained, tables=Tables(np.ones(4, np.float32), trained.tables.index))
     other.write(tmp_path)
     with pytest.raises(WeightsError, match=r"tables\.shift"):
         TrainedLine.read(tmp_path)
 
 
 def test_a_generator_loads_what_it_saved(trained, tmp_path):
-    Line(SPEC, trained).save(tmp_path)
+    Line(SPEC, trained.to_arrays()).save(tmp_path)
     generator = Line.load(SPEC, tmp_path, precision="float32")
-    assert torch.equal(generator.trained.tables.shift, trained.tables.shift)
+    np.testing.assert_array_equal(
+        generator.trained.table(Tables, "tables").shift, trained.tables.shift
+    )
     assert (generator.device, generator.precision) == ("cpu", "float32")
 
 
@@ -122,13 +135,57 @@ def test_a_device_or_precision_that_the_model_lacks_is_refused(tmp_path):
         Line.load(SPEC, tmp_path, device="cuda")
     with pytest.raises(InputError, match="float32 only"):
         Line.load(SPEC, tmp_path, precision="bfloat16")
+
+
+def test_a_device_that_is_not_there_is_refused(trained, tmp_path):
+    trained.write(tmp_path)
     with pytest.raises(InputError, match="'nonsense' is not available here"):
         FastLine.load(SPEC, tmp_path, device="nonsense")
 
 
+def test_the_first_runtime_that_is_installed_computes(trained, tmp_path, monkeypatch):
+    trained.write(tmp_path)
+    assert FastLine.load(SPEC, tmp_path).runtime == "numpy"
+    assert FastLine.load(SPEC, tmp_path, runtime="torch").runtime == "torch"
+    with pytest.raises(InputError, match=r"line\.test runs in numpy, not in torch"):
+        Line.load(SPEC, tmp_path, runtime="torch")
+    monkeypatch.setattr("calozoo_core.runtime.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"torch, which is not .* 'calozoo-core\[torch\]'"):
+        FastLine.load(SPEC, tmp_path, runtime="torch")
+
+
+def test_what_needs_torch_says_so(trained, tmp_path, monkeypatch):
+    trained.write(tmp_path)
+    with pytest.raises(InputError, match="device='cuda' runs in torch, not in numpy"):
+        FastLine.load(SPEC, tmp_path, device="cuda", runtime="numpy")
+    monkeypatch.setattr("calozoo_core.runtime.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="device='cuda' needs torch, which is not installed"):
+        FastLine.load(SPEC, tmp_path, device="cuda")
+
+
+def test_bfloat16_is_refused_where_the_processor_has_none(trained, tmp_path, monkeypatch):
+    trained.write(tmp_path)
+    monkeypatch.setattr("calozoo_core.network_generator.has_bfloat16", lambda: True)
+    assert FastLine.load(SPEC, tmp_path, precision="bfloat16").runtime == "torch"
+    monkeypatch.setattr("calozoo_core.network_generator.has_bfloat16", lambda: False)
+    with pytest.raises(InputError, match="no bfloat16 in hardware"):
+        FastLine.load(SPEC, tmp_path, precision="bfloat16")
+
+
+def test_threads_share_a_batch_and_change_nothing(trained, monkeypatch):
+    model = FastLine(SPEC, trained.to_arrays())
+    incident = Incident(np.linspace(10, 50, 7), (0.1, 0, 1))
+    alone = model.generate(incident)
+    monkeypatch.setattr("calozoo_core.network_generator.callers_threads", lambda: 3)
+    assert model.threads == 3
+    shared = model.generate(incident)
+    np.testing.assert_array_equal(shared.x, alone.x)
+    assert Line(SPEC, trained.to_arrays()).threads == 1
+
+
 def test_upright_points_are_sheared_along_their_primary(trained):
     incident = Incident([10, 20], [(0.6, 0, 0.8), (0, -0.6, 0.8)])
-    showers = Line(SPEC, trained).generate(incident)
+    showers = Line(SPEC, trained.to_arrays()).generate(incident)
     x, y = axis_offsets(showers, load_detector(SPEC.detector))
     np.testing.assert_allclose(showers.x, x, rtol=1e-6)
     np.testing.assert_allclose(showers.y, y, rtol=1e-6)

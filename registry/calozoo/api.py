@@ -75,9 +75,10 @@ def load(
         weights: Folder with the `config.json` and `model.safetensors` to take, instead of those of
             this name.
         options: What only some models take: `workers`, a number of processes; `detector`, another
-            than the model's own, by name, as a `.toml` file or as a Detector; `source`, what feeds
-            the model, by name, as an `.h5` file or as a Generator. A model that is fed by another
-            leaves the workers to that one.
+            than the model's own, by name, as a `.toml` file or as a Detector; `runtime`, the
+            library that computes the networks, "numpy" or "torch", by default the fastest that is
+            installed; `source`, what feeds the model, by name, as an `.h5` file or as a Generator.
+            A model that is fed by another leaves the workers to that one.
 
     Raises:
         ModelNameError: If no model is called so.
@@ -165,7 +166,7 @@ def generate(
         batch_size: Primaries at a time; the showers do not depend on it.
         extrapolate: Go beyond the conditions the model was trained on.
         threads: Number of threads, also for what comes after; None leaves it as it is.
-        options: As for `load`: `device`, `precision`, `weights`, `offline`, `workers`, ...
+        options: As for `load`: `device`, `precision`, `runtime`, `weights`, `offline`, ...
 
     Returns:
         The n showers.

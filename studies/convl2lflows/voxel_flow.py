@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from calozoo_convl2lflows.config import GridConfig
-from calozoo_convl2lflows.layer_energies import ENERGY_SCALE_GEV
+from calozoo_convl2lflows.contexts import ENERGY_SCALE_GEV
 from calozoo_core.nn.flow import standard_normal_log_prob
 from studies.convl2lflows.couplings import (
     LEAKY_SLOPE,
@@ -179,7 +179,7 @@ def primary_constants(primary: Tensor) -> Tensor:
     """Energy, as 2 log10(E / GeV) - 3, and direction of primaries, shape (n, 4).
 
     Arguments:
-        primary: Features of `layer_energies.primary_features`, shape (n, 7).
+        primary: Features of `contexts.primary_features`, shape (n, 7).
     """
     energy = primary[:, 1:2] * ENERGY_SCALE_GEV
     return torch.cat([2 * (energy + 1e-6).log10() - 3, primary[:, 2:5]], dim=1)

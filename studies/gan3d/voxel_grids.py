@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from calozoo_core.errors import CalozooError
@@ -59,8 +58,8 @@ def grid_loss(points: UprightPoints, n: int, grid: GridConfig) -> GridLoss:
         grid: The voxels.
     """
     tables = fitted_tables(_rows(points, 0, n // 2), n // 2, grid)
-    parts = torch.arange(SPLIT**2, dtype=torch.uint8).repeat_interleave(QUANTILES // SPLIT**2)
-    uniform = tables._replace(inside=parts.expand(tables.inside.shape))
+    parts = np.repeat(np.arange(SPLIT**2, dtype=np.uint8), QUANTILES // SPLIT**2)
+    uniform = tables._replace(inside=np.broadcast_to(parts, tables.inside.shape))
     tested, number = _rows(points, n // 2, n), n - n // 2
     voxels = fill(tested.x, tested.y, tested.layer, tested.energy, tested.shower, number, grid)
     truth = _radial_profile(tested.x, tested.y, tested.energy)

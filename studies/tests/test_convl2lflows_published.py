@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.autograd.functional import jacobian
 
 from calozoo_convl2lflows.config import GridConfig
-from calozoo_convl2lflows.layer_energies import primary_features
+from calozoo_convl2lflows.contexts import primary_features
 from calozoo_convl2lflows.model import streams
 from studies.convl2lflows.couplings import (
     ActNorm,
@@ -277,7 +277,8 @@ def test_published_layers_add_up_to_their_energies(shake: Shake) -> None:
     assert isinstance(flows["energies"], Maf)
     assert isinstance(flows["voxels"], VoxelFlows)
     pipeline = PublishedPipeline(config, flows["energies"], flows["voxels"])
-    primary = primary_features(torch.tensor([10.0, 80]), torch.tensor([[0.0, 0, 1], [0.6, 0, 0.8]]))
+    direction = np.array([[0.0, 0, 1], [0.6, 0, 0.8]], np.float32)
+    primary = torch.from_numpy(primary_features(np.array([10.0, 80], np.float32), direction))
     filled = pipeline(primary, 3, 0)
     wanted = pipeline.layer_energies(streams(2, 3, 0, "energies"), primary).numpy()
     sums = np.bincount(filled.shower * 30 + filled.layer, filled.energy, minlength=60)

@@ -48,6 +48,22 @@ print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
     assert run(code, tmp_path).stderr == "[]\n"
 
 
+NOT_TO_GENERATE = ["torch", "torch._dynamo", "sympy", "lightning", "scipy", "huggingface_hub"]
+
+
+@pytest.mark.parametrize(
+    "model", ["caloclouds3", "caloinn", "caloinn.ild-photon", "convl2lflows", "3dgan"]
+)
+def test_generating_on_a_cpu_imports_no_torch(model, tmp_path):
+    code = f"""
+import sys
+from calozoo.cli import main
+main("generate --model {model} --energy 20 --quiet --offline --out s.h5".split())
+print([name for name in {NOT_TO_GENERATE} if name in sys.modules], file=sys.stderr)
+"""
+    assert run(code, tmp_path).stderr == "[]\n"
+
+
 @pytest.mark.parametrize("module", ["calozoo", "calozoo.models.names", "calozoo_core.generator"])
 def test_an_import_that_runs_no_model_imports_nothing_heavy(module, tmp_path):
     code = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"

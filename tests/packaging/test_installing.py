@@ -18,6 +18,7 @@ from calozoo_core.showers import Showers
 
 TOY = next(project for project in PLUGINS if project.folder.name == "toy")
 REFINE = next(project for project in PLUGINS if project.folder.name == "refine")
+CALOCLOUDS3 = next(project for project in PLUGINS if project.folder.name == "caloclouds3")
 MODEL_PLUGINS = [project for project in PLUGINS if project is not REFINE]
 
 IMPORT_ALL = """
@@ -174,6 +175,28 @@ def test_a_plugin_works_with_core_alone(project, install, steps):
 
     assert "." in name
     assert not (environment.folder / "bin" / "calozoo").exists()
+
+
+def test_the_main_job_is_done_where_torch_is_not_installed(install):
+    environment = install(REGISTRY.name, CALOCLOUDS3.name, "matplotlib", "mplhep")
+    missing = environment.run("python", "-c", "import torch", fails=True)
+    assert "No module named 'torch'" in missing
+    generate = ["generate", "--model", "caloclouds3", "--energy", "50", "-n", "5", "--out"]
+
+    assert "comes with calozoo-caloclouds3" in environment.run("calozoo", "pull", "caloclouds3")
+    assert "5 showers" in environment.run("calozoo", *generate, "s.h5")
+    environment.run("calozoo", "show", "s.h5", "--plot", "s.png")
+    assert (environment.folder / "s.png").stat().st_size > 10_000
+    for command in (["info", "caloclouds3"], ["list"]):
+        assert "caloclouds3.ild-photon" in environment.run("calozoo", *command)
+    for options, what in (
+        (["--runtime", "torch"], "caloclouds3.ild-photon"),
+        (["--device", "cuda"], "--device cuda"),
+    ):
+        assert environment.run("calozoo", *generate, "t.h5", *options, fails=True) == (
+            f"calozoo: {what} needs torch, which is not installed; "
+            "type `pip install 'calozoo-core[torch]'`.\n"
+        )
 
 
 @pytest.mark.slow

@@ -264,15 +264,12 @@ def core_energies(showers: Showers, mesh: VoxelMesh, rings: int) -> Float32Array
 
 
 def write_clumps(folder: Path, config: ClumpsConfig, calibration: RingCalibration) -> None:
-    """Write the weights of a generator on clumps; needs torch.
+    """Write the weights of a generator on clumps, whole or not at all.
 
     Raises:
         WeightsError: If the folder cannot be written to.
     """
-    import torch
-
-    tensors = {name: torch.from_numpy(array) for name, array in calibration._asdict().items()}
-    write_weights(Path(folder), config, tensors)
+    write_weights(Path(folder), config, calibration._asdict())
 
 
 def _listed(lengths: tuple[float, ...]) -> str:

@@ -197,17 +197,13 @@ class HaloLibrary:
         return library
 
     def write(self, folder: Path) -> None:
-        """Write `config.json` and `model.safetensors`; needs torch.
+        """Write `config.json` and `model.safetensors`, whole or not at all.
 
         Raises:
             WeightsError: If the folder cannot be written to.
         """
-        import torch
-
         names = ("features", "first", "step", "level")
-        write_weights(
-            folder, self.config, {name: torch.from_numpy(getattr(self, name)) for name in names}
-        )
+        write_weights(folder, self.config, {name: getattr(self, name) for name in names})
 
     def check(self, table: ClumpTable) -> None:
         """Refuse a table of clumps for other voxels.

@@ -268,17 +268,13 @@ class ClumpTable:
         return table
 
     def write(self, folder: Path) -> None:
-        """Write `config.json` and `model.safetensors`; needs torch.
+        """Write `config.json` and `model.safetensors`, whole or not at all.
 
         Raises:
             WeightsError: If the folder cannot be written to.
         """
-        import torch
-
         names = ("patches", "count", "x", "y", "energy")
-        write_weights(
-            folder, self.config, {name: torch.from_numpy(getattr(self, name)) for name in names}
-        )
+        write_weights(folder, self.config, {name: getattr(self, name) for name in names})
 
     def check(self, mesh: VoxelMesh, detector: str) -> None:
         """Refuse to be used for other voxels or another detector than it was made for.

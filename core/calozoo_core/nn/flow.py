@@ -1,35 +1,28 @@
 """Transforms of normalizing flows: permutation, ActNorm and spline coupling, over the last axis.
 
-Each one is a torch module that goes both ways with its log-determinant, and gives the same
-function in numpy. Which way is towards noise is up to the flow that is made of them.
+Each one is a torch module that goes both ways with its log-determinant; `numpy_flow` has them in
+numpy. Which way is towards noise is up to the flow that is made of them.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from calozoo_core.nn.mlp import mlp, numpy_mlp, to_float32
-from calozoo_core.nn.numpy_spline import inverse_rational_quadratic
+from calozoo_core.nn.mlp import mlp
 from calozoo_core.nn.spline import SPLINES, SplineKind, n_parameters
-from calozoo_core.typing import Float32Array
 
 __all__ = [
     "ActNorm",
-    "NumpyStep",
     "Permutation",
     "SplineCoupling",
     "Transform",
     "standard_normal_log_prob",
 ]
-
-NumpyStep = Callable[[Float32Array, Float32Array], Float32Array]
-"""Function of values, shape (n, dim), and condition, shape (n, conditions), to values."""
 
 
 class Transform(nn.Module, ABC):
@@ -42,14 +35,6 @@ class Transform(nn.Module, ABC):
     @abstractmethod
     def inverse(self, y: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Values, shape (n, dim), and log-determinants of the inverse, shape (n,)."""
-
-    @abstractmethod
-    def to_numpy(self, *, inverse: bool = False) -> NumpyStep:
-        """Function of arrays that this transform, or its inverse, is; the weights are copied.
-
-        Raises:
-            TypeError: If a part of it has no counterpart in numpy.
-        """
 
 
 class Permutation(Transform):
@@ -74,10 +59,6 @@ class Permutation(Transform):
 
     def inverse(self, y: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         return y[:, self.inverse_order], y.new_zeros(len(y))
-
-    def to_numpy(self, *, inverse: bool = False) -> NumpyStep:
-        order = (self.inverse_order if inverse else self.order).cpu().numpy()
-        return lambda x, _: x.take(order, axis=1)
 
     def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
         super()._load_from_state_dict(*args, **kwargs)
@@ -110,14 +91,6 @@ class ActNorm(Transform):
 
     def inverse(self, y: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         return y * (-self.log_scale).exp() + self.shift, -self.log_scale.sum().expand(len(y))
-
-    def to_numpy(self, *, inverse: bool = False) -> NumpyStep:
-        shift, log_scale = to_float32(self.shift), to_float32(self.log_scale)
-        if inverse:
-            scale = np.exp(-log_scale)
-            return lambda y, _: y * scale + shift
-        scale = np.exp(log_scale)
-        return lambda x, _: (x - shift) * scale
 
 
 class SplineCoupling(Transform):
@@ -166,21 +139,6 @@ class SplineCoupling(Transform):
 
     def inverse(self, y: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         return self._spline(y, condition, inverse=True)
-
-    def to_numpy(self, *, inverse: bool = False) -> NumpyStep:
-        if not inverse or self.kind != "rational-quadratic":
-            msg = f"the {self.kind} spline has no counterpart in numpy in this direction."
-            raise TypeError(msg)
-        network, identity, bound = numpy_mlp(self.net), self.identity_features, self.bound
-        per_element, transformed = self.per_element, self.transform_features
-
-        def step(y: Float32Array, condition: Float32Array) -> Float32Array:
-            raw = network(np.concatenate([y[:, :identity], condition], axis=1))
-            raw = raw.reshape(len(y), per_element, transformed)
-            x = inverse_rational_quadratic(y[:, identity:], raw, bound)
-            return np.concatenate([y[:, :identity], x], axis=1)
-
-        return step
 
     def _spline(self, x: Tensor, condition: Tensor, *, inverse: bool) -> tuple[Tensor, Tensor]:
         identity, moved = x[:, : self.identity_features], x[:, self.identity_features :]

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from calozoo_core.typing import Float32Array
+from calozoo_core.weights.layout import Arrays, Layout, TensorLayout
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-__all__ = ["linear", "mlp", "numpy_mlp", "silu", "to_float32", "zero_init"]
+__all__ = ["Mlp", "leaky_relu", "linear", "linear_layout", "mlp", "silu", "zero_init"]
+
+Activation = Literal["relu", "leaky_relu", "silu"]
+
+LEAK = 0.01
+"""Slope of torch's LeakyReLU below zero."""
+
+BATCH_NORM_EPSILON = 1e-5
+"""Added to the variance by torch's BatchNorm1d."""
 
 
 def mlp(
@@ -60,18 +71,17 @@ def zero_init(layer: nn.Linear) -> nn.Linear:
     return layer
 
 
-def to_float32(tensor: Tensor) -> Float32Array:
-    """Copy of a tensor as a contiguous array."""
-    array: Float32Array = np.array(tensor.detach().float().cpu().numpy(), order="C", copy=True)
-    return array
+def linear_layout(name: str, inputs: int, outputs: int, *, bias: bool = True) -> Layout:
+    """Layout of a linear layer of this name."""
+    layout = {f"{name}.weight": TensorLayout((outputs, inputs))}
+    return layout | {f"{name}.bias": TensorLayout((outputs,))} if bias else layout
 
 
-def linear(layer: nn.Module) -> tuple[Float32Array, Float32Array]:
-    """Weight, shape (inputs, outputs), and bias, shape (outputs,), of a linear layer, copied."""
-    weight = to_float32(layer.weight.T)  # type: ignore[arg-type]
-    if layer.bias is None:
-        return weight, np.zeros(weight.shape[1], np.float32)
-    return weight, to_float32(layer.bias)  # type: ignore[arg-type]
+def linear(arrays: Arrays, name: str) -> tuple[Float32Array, Float32Array]:
+    """Weight, shape (inputs, outputs), and bias, shape (outputs,), of a linear layer."""
+    weight = np.ascontiguousarray(arrays[f"{name}.weight"].T)
+    bias = arrays.get(f"{name}.bias")
+    return weight, np.zeros(weight.shape[1], np.float32) if bias is None else bias
 
 
 def silu(x: Float32Array) -> Float32Array:
@@ -83,61 +93,102 @@ def silu(x: Float32Array) -> Float32Array:
     return x
 
 
+def leaky_relu(x: Float32Array, slope: float = LEAK) -> Float32Array:
+    """Activation max(x, slope x), in place."""
+    np.maximum(x, np.float32(slope) * x, out=x)
+    return x
+
+
 def _relu(x: Float32Array) -> Float32Array:
     return np.maximum(x, np.float32(0), out=x)
 
 
-def numpy_mlp(net: nn.Sequential) -> Callable[[Float32Array], Float32Array]:
-    """Forward pass of an `mlp` on arrays; dropout is left out.
+_ACTIVATIONS: dict[Activation, Callable[[Float32Array], Float32Array]] = {
+    "relu": _relu,
+    "leaky_relu": leaky_relu,
+    "silu": silu,
+}
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """Sizes of a multilayer perceptron `mlp`, from which its layout and function follow.
 
     Arguments:
-        net: Linear layers with ReLU, LeakyReLU or SiLU; its weights are copied.
+        inputs: Width of the input.
+        hidden: Widths of the hidden layers.
+        outputs: Width of the output; `None` ends with the activation of the last hidden layer.
+        activation: Kind of the activations.
+        batch_norm: It has batch normalisation before each activation.
+        dropout: It has dropout behind each activation, which counts as a layer.
 
-    Returns:
-        Function from inputs, shape (n, inputs), to outputs, shape (n, outputs).
-
-    Raises:
-        TypeError: If the network has a layer of another kind.
+    Example:
+        >>> list(Mlp(2, (4,), 1).layout())
+        ['0.weight', '0.bias', '2.weight', '2.bias']
     """
-    from torch import nn
 
-    steps: list[Callable[[Float32Array], Float32Array]] = []
-    for module in net:
-        match module:
-            case nn.Linear():
-                steps.append(_affine(*linear(module)))
-            case nn.ReLU():
-                steps.append(_relu)
-            case nn.LeakyReLU():
-                steps.append(_leaky_relu(module.negative_slope))
-            case nn.SiLU():
-                steps.append(silu)
-            case nn.Dropout():
-                pass
-            case _:
-                msg = f"{type(module).__name__} has no counterpart in numpy."
-                raise TypeError(msg)
+    inputs: int
+    hidden: tuple[int, ...]
+    outputs: int | None = None
+    activation: Activation = "leaky_relu"
+    batch_norm: bool = False
+    dropout: bool = False
 
-    def forward(x: Float32Array) -> Float32Array:
-        for step in steps:
-            x = step(x)
-        return x
+    def layout(self) -> Layout:
+        """Layout of its tensors."""
+        layout: Layout = {}
+        widths = (self.inputs, *self.hidden)
+        for number, (inputs, outputs) in enumerate(pairwise(widths)):
+            at = number * self._step
+            layout |= linear_layout(str(at), inputs, outputs)
+            if self.batch_norm:
+                names = ("weight", "bias", "running_mean", "running_var")
+                layout |= {
+                    f"{at + 1}.{name}": TensorLayout((outputs,), is_trained="running" not in name)
+                    for name in names
+                }
+                layout[f"{at + 1}.num_batches_tracked"] = TensorLayout.table(dtype="int64")
+        if self.outputs is not None:
+            layout |= linear_layout(str(len(self.hidden) * self._step), widths[-1], self.outputs)
+        return layout
 
-    return forward
+    def function(self, arrays: Arrays) -> Callable[[Float32Array], Float32Array]:
+        """Function from inputs, shape (n, inputs), to outputs, shape (n, outputs).
 
+        Arguments:
+            arrays: Tensors of its layout.
+        """
+        hidden = [self._hidden_layer(arrays, i * self._step) for i in range(len(self.hidden))]
+        activate = _ACTIVATIONS[self.activation]
+        last = None
+        if self.outputs is not None:
+            last = linear(arrays, str(len(self.hidden) * self._step))
 
-def _affine(weight: Float32Array, bias: Float32Array) -> Callable[[Float32Array], Float32Array]:
-    def affine(x: Float32Array) -> Float32Array:
-        y: Float32Array = x @ weight
-        y += bias
-        return y
+        def forward(x: Float32Array) -> Float32Array:
+            for weight, bias in hidden:
+                x = x @ weight
+                x += bias
+                x = activate(x)
+            if last is None:
+                return x
+            y: Float32Array = x @ last[0]
+            y += last[1]
+            return y
 
-    return affine
+        return forward
 
+    @property
+    def _step(self) -> int:
+        """Layers of torch for each hidden layer."""
+        return 2 + self.batch_norm + self.dropout
 
-def _leaky_relu(slope: float) -> Callable[[Float32Array], Float32Array]:
-    def leaky_relu(x: Float32Array) -> Float32Array:
-        y: Float32Array = np.maximum(x, np.float32(slope) * x)
-        return y
-
-    return leaky_relu
+    def _hidden_layer(self, arrays: Arrays, at: int) -> tuple[Float32Array, Float32Array]:
+        weight, bias = linear(arrays, str(at))
+        if not self.batch_norm:
+            return weight, bias
+        norm = {name: arrays[f"{at + 1}.{name}"] for name in ("weight", "bias")}
+        mean, variance = (arrays[f"{at + 1}.running_{name}"] for name in ("mean", "var"))
+        spread = np.sqrt(variance + np.float32(BATCH_NORM_EPSILON))
+        factor = np.asarray(norm["weight"] / spread, np.float32)
+        shift = np.asarray((bias - mean) * factor + norm["bias"], np.float32)
+        return weight * factor, shift

@@ -8,6 +8,7 @@ where numpy takes one.
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 
@@ -16,17 +17,32 @@ from calozoo_core.typing import Float32Array
 __all__ = [
     "MIN_LAMBDA",
     "MIN_SIZE",
+    "SplineKind",
     "inverse_rational_quadratic",
     "linear_rational",
+    "n_parameters",
     "raw_unit_slope",
 ]
 
+SplineKind = Literal["rational-quadratic", "cubic", "linear-rational"]
 
 MIN_SIZE = 1e-3
 """Least width and height of a bin, as a share of the interval, and least slope at a knot."""
 
 MIN_LAMBDA = 0.025
 """Least distance of the knot inside a bin of a linear rational spline from the bin's edges."""
+
+
+def n_parameters(bins: int, kind: SplineKind = "rational-quadratic") -> int:
+    """Number of raw parameters of an element.
+
+    Example:
+        >>> n_parameters(10), n_parameters(10, "cubic"), n_parameters(8, "linear-rational")
+        (29, 22, 31)
+    """
+    if kind == "cubic":
+        return 2 * bins + 2
+    return (3 if kind == "rational-quadratic" else 4) * bins - 1
 
 
 def raw_unit_slope(least: float = MIN_SIZE) -> float:

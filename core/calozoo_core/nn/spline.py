@@ -15,13 +15,18 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad, softmax, softplus
 
-from calozoo_core.nn.numpy_spline import MIN_LAMBDA, MIN_SIZE, raw_unit_slope
+from calozoo_core.nn.numpy_spline import (
+    MIN_LAMBDA,
+    MIN_SIZE,
+    SplineKind,
+    n_parameters,
+    raw_unit_slope,
+)
 
 __all__ = [
     "MIN_SIZE",
@@ -32,20 +37,6 @@ __all__ = [
     "n_parameters",
     "rational_quadratic",
 ]
-
-SplineKind = Literal["rational-quadratic", "cubic", "linear-rational"]
-
-
-def n_parameters(bins: int, kind: SplineKind = "rational-quadratic") -> int:
-    """Number of raw parameters of an element.
-
-    Example:
-        >>> n_parameters(10), n_parameters(10, "cubic"), n_parameters(8, "linear-rational")
-        (29, 22, 31)
-    """
-    if kind == "cubic":
-        return 2 * bins + 2
-    return (3 if kind == "rational-quadratic" else 4) * bins - 1
 
 
 def rational_quadratic(

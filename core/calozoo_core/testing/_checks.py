@@ -18,6 +18,7 @@ from calozoo_core.detector import load_detector
 from calozoo_core.errors import ConditionsError, InputError, WeightsError
 from calozoo_core.generator import PLUGIN_API, Generator, ModelSpec
 from calozoo_core.incident import Incident
+from calozoo_core.runtime import is_installed
 from calozoo_core.showers import Showers
 from calozoo_core.testing._model_files import HARMS, check_card, differing_files, find_card
 from calozoo_core.testing._requests import (
@@ -116,6 +117,9 @@ class SpecChecks(ModelChecks):
         assert run.returncode == 0, f"`import {package}` fails: {run.stderr}"
         assert not run.stdout.strip(), f"`import {package}` imports {run.stdout.strip()}."
 
+
+LAYER_ROUNDING = 2e-3
+"""Part of a shower's energy that rounding may move to other layers."""
 
 TILTED_DEG = 5
 """From here on the direction of a shower shows whether its positions are in mm, as depths are."""
@@ -289,6 +293,23 @@ def reloaded(generator: Generator, folder: Path | None, **options: Any) -> Gener
     return type(generator).load(generator.spec, folder, **fed, **options)
 
 
+_WITHOUT_TORCH = """
+import pkgutil, sys
+from pathlib import Path
+
+sys.modules["torch"] = None  # its import fails, as where it is not installed
+from calozoo_core.generator import ModelSpec
+
+spec = ModelSpec.model_validate_json({spec!r})
+model = pkgutil.resolve_name(spec.factory).load(spec, Path({folder!r}), runtime="numpy")
+low, high = spec.conditions.energy_gev
+showers = model.generate(energy=[low, high], particle=spec.conditions.particles[0], seed=1)
+assert showers.n_points.min() > 0
+heavy = {{"lightning", "sympy", "scipy"}} & sys.modules.keys()
+assert not heavy, f"it imports {{heavy}}"
+"""
+
+
 class WeightsChecks(ModelChecks):
     """Round trips through a folder and through a GPU, and files that somebody spoiled."""
 
@@ -346,6 +367,33 @@ class WeightsChecks(ModelChecks):
                 msg = f"With {harm} at {place} it ends in {error!r}; raise a WeightsError."
                 raise AssertionError(msg) from error
             assert not must_be_refused, f"It takes weights with {harm} at {place}."
+
+    def test_every_runtime_makes_the_same_showers(
+        self, generator: Generator, tmp_path: Path
+    ) -> None:
+        runtimes = getattr(generator, "runtimes", ())
+        others = [name for name in runtimes if name != getattr(generator, "runtime", name)]
+        others = [name for name in others if is_installed(name)]
+        if not others:
+            pytest.skip("it has no other runtime that is installed")
+        folder = self._saved(generator, tmp_path)
+        for name in others:
+            check_equal(
+                sample(generator), sample(load(generator.spec, folder, runtime=name)), generator
+            )
+
+    def test_it_generates_without_torch_if_it_has_a_runtime_in_numpy(
+        self, generator: Generator, tmp_path: Path
+    ) -> None:
+        if "numpy" not in getattr(generator, "runtimes", ()):
+            pytest.skip("it has no runtime in numpy")
+        code = _WITHOUT_TORCH.format(
+            spec=generator.spec.model_dump_json(), folder=str(self._saved(generator, tmp_path))
+        )
+        run = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0, f"It fails where torch is not installed: {run.stderr}"
 
     @staticmethod
     def _saved(generator: Generator, folder: Path) -> Path:

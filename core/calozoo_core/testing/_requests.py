@@ -28,6 +28,7 @@ __all__ = [
     "check_points",
     "content",
     "global_states",
+    "layer_sums",
     "load_bundled",
     "lowest_theta",
     "mean_radius_mm",
@@ -180,6 +181,14 @@ def _keys(showers: Showers) -> NDArray[np.float64]:
     """Numbers that sort points by shower, layer and x; layers are 100 m apart."""
     group = showers.shower_index.astype(np.float64) * 256 + showers.layer
     return group * 1e5 + np.clip(showers.x, -4e4, 4e4)
+
+
+def layer_sums(showers: Showers) -> NDArray[np.float64]:
+    """Energies of the layers of each shower, in MeV, shape (n, layers)."""
+    n, n_layers = len(showers), load_detector(showers.detector).n_layers
+    index = showers.shower_index * n_layers + showers.layer
+    sums = np.bincount(index, showers.energy.astype(np.float64), minlength=n * n_layers)
+    return np.asarray(sums, np.float64).reshape(n, n_layers)
 
 
 def _centres(showers: Showers) -> NDArray[np.float64]:

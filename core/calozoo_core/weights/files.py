@@ -98,7 +98,23 @@ def read_tensors(
     shapes: Mapping[str, Sequence[int]],
     dtypes: Mapping[str, str] | None = None,
 ) -> dict[str, Tensor]:
-    """The model's tensors, in the shapes and types its configuration calls for.
+    """The model's tensors as `read_arrays` checks and returns them, as tensors of torch.
+
+    Raises:
+        WeightsError: As `read_arrays`.
+    """
+    import torch
+
+    arrays = read_arrays(folder, shapes, dtypes)
+    return {name: torch.tensor(array) for name, array in arrays.items()}
+
+
+def read_arrays(
+    folder: Path,
+    shapes: Mapping[str, Sequence[int]],
+    dtypes: Mapping[str, str] | None = None,
+) -> dict[str, NDArray[Any]]:
+    """The model's tensors as arrays, in the shapes and types its configuration calls for.
 
     The header is read and compared before any tensor is, so a file that claims absurd sizes costs
     nothing.
@@ -111,38 +127,6 @@ def read_tensors(
     Raises:
         WeightsError: If the file is missing, truncated, lacks a tensor, has one too many, or one of
             another shape or type, or holds a value that is not finite.
-    """
-    path = folder / TENSORS_FILE
-    _check_claims(path, shapes, dtypes or {})
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        msg = f"{path} is damaged ({_reason(error)}); pull the model again."
-        raise WeightsError(msg) from error
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            msg = f"{path} holds a value in {shown(name)} that is not a finite number."
-            raise WeightsError(msg)
-    return tensors
-
-
-def read_arrays(
-    folder: Path,
-    shapes: Mapping[str, Sequence[int]],
-    dtypes: Mapping[str, str] | None = None,
-) -> dict[str, NDArray[Any]]:
-    """The model's tensors as `read_tensors` checks and returns them, but without torch.
-
-    Arguments:
-        folder: Holds `model.safetensors`.
-        shapes: The shape of every tensor the model has, by name.
-        dtypes: The type of those that are not "float32", by name.
-
-    Raises:
-        WeightsError: As `read_tensors`.
     """
     path = folder / TENSORS_FILE
     _check_claims(path, shapes, dtypes or {})
@@ -162,25 +146,32 @@ def read_arrays(
     return arrays
 
 
-def write_weights(folder: Path, config: BaseModel, tensors: Mapping[str, Tensor]) -> None:
+def write_weights(
+    folder: Path, config: BaseModel, tensors: Mapping[str, NDArray[Any]] | Mapping[str, Tensor]
+) -> None:
     """Write `config.json` and `model.safetensors`, whole or not at all.
 
     One metadata key only: with several, safetensors writes them in random order, and identical
     weights would hash differently.
 
+    Arguments:
+        folder: Where to.
+        config: The configuration.
+        tensors: Arrays, or tensors of torch, by name.
+
     Raises:
         WeightsError: If the folder cannot be written to.
     """
+    import numpy as np
     from safetensors import SafetensorError
-    from safetensors.torch import save
+    from safetensors.numpy import save
 
-    # Clones, since two names for one memory cannot be saved.
-    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    arrays = {name: np.asarray(_on_cpu(tensor), order="C") for name, tensor in tensors.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _parts(folder) as (config_part, tensors_part):
             # Python writes it, so that it is as open to others as any new file of this user.
-            tensors_part.write_bytes(save(copies, metadata={"format": "pt"}))
+            tensors_part.write_bytes(save(arrays, metadata={"format": "pt"}))
             _write_json(config_part, config)
     except (OSError, SafetensorError) as error:
         msg = f"The weights cannot be written to {folder} ({_reason(error)}); choose another."
@@ -260,6 +251,11 @@ def _parts(folder: Path) -> Iterator[tuple[Path, Path]]:
 
 def _write_json(path: Path, config: BaseModel) -> None:
     path.write_bytes((config.model_dump_json(indent=2) + "\n").encode())
+
+
+def _on_cpu(tensor: Any) -> Any:
+    """An array as it is, a tensor of torch off its device and without its gradient."""
+    return tensor.detach().cpu() if hasattr(tensor, "detach") else tensor
 
 
 def _reason(error: Exception) -> str:

@@ -15,11 +15,18 @@ from calozoo_core.nn.flow import (  # noqa: E402
     SplineCoupling,
     standard_normal_log_prob,
 )
-from calozoo_core.nn.mlp import (  # noqa: E402
-    mlp,
-    numpy_mlp,
-    silu,
+from calozoo_core.nn.mlp import Mlp, mlp, silu  # noqa: E402
+from calozoo_core.nn.numpy_convolution import (  # noqa: E402
+    Convolution3x3,
+    convolution_layout,
 )
+from calozoo_core.nn.numpy_flow import (  # noqa: E402
+    SplineCouplingSizes,
+    act_norm,
+    permutation,
+)
+from calozoo_core.nn.numpy_spline import n_parameters  # noqa: E402
+from calozoo_core.weights.trained_model import network_arrays  # noqa: E402
 
 ORDER = torch.tensor([2, 0, 1, 4, 3])
 
@@ -76,20 +83,41 @@ def test_the_log_determinant_is_that_of_the_jacobian(transform, random):
     torch.testing.assert_close(log_det[0], torch.linalg.slogdet(jacobian).logabsdet)
 
 
+IN_NUMPY = {
+    "act norm": lambda arrays, inverse: act_norm(arrays, inverse=inverse),
+    "permutation": lambda arrays, inverse: permutation(arrays["order"], inverse=inverse),
+}
+
+
 @pytest.mark.parametrize("inverse", [False, True])
-def test_a_transform_in_numpy_is_the_one_in_torch(transform, inverse, random):
-    is_coupling = isinstance(transform, SplineCoupling)
-    has_batch_norm = is_coupling and any("BatchNorm" in str(layer) for layer in transform.net)
-    if is_coupling and (not inverse or transform.kind != "rational-quadratic" or has_batch_norm):
-        with pytest.raises(TypeError, match="no counterpart in numpy"):
-            transform.to_numpy(inverse=inverse)
-        return
-    step = transform.to_numpy(inverse=inverse)
+@pytest.mark.parametrize("name", IN_NUMPY)
+def test_a_transform_in_numpy_is_the_one_in_torch(name, inverse, random):
+    transform = shaken(TRANSFORMS[name](), random)
+    step = IN_NUMPY[name](network_arrays(transform), inverse)
+    check_step(step, transform.inverse if inverse else transform, random)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_the_inverse_of_a_coupling_in_numpy_is_the_one_in_torch(batch_norm, random):
+    transform = shaken(coupling(batch_norm=batch_norm), random)
+    if batch_norm:
+        transform.net[1].running_mean.normal_(generator=random)
+        transform.net[1].running_var.uniform_(0.5, 2, generator=random)
+    sizes = coupling_sizes(batch_norm=batch_norm)
+    arrays = network_arrays(transform)
+    assert sizes.layout().keys() == arrays.keys()
+    check_step(sizes.inverse(arrays), transform.inverse, random)
+
+
+def coupling_sizes(dim=5, **options):
+    return SplineCouplingSizes(dim, 3, (8,), bound=3.0, parameters=n_parameters(4), **options)
+
+
+def check_step(step, exact, random):
     x = 2 * torch.randn(40, 5, generator=random)
     condition = torch.rand(40, 3, generator=random)
-    exact, _ = transform.inverse(x, condition) if inverse else transform(x, condition)
     plain = step(x.numpy(), condition.numpy())
-    np.testing.assert_allclose(plain, exact, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(plain, exact(x, condition)[0], rtol=1e-4, atol=1e-4)
     assert plain.dtype == np.float32
 
 
@@ -98,7 +126,8 @@ def test_a_coupling_of_one_element_goes_by_the_condition(random):
     x = torch.full((2, 1), 0.3)
     y, _ = alone(x, torch.tensor([[0.0, 0, 0], [1, 1, 1]]))
     assert y[0] != y[1]
-    plain = alone.to_numpy(inverse=True)(y.numpy(), np.array([[0.0, 0, 0], [1, 1, 1]], np.float32))
+    step = coupling_sizes(1).inverse(network_arrays(alone))
+    plain = step(y.numpy(), np.array([[0.0, 0, 0], [1, 1, 1]], np.float32))
     np.testing.assert_allclose(plain, x, atol=1e-5)
 
 
@@ -129,23 +158,43 @@ def test_a_permutation_travels_with_the_weights():
     assert torch.equal(second(x, x)[0], x[:, ORDER])
 
 
-@pytest.mark.parametrize("activation", [nn.ReLU, nn.LeakyReLU, nn.SiLU])
+ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "silu": nn.SiLU}
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("outputs", [None, 3])
-def test_a_network_in_numpy_is_the_one_in_torch(activation, outputs, random):
-    net = shaken(mlp(4, (8, 6), outputs, activation=activation, dropout=0.1), random, 1.0)
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_network_in_numpy_is_the_one_in_torch(activation, outputs, batch_norm, random):
+    options = {"batch_norm": batch_norm, "dropout": 0.1}
+    net = mlp(4, (8, 6), outputs, activation=ACTIVATIONS[activation], **options)
+    shaken(net, random, 1.0)
+    sizes = Mlp(4, (8, 6), outputs, activation, batch_norm=batch_norm, dropout=True)
+    arrays = network_arrays(net)
+    layout = sizes.layout()
+    assert {name: entry.shape for name, entry in layout.items()} == {
+        name: array.shape for name, array in arrays.items()
+    }
+    trained = {name for name, entry in layout.items() if entry.is_trained}
+    assert trained == {name for name, _ in net.named_parameters()}
     x = 3 * torch.randn(30, 4, generator=random)
-    plain = numpy_mlp(net)(x.numpy())
+    plain = sizes.function(arrays)(x.numpy())
     np.testing.assert_allclose(plain, net(x), rtol=1e-4, atol=1e-5)
     assert plain.dtype == np.float32
 
 
+@pytest.mark.parametrize("n", [1, 40])
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_convolution_in_numpy_is_the_one_in_torch(n, bias, random):
+    net = shaken(nn.Conv2d(7, 5, 3, padding=1, bias=bias), random)
+    arrays = {f"own.{name}": array for name, array in network_arrays(net).items()}
+    assert convolution_layout("own", 7, 5, bias=bias).keys() == arrays.keys()
+    image = torch.randn(n, 7, 24, 20, generator=random)
+    plain = Convolution3x3.of(arrays, "own")(image.permute(0, 2, 3, 1).contiguous().numpy())
+    np.testing.assert_allclose(plain, net(image).permute(0, 2, 3, 1), rtol=1e-4, atol=1e-5)
+
+
 def test_a_new_network_says_nothing():
     assert not mlp(4, (8,), 3)(torch.rand(5, 4)).any()
-
-
-def test_batch_norm_has_no_counterpart_in_numpy():
-    with pytest.raises(TypeError, match="BatchNorm1d has no counterpart in numpy"):
-        numpy_mlp(mlp(4, (8,), 3, batch_norm=True))
 
 
 def test_silu_does_not_overflow():

@@ -141,6 +141,7 @@ def test_large_raw_slopes_do_not_overflow(sign):
 
 
 def test_importing_the_blocks_of_generation_imports_no_torch():
-    modules = "calozoo_core.nn.mlp, calozoo_core.nn.numpy_spline"
+    names = ("mlp", "numpy_spline", "numpy_flow", "numpy_convolution")
+    modules = ", ".join(f"calozoo_core.nn.{name}" for name in names)
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -12,8 +12,8 @@ import torch
 from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig
 from calozoo_caloclouds3.distillation import run_teacher
 from calozoo_caloclouds3.features import LayerContents, decode_position, sample_layers
-from calozoo_caloclouds3.flow import NumpyShowerFlow, ShowerFlow
-from calozoo_caloclouds3.point_cloud import OneStepNet, point_cloud
+from calozoo_caloclouds3.flow import ShowerFlow
+from calozoo_caloclouds3.point_cloud import point_cloud
 from calozoo_caloclouds3.pointwise_net import PointWiseNet
 from calozoo_caloclouds3.training_data import TrainingShowers
 from calozoo_core.metrics import checkpoint_metrics
@@ -45,7 +45,7 @@ def flow_metrics(
 ) -> dict[str, float]:
     """Metrics of the layer contents that a flow samples for held-out primaries."""
     condition = np.tile(sample.condition, (REPEATS, 1))
-    sampled = sample_layers(NumpyShowerFlow(flow), condition, config, SEED, 0)
+    sampled = sample_layers(flow.to_numpy(), condition, config, SEED, 0)
     reference = sample.layers
     energy_gev = sample.condition[:, 0] * config.energy_scale_gev
     metrics = checkpoint_metrics(
@@ -69,7 +69,7 @@ def point_metrics(
     net: PointWiseNet, sample: TrainingShowers, config: CaloCloudsConfig
 ) -> dict[str, float]:
     """Metrics of one-step points for held-out showers, given their true layer contents."""
-    cloud = point_cloud(OneStepNet(net), sample.condition, sample.layers, config, SEED, 0)
+    cloud = point_cloud(net.to_numpy(), sample.condition, sample.layers, config, SEED, 0)
     mine = _histograms(cloud.x, cloud.y, cloud.energy)
     truth = _histograms(sample.x, sample.y, sample.showers.energy)
     return checkpoint_metrics(GOOD, (mine, truth))

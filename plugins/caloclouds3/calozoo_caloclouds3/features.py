@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig, PointFeatures
-from calozoo_caloclouds3.flow import NumpyShowerFlow
+from calozoo_caloclouds3.layer_flow import NumpyShowerFlow
 from calozoo_core.random import stream
 from calozoo_core.typing import Float32Array, IntArray
 

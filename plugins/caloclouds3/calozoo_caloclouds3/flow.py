@@ -1,28 +1,23 @@
-"""ShowerFlow: number of points and energy of each layer, from a normalizing flow."""
+"""ShowerFlow in torch, as training uses it; `layer_flow` has it in numpy."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from calozoo_caloclouds3.config import N_LAYERS, FlowConfig
-from calozoo_core.nn.flow import NumpyStep, Permutation, Transform, standard_normal_log_prob
-from calozoo_core.nn.mlp import linear, mlp, numpy_mlp, to_float32, zero_init
-from calozoo_core.nn.numpy_spline import linear_rational as numpy_linear_rational
+from calozoo_caloclouds3.layer_flow import BLOCK, DIM, LOG_FLOOR, LOG_SCALE, NumpyShowerFlow
+from calozoo_core.nn.flow import Permutation, Transform, standard_normal_log_prob
+from calozoo_core.nn.mlp import mlp, zero_init
 from calozoo_core.nn.spline import linear_rational, n_parameters
-from calozoo_core.typing import Float32Array
+from calozoo_core.weights.trained_model import network_arrays
 
 __all__ = [
     "AffineCoupling",
     "ConditionalAffine",
     "ConditionalSpline",
-    "NumpyShowerFlow",
     "ShowerFlow",
 ]
-
-LOG_FLOOR, LOG_SCALE = 1e-3, 2.0
-"""Added to E / 127 GeV before its logarithm is taken, and divisor of the logarithm."""
 
 
 class AffineCoupling(Transform):
@@ -60,25 +55,6 @@ class AffineCoupling(Transform):
         x = torch.cat([identity, (moved - shift) * (-log_scale).exp()], dim=-1)
         return x, -log_scale.sum(dim=-1)
 
-    def to_numpy(self, *, inverse: bool = False) -> NumpyStep:
-        if inverse:
-            msg = "the inverse of an affine coupling has no counterpart in numpy."
-            raise TypeError(msg)
-        split, network = self.split, numpy_mlp(self.net)
-        # Both heads in one product.
-        heads = [linear(head) for head in (self.shift, self.scale)]
-        weight = np.concatenate([weight for weight, _ in heads], axis=1)
-        bias = np.concatenate([bias for _, bias in heads])
-
-        def step(x: Float32Array, condition: Float32Array) -> Float32Array:
-            identity, moved = x[:, :split], x[:, split:]
-            both = network(np.concatenate([condition, identity], axis=1)) @ weight + bias
-            width = moved.shape[1]
-            scaled = np.exp(-np.tanh(both[:, width:])) * moved
-            return np.concatenate([identity, scaled + both[:, :width]], axis=1)
-
-        return step
-
     def _shift_and_log_scale(self, identity: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         hidden = self.net(torch.cat([condition, identity], dim=-1))
         return self.shift(hidden), -torch.tanh(self.scale(hidden))
@@ -108,20 +84,6 @@ class ConditionalAffine(Transform):
         shift, log_scale = self.net(condition).chunk(2, dim=-1)
         return (y - shift) * (-log_scale).exp(), -log_scale.sum(dim=-1)
 
-    def to_numpy(self, *, inverse: bool = False) -> NumpyStep:
-        if inverse:
-            msg = "the inverse of a conditional affine transform has no counterpart in numpy."
-            raise TypeError(msg)
-        network = numpy_mlp(self.net)
-
-        def step(x: Float32Array, condition: Float32Array) -> Float32Array:
-            both = network(condition)
-            width = x.shape[1]
-            y: Float32Array = np.exp(both[:, width:]) * x + both[:, :width]
-            return y
-
-        return step
-
 
 class ConditionalSpline(Transform):
     """Linear rational spline on every element, given the condition alone.
@@ -145,19 +107,6 @@ class ConditionalSpline(Transform):
 
     def inverse(self, y: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         return self._spline(y, condition, inverse=True)
-
-    def to_numpy(self, *, inverse: bool = False) -> NumpyStep:
-        if inverse:
-            msg = "the inverse of a linear rational spline has no counterpart in numpy."
-            raise TypeError(msg)
-        network, dim, bound = numpy_mlp(self.net), self.dim, self.bound
-        weight, bias = linear(self.heads)
-
-        def step(x: Float32Array, condition: Float32Array) -> Float32Array:
-            raw = (network(condition) @ weight + bias).reshape(len(x), -1, dim)
-            return numpy_linear_rational(x, raw, bound)
-
-        return step
 
     def _spline(self, x: Tensor, condition: Tensor, *, inverse: bool) -> tuple[Tensor, Tensor]:
         # Parameters lie along the middle axis: sums over bins then run over rows of elements.
@@ -193,11 +142,11 @@ class ShowerFlow(nn.Module):
     def __init__(self, config: FlowConfig, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.config = config
-        self.dim = 2 * N_LAYERS
+        self.dim = DIM
         self.conditions = 5 if config.log_energy else 4
         self.transforms = nn.ModuleList()
         for _ in range(config.blocks):
-            for kind in "APAPAPSPAPAPAP":
+            for kind in BLOCK:
                 self.transforms.append(self._transform(kind, generator))
         if config.baseline_hidden is not None:
             baseline = ConditionalAffine(self.dim, config.baseline_hidden, self.conditions)
@@ -249,40 +198,12 @@ class ShowerFlow(nn.Module):
             log_det = log_det + step
         return standard_normal_log_prob(x) + log_det
 
+    def to_numpy(self) -> NumpyShowerFlow:
+        """The flow in numpy, with copies of the weights."""
+        return NumpyShowerFlow(self.config, network_arrays(self))
+
     def _normalise_condition(self, condition: Tensor) -> Tensor:
         if not self.config.log_energy:
             return condition
         log_energy = (condition[:, :1] + LOG_FLOOR).log() / LOG_SCALE + 1
         return torch.cat([condition, log_energy], dim=1)
-
-
-class NumpyShowerFlow:
-    """Forward pass of ShowerFlow on arrays, as generation uses it.
-
-    Arguments:
-        flow: Trained flow; its weights are copied.
-    """
-
-    def __init__(self, flow: ShowerFlow) -> None:
-        self.dim = flow.dim
-        self._log_energy = flow.config.log_energy
-        self._shift, self._scale = to_float32(flow.shift), to_float32(flow.scale)
-        self._steps: list[NumpyStep] = []
-        for transform in flow.transforms:
-            assert isinstance(transform, Transform)
-            self._steps.append(transform.to_numpy(inverse=False))
-
-    def __call__(self, noise: Float32Array, condition: Float32Array) -> Float32Array:
-        """Counts, then energies in MeV, to the power of the configuration, shape (n, 60).
-
-        Arguments:
-            noise: Standard normal, shape (n, 60).
-            condition: (E / 127 GeV, p_x, p_y, p_z), shape (n, 4).
-        """
-        if self._log_energy:
-            log_energy = np.log(condition[:, :1] + np.float32(LOG_FLOOR)) / np.float32(LOG_SCALE)
-            condition = np.concatenate([condition, log_energy + np.float32(1)], axis=1)
-        x = noise
-        for step in self._steps:
-            x = step(x, condition)
-        return x * self._scale + self._shift

@@ -2,54 +2,28 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import torch
 
 from calozoo_caloclouds3.config import CaloCloudsConfig
 from calozoo_caloclouds3.features import conditions, sample_layers
-from calozoo_caloclouds3.flow import NumpyShowerFlow, ShowerFlow
-from calozoo_caloclouds3.point_cloud import OneStepNet, point_cloud
-from calozoo_caloclouds3.pointwise_net import PointWiseNet
+from calozoo_caloclouds3.layer_flow import NumpyShowerFlow, flow_layout
+from calozoo_caloclouds3.one_step_net import OneStepNet, points_layout
+from calozoo_caloclouds3.point_cloud import PointNet, point_cloud
 from calozoo_core.detector import load_detector
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.showers import Showers
 from calozoo_core.weights.calibration import CalibrationRecord
-from calozoo_core.weights.trained_model import TrainedModel
+from calozoo_core.weights.layout import Layout, prefixed
 
 if TYPE_CHECKING:
     from calozoo_core.nn.exported import ExportedModel
 
-__all__ = ["CaloClouds3", "TrainedCaloClouds3"]
+__all__ = ["CaloClouds3"]
 
 
-@dataclass(frozen=True, eq=False)
-class TrainedCaloClouds3(TrainedModel):
-    """Networks and configuration of a trained CaloClouds3.
-
-    Arguments:
-        config: Sizes, features and calibration.
-        flow: Trained ShowerFlow.
-        points: Trained one-step PointWiseNet.
-    """
-
-    schema = CaloCloudsConfig
-
-    config: CaloCloudsConfig
-    flow: ShowerFlow
-    points: PointWiseNet
-
-    @classmethod
-    def untrained(cls, config: CaloCloudsConfig) -> TrainedCaloClouds3:
-        return cls(config, ShowerFlow(config.flow), PointWiseNet(config.points))
-
-
-class CaloClouds3(NetworkGenerator[TrainedCaloClouds3]):
+class CaloClouds3(NetworkGenerator[CaloCloudsConfig]):
     r"""Generator of photon showers in the ILD Si-W ECAL as point clouds.
 
     A normalizing flow samples the number of points and the energy of every layer; a one-step
@@ -66,19 +40,30 @@ class CaloClouds3(NetworkGenerator[TrainedCaloClouds3]):
         trained: Trained model.
         device: Torch device.
         precision: Precision of PointWiseNet; ShowerFlow is always computed in float32.
+        runtime: Runtime of PointWiseNet; ShowerFlow is always computed by numpy.
     """
 
-    trained_model = TrainedCaloClouds3
+    schema = CaloCloudsConfig
+    runtimes = ("numpy", "torch")
     runs_on_gpu = True
     has_bfloat16 = True
     interfaces = ("ddml-points",)
+    shares_batches = True
+
+    @classmethod
+    def layout(cls, config: CaloCloudsConfig) -> Layout:
+        return prefixed("flow", flow_layout(config.flow)) | prefixed(
+            "points", points_layout(config.points)
+        )
 
     def prepare(self) -> None:
         self.config = self.trained.config
-        self._flow = NumpyShowerFlow(self.trained.flow)
-        net = self.trained.points.to(self._device)
-        dtype = torch.bfloat16 if self._precision == "bfloat16" else torch.float32
-        self._net = OneStepNet(net, dtype)
+        self._flow = NumpyShowerFlow(self.config.flow, self.trained.part("flow"))
+        self._net: PointNet = (
+            OneStepNet(self.config.points, self.trained.part("points"))
+            if self.runtime == "numpy"
+            else self._torch_net()
+        )
 
     def calibrated(
         self, factors: Mapping[str, float], record: CalibrationRecord | None = None
@@ -100,10 +85,9 @@ class CaloClouds3(NetworkGenerator[TrainedCaloClouds3]):
         if interface not in self.interfaces:
             return super().exported(interface)
         from calozoo_caloclouds3.exported import ExportedCaloClouds3
+        from calozoo_caloclouds3.trained import TrainedCaloClouds3
 
-        with tempfile.TemporaryDirectory() as folder:
-            self.save(Path(folder))
-            trained = TrainedCaloClouds3.read(Path(folder))
+        trained = TrainedCaloClouds3.from_arrays(self.trained)
         depths = load_detector(self.spec.detector).layer_depth_mm.tolist()
         return ExportedCaloClouds3(trained.flow, trained.points, self.config, depths).eval()
 
@@ -116,3 +100,12 @@ class CaloClouds3(NetworkGenerator[TrainedCaloClouds3]):
         layers = sample_layers(self._flow, condition, self.config, seed, first)
         cloud = point_cloud(self._net, condition, layers, self.config, seed, first)
         return self.showers_from_upright(incident, *cloud)
+
+    def _torch_net(self) -> PointNet:
+        import torch
+
+        from calozoo_caloclouds3.torch_one_step_net import TorchOneStepNet
+        from calozoo_caloclouds3.trained import TrainedCaloClouds3
+
+        net = TrainedCaloClouds3.from_arrays(self.trained).points.to(self._device)
+        return TorchOneStepNet(net, getattr(torch, self._precision))

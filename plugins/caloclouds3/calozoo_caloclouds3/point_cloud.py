@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import threading
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn.functional import leaky_relu
 
 from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig
 from calozoo_caloclouds3.features import LayerContents, decode_position
-from calozoo_caloclouds3.pointwise_net import (
-    FEATURES,
-    LEAK,
-    SIGMA_DATA,
-    SIGMA_MAX,
-    SIGMA_MIN,
-    PointWiseNet,
-)
+from calozoo_caloclouds3.noise_levels import FEATURES
 from calozoo_core.random import stream
 from calozoo_core.typing import Float32Array, IntArray
 
-__all__ = ["FoldedLayers", "OneStepNet", "PointCloud", "point_cloud"]
+__all__ = ["PointCloud", "PointNet", "point_cloud"]
 
 DEPTH = 2
 """Index of the layer among the features."""
-
-SIGMA_TOTAL = math.hypot(SIGMA_MAX, SIGMA_DATA)
-DISTANCE = SIGMA_MAX - SIGMA_MIN
 
 
 class PointCloud(NamedTuple):
@@ -53,94 +38,18 @@ class PointCloud(NamedTuple):
     energy: Float32Array
 
 
-class FoldedLayers(NamedTuple):
-    """Plain linear layers of PointWiseNet, with a weight and a bias for each shower."""
+class PointNet(Protocol):
+    """One-step network: `OneStepNet` in numpy, or `TorchOneStepNet`."""
 
-    weights: list[Tensor]
-    biases: list[Tensor]
+    def fold(self, condition: Float32Array, most: int) -> Any:
+        """Layers for showers of these conditions, shape (n, 4), with at most `most` points."""
 
-
-class OneStepNet:
-    """PointWiseNet at the largest noise level, from standard normal noise to points.
-
-    At one noise level the context of a shower is known before its points are, so its gates are
-    multiplied into the weights, which leaves plain linear layers. The scales before and
-    behind the network go into the first and the last of them.
-
-    Arguments:
-        net: Trained one-step network.
-        dtype: Precision of the arithmetic.
-    """
-
-    def __init__(self, net: PointWiseNet, dtype: torch.dtype = torch.float32) -> None:
-        self._net, self._device, self._dtype = net, net.frequencies.device, dtype
-        self._memory = _Memory()
-        self._skip = SIGMA_MAX * SIGMA_DATA**2 / (DISTANCE**2 + SIGMA_DATA**2)
-
-    def fold(self, condition: Float32Array) -> FoldedLayers:
-        """Layers for showers of these conditions.
-
-        Arguments:
-            condition: (E / 127 GeV, p_x, p_y, p_z), shape (n, 4).
-        """
-        with torch.inference_mode():
-            conditions = torch.from_numpy(condition).to(self._device)
-            log_sigma = conditions.new_full((len(condition),), math.log(SIGMA_MAX))
-            context = self._net.context(log_sigma, conditions)
-            layers = self._net.fold(context)
-            layers[0][0].mul_(SIGMA_MAX / SIGMA_TOTAL)
-            for part in layers[-1]:
-                part.mul_(DISTANCE * SIGMA_DATA / SIGMA_TOTAL)
-            return FoldedLayers(
-                [weight.to(self._dtype) for weight, _ in layers],
-                [bias.unsqueeze(-1).to(self._dtype) for _, bias in layers],
-            )
-
-    def __call__(self, layers: FoldedLayers, shower: int, noise: Float32Array) -> Float32Array:
-        """Network features of points of one shower.
-
-        Arguments:
-            layers: Layers for some showers.
-            shower: Index of the shower among them.
-            noise: Standard normal, shape (4, points).
-
-        Returns:
-            Features, shape (4, points).
-        """
-        n = noise.shape[1]
-        with torch.inference_mode():
-            start = torch.from_numpy(noise).to(self._device)
-            x: Tensor = start.to(self._dtype)
-            last = len(layers.weights) - 1
-            for i, (weight, bias) in enumerate(zip(*layers, strict=True)):
-                out = self._buffer(i % 2, weight.shape[1], n)
-                x = torch.addmm(bias[shower], weight[shower], x, out=out)
-                if i < last:
-                    x = leaky_relu(x, LEAK, inplace=True)
-            features: Float32Array = torch.add(x, start, alpha=self._skip).cpu().numpy()
-            return features
-
-    def _buffer(self, which: int, width: int, n: int) -> Tensor:
-        """Memory that every layer and shower uses again.
-
-        Fresh memory for each would cost more than a quarter of the network's time.
-        """
-        memory = self._memory.blocks[which]
-        if memory is None or memory.numel() < width * n:
-            memory = torch.empty(width * n, dtype=self._dtype, device=self._device)
-            self._memory.blocks[which] = memory
-        return memory[: width * n].view(width, n)
-
-
-class _Memory(threading.local):
-    """Two blocks of memory for each thread."""
-
-    def __init__(self) -> None:
-        self.blocks: list[Tensor | None] = [None, None]
+    def __call__(self, layers: Any, shower: int, noise: Float32Array) -> Float32Array:
+        """Network features of points of one shower, shape (4, points), of noise of that shape."""
 
 
 def point_cloud(
-    net: OneStepNet,
+    net: PointNet,
     condition: Float32Array,
     layers: LayerContents,
     config: CaloCloudsConfig,
@@ -171,7 +80,7 @@ def point_cloud(
 
 
 def _sorted_features(
-    net: OneStepNet,
+    net: PointNet,
     condition: Float32Array,
     offsets: IntArray,
     seed: int,
@@ -179,7 +88,7 @@ def _sorted_features(
 ) -> Float32Array:
     """Network features of all points, shape (4, N), each shower's ordered by depth."""
     raw = np.empty((FEATURES, offsets[-1]), np.float32)
-    layers = net.fold(condition)
+    layers = net.fold(condition, int(np.diff(offsets).max(initial=0)))
     for i, (start, stop) in enumerate(pairwise(offsets)):
         noise = stream(seed, first + i, "points").standard_normal(
             (FEATURES, stop - start), np.float32

@@ -10,7 +10,17 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from calozoo_caloclouds3.config import PointsConfig
+from calozoo_caloclouds3.noise_levels import (
+    CONDITIONS,
+    FEATURES,
+    LEAK,
+    SIGMA_DATA,
+    SIGMA_MAX,
+    SIGMA_MIN,
+)
+from calozoo_caloclouds3.one_step_net import OneStepNet
 from calozoo_core.nn.mlp import mlp
+from calozoo_core.weights.trained_model import network_arrays
 
 __all__ = [
     "FEATURES",
@@ -25,18 +35,9 @@ __all__ = [
     "karras_sigmas",
 ]
 
-FEATURES = 4
-"""Features of a point: x', y', layer and log-energy."""
-
-CONDITIONS = 4
-
-SIGMA_DATA = 0.5
-SIGMA_MIN = 0.002
-SIGMA_MAX = 80.0
 RHO = 7.0
 
 FOURIER_SPREAD = 16.0
-LEAK = 0.01
 
 
 class ConcatSquashLinear(nn.Module):
@@ -97,6 +98,7 @@ class PointWiseNet(nn.Module):
 
     def __init__(self, config: PointsConfig, generator: torch.Generator | None = None) -> None:
         super().__init__()
+        self.config = config
         width = config.time_features
         frequencies = torch.randn(width // 2, 1, generator=generator) * FOURIER_SPREAD
         self.register_buffer("frequencies", frequencies)
@@ -142,6 +144,10 @@ class PointWiseNet(nn.Module):
     def fold(self, context: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Weights and biases of plain linear layers for a known context, as of each layer."""
         return [layer.fold(context) for layer in self._each()]
+
+    def to_numpy(self) -> OneStepNet:
+        """The network in numpy at the largest noise level, with copies of the weights."""
+        return OneStepNet(self.config, network_arrays(self))
 
     def _each(self) -> list[ConcatSquashLinear]:
         return [layer for layer in self.layers if isinstance(layer, ConcatSquashLinear)]

@@ -17,8 +17,8 @@ from calozoo_caloclouds3.config import (
     PointFeatures,
     PointsConfig,
 )
-from calozoo_caloclouds3.model import TrainedCaloClouds3
 from calozoo_caloclouds3.pointwise_net import PointWiseNet
+from calozoo_caloclouds3.trained import TrainedCaloClouds3
 from calozoo_core.errors import WeightsError
 
 __all__ = ["convert", "published_points", "renamed"]

@@ -20,10 +20,10 @@ from calozoo_caloclouds3.distillation import (
     trajectory_loss,
 )
 from calozoo_caloclouds3.features import sample_layers
-from calozoo_caloclouds3.flow import NumpyShowerFlow, ShowerFlow
-from calozoo_caloclouds3.model import TrainedCaloClouds3
-from calozoo_caloclouds3.point_cloud import OneStepNet, point_cloud
+from calozoo_caloclouds3.flow import ShowerFlow
+from calozoo_caloclouds3.point_cloud import point_cloud
 from calozoo_caloclouds3.pointwise_net import PointWiseNet
+from calozoo_caloclouds3.trained import TrainedCaloClouds3
 from calozoo_caloclouds3.training_data import (
     TrainingShowers,
     flow_batch,
@@ -216,8 +216,8 @@ def calibrated(
         fitted_on: Name of the showers in the configuration.
     """
     plain = config.model_copy(update={"calibration": Calibration()})
-    sampled = sample_layers(NumpyShowerFlow(flow), sample.condition, plain, SEED, 0)
-    cloud = point_cloud(OneStepNet(net), sample.condition, sampled, plain, SEED, 0)
+    sampled = sample_layers(flow.to_numpy(), sample.condition, plain, SEED, 0)
+    cloud = point_cloud(net.to_numpy(), sample.condition, sampled, plain, SEED, 0)
     mine = np.average(np.hypot(cloud.x, cloud.y), weights=cloud.energy)
     truth = np.average(np.hypot(sample.x, sample.y), weights=sample.showers.energy)
     return plain.model_copy(

@@ -11,8 +11,9 @@ import torch
 from calozoo_caloclouds3 import SPEC
 from calozoo_caloclouds3.config import CaloCloudsConfig, preset
 from calozoo_caloclouds3.flow import ShowerFlow
-from calozoo_caloclouds3.model import CaloClouds3, TrainedCaloClouds3
+from calozoo_caloclouds3.model import CaloClouds3
 from calozoo_caloclouds3.pointwise_net import PointWiseNet
+from calozoo_caloclouds3.trained import TrainedCaloClouds3
 
 
 def _folder(variable: str, what: str) -> Path:

@@ -12,7 +12,6 @@ from calozoo_caloclouds3.flow import (
     AffineCoupling,
     ConditionalAffine,
     ConditionalSpline,
-    NumpyShowerFlow,
     ShowerFlow,
 )
 from calozoo_core.nn.flow import Permutation
@@ -137,6 +136,6 @@ def test_the_flow_in_numpy_is_the_one_in_torch(name: str, random: torch.Generato
     flow.scale.fill_(2.0)
     with torch.inference_mode():
         exact = flow(noise, condition).numpy()
-    plain = NumpyShowerFlow(flow)(noise.numpy(), condition.numpy())
+    plain = flow.to_numpy()(noise.numpy(), condition.numpy())
     np.testing.assert_allclose(plain, exact, rtol=1e-3, atol=1e-3)
     assert plain.dtype == np.float32

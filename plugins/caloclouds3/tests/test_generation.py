@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from calozoo_caloclouds3 import SPEC
-from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig
+from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig, preset
 from calozoo_caloclouds3.features import (
     LayerContents,
     decode_position,
@@ -21,12 +21,16 @@ from calozoo_caloclouds3.features import (
     to_contents,
     warp,
 )
-from calozoo_caloclouds3.flow import NumpyShowerFlow, ShowerFlow
+from calozoo_caloclouds3.flow import ShowerFlow
+from calozoo_caloclouds3.layer_flow import NumpyShowerFlow
 from calozoo_caloclouds3.model import CaloClouds3
-from calozoo_caloclouds3.point_cloud import OneStepNet, _depth_order, point_cloud
+from calozoo_caloclouds3.one_step_net import OneStepNet
+from calozoo_caloclouds3.point_cloud import _depth_order, point_cloud
 from calozoo_caloclouds3.pointwise_net import PointWiseNet
+from calozoo_caloclouds3.trained import TrainedCaloClouds3
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
+from calozoo_core.runtime import has_bfloat16
 
 Networks = tuple[ShowerFlow, PointWiseNet]
 
@@ -51,7 +55,12 @@ def test_every_layer_gets_its_points_and_its_energy(
     layers: LayerContents,
 ) -> None:
     cloud = point_cloud(
-        OneStepNet(tiny_networks[1]), condition, layers, tiny_config, seed=1, first=0
+        tiny_networks[1].to_numpy(),
+        condition,
+        layers,
+        tiny_config,
+        seed=1,
+        first=0,
     )
     for i in range(2):
         inside = slice(cloud.offsets[i], cloud.offsets[i + 1])
@@ -78,10 +87,10 @@ def test_the_shear_follows_p_x_over_p_z(tiny: CaloClouds3) -> None:
     showers = tiny.sample(slanted, 0, 0)
     depth = tiny._layer_depth_mm[showers.layer]
     upright = point_cloud(
-        OneStepNet(tiny.trained.points),
+        OneStepNet(tiny.config.points, tiny.trained.part("points")),
         np.array([[50 / 127, diagonal, diagonal, 0.5]], np.float32),
         sample_layers(
-            NumpyShowerFlow(tiny.trained.flow),
+            NumpyShowerFlow(tiny.config.flow, tiny.trained.part("flow")),
             np.array([[50 / 127, diagonal, diagonal, 0.5]], np.float32),
             tiny.config,
             0,
@@ -105,7 +114,11 @@ def test_a_shower_with_too_many_negative_layers_is_drawn_again(
         torch.nn.init.zeros_(parameter)
     flow.shift.fill_(0.6)
     sampled = sample_layers(
-        NumpyShowerFlow(flow), np.tile(condition, (50, 1)), tiny_config, seed=3, first=0
+        flow.to_numpy(),
+        np.tile(condition, (50, 1)),
+        tiny_config,
+        seed=3,
+        first=0,
     )
     assert ((sampled.energies == 0) | (sampled.counts == 0)).sum(axis=1).max() <= N_LAYERS
     first = to_contents(
@@ -158,6 +171,7 @@ def test_the_warp_keeps_the_azimuth() -> None:
     assert np.hypot(x, y)[0] == pytest.approx(np.arcsinh(2.5), rel=1e-6)
 
 
+@pytest.mark.skipif(not has_bfloat16(), reason="the processor has no bfloat16")
 def test_bfloat16_gives_the_same_layers_and_nearly_the_same_points(tiny_folder: Path) -> None:
     incident = Incident([20, 90], (0, 0, 1))
     exact = CaloClouds3.load(SPEC, tiny_folder).sample(incident, 0, 0)
@@ -174,3 +188,8 @@ def test_a_device_that_is_not_there_is_refused(tiny_folder: Path) -> None:
 def test_a_model_without_its_weights_says_how_to_get_them() -> None:
     with pytest.raises(WeightsError, match="calozoo pull"):
         CaloClouds3.load(SPEC, None)
+
+
+@pytest.mark.parametrize("name", ["published", "ild-photon", "tiny"])
+def test_the_layout_of_the_files_is_that_of_the_networks_in_torch(name: str) -> None:
+    assert CaloClouds3.layout(preset(name)) == TrainedCaloClouds3.layout(preset(name))

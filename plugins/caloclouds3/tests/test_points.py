@@ -11,7 +11,6 @@ import torch
 
 from calozoo_caloclouds3.config import preset
 from calozoo_caloclouds3.distillation import run_teacher
-from calozoo_caloclouds3.point_cloud import OneStepNet
 from calozoo_caloclouds3.pointwise_net import (
     SIGMA_MAX,
     SIGMA_MIN,
@@ -22,6 +21,7 @@ from calozoo_caloclouds3.pointwise_net import (
     karras_sigmas,
 )
 from calozoo_caloclouds3.published_weights import published_points
+from calozoo_caloclouds3.torch_one_step_net import TorchOneStepNet
 
 # Moments of 200,000 raw points of the published network, by energy in GeV and direction: mean and
 # standard deviation of x, y, layer and log-energy, in the units of its own output.
@@ -67,11 +67,11 @@ def test_folding_the_conditions_into_the_weights_changes_nothing(
     noise = torch.randn(3, 50, 4, generator=random)
     with torch.inference_mode():
         whole = consistency(net, SIGMA_MAX * noise, torch.full((3,), SIGMA_MAX), condition)
-    step = OneStepNet(net)
-    layers = step.fold(condition.numpy())
-    for i in range(3):
-        folded = step(layers, i, noise[i].T.contiguous().numpy())
-        np.testing.assert_allclose(folded.T, whole[i], atol=2e-5)
+    for step in (net.to_numpy(), TorchOneStepNet(net)):
+        layers = step.fold(condition.numpy(), 50)
+        for i in range(3):
+            folded = step(layers, i, noise[i].T.contiguous().numpy())
+            np.testing.assert_allclose(folded.T, whole[i], atol=2e-5)
 
 
 def test_the_student_is_the_identity_at_the_smallest_noise_level(random: torch.Generator) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from calozoo_caloinn.config import CaloInnConfig
+from calozoo_caloinn.networks import samplers
 from calozoo_caloinn.ring_energies import RingEnergySampler, VectorSampler
 from calozoo_caloinn.training_data import TrainingRings
 from calozoo_core.clumps.ring_calibration import fit_ring_calibration
 from calozoo_core.random import stream
+from calozoo_core.typing import Float32Array
 
 __all__ = ["calibration_tables"]
 
@@ -19,7 +20,7 @@ REPEATS = 2
 
 def calibration_tables(
     config: CaloInnConfig, networks: nn.ModuleDict, sample: TrainingRings, seed: int
-) -> dict[str, Tensor]:
+) -> dict[str, Float32Array]:
     """Tables "threshold" and "calibration" that bring sampled rings closer to Geant4's.
 
     A threshold makes each ring empty as often as Geant4's; noise that a network draws a little too
@@ -34,7 +35,7 @@ def calibration_tables(
     Returns:
         Both tables, each of shape (layers x rings,).
     """
-    vectors = VectorSampler(config, networks)
+    vectors = VectorSampler(config, samplers(networks))
     cells = config.codec.layers * config.rings.number
     uncalibrated = RingEnergySampler(
         vectors, np.zeros(cells, np.float32), np.ones(cells, np.float32)
@@ -46,5 +47,4 @@ def calibration_tables(
         parts.append(uncalibrated(sample.energy_gev, sample.condition[:, 1:], noise))
     truth = sample.rings.energies.reshape(len(sample), -1)
     fitted = fit_ring_calibration(np.concatenate(parts), truth, config.codec.noise_mev)
-    tables = {"threshold": fitted.threshold, "calibration": fitted.factor}
-    return {name: torch.from_numpy(table) for name, table in tables.items()}
+    return {"threshold": fitted.threshold, "calibration": fitted.factor}

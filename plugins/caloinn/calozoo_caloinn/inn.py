@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from calozoo_caloinn.config import InnConfig
+from calozoo_caloinn.numpy_inn import NumpyInn, Sampler, has_numpy
 from calozoo_core.nn.flow import (
     ActNorm,
-    NumpyStep,
     Permutation,
     SplineCoupling,
     Transform,
     standard_normal_log_prob,
 )
-from calozoo_core.nn.mlp import mlp, numpy_mlp, to_float32
+from calozoo_core.nn.mlp import mlp
 from calozoo_core.typing import Float32Array
+from calozoo_core.weights.trained_model import network_arrays
 
-__all__ = ["Baseline", "Inn", "NumpyInn", "Sampler", "StandardisedNetwork", "inn_sampler"]
-
-Sampler = Callable[[Float32Array, Float32Array], Float32Array]
-"""Function of noise, shape (n, dim), and condition, shape (n, conditions), to data, (n, dim)."""
+__all__ = ["Baseline", "Inn", "StandardisedNetwork", "inn_sampler", "torch_sampler"]
 
 
 class Baseline(Transform):
@@ -73,22 +67,6 @@ class Baseline(Transform):
         shift, log_scale = self.of_rest(torch.cat([head, condition], dim=1)).chunk(2, dim=1)
         x = torch.cat([head, y[:, self.head :] * (-log_scale).exp() + shift], dim=1)
         return x, log_det - log_scale.sum(dim=1)
-
-    def to_numpy(self, *, inverse: bool = False) -> NumpyStep:
-        if not inverse:
-            msg = "the forward direction of a baseline has no counterpart in numpy."
-            raise TypeError(msg)
-        n_head, of_head = self.head, numpy_mlp(self.of_head)
-        of_rest = None if self.of_rest is None else numpy_mlp(self.of_rest)
-
-        def step(y: Float32Array, condition: Float32Array) -> Float32Array:
-            head = _inverse_affine(y[:, :n_head], of_head(condition))
-            if of_rest is None:
-                return head
-            rest = of_rest(np.concatenate([head, condition], axis=1))
-            return np.concatenate([head, _inverse_affine(y[:, n_head:], rest)], axis=1)
-
-        return step
 
 
 class StandardisedNetwork(nn.Module):
@@ -206,6 +184,10 @@ class Inn(StandardisedNetwork):
             z, _ = transform.inverse(z, condition)
         return z * self.scale + self.shift
 
+    def to_numpy(self) -> NumpyInn:
+        """The inverse in numpy, with copies of the weights."""
+        return NumpyInn(self.config, network_arrays(self))
+
     def log_prob(self, x: Tensor, condition: Tensor) -> Tensor:
         """Log-density of data, shape (n,)."""
         z, log_det = self(x, condition)
@@ -223,39 +205,6 @@ class Inn(StandardisedNetwork):
             z, _ = transform(z, condition)
 
 
-class NumpyInn:
-    """Inverse of an invertible network on arrays, as generation uses it.
-
-    Arguments:
-        inn: Trained network; its weights are copied.
-
-    Raises:
-        TypeError: If it has a part without a counterpart in numpy: cubic splines or batch norm.
-    """
-
-    def __init__(self, inn: Inn) -> None:
-        self._shift, self._scale = to_float32(inn.shift), to_float32(inn.scale)
-        self._condition_shift = to_float32(inn.condition_shift)
-        self._condition_scale = to_float32(inn.condition_scale)
-        self._steps: list[NumpyStep] = []
-        for transform in reversed(inn.transforms):
-            assert isinstance(transform, Transform)
-            self._steps.append(transform.to_numpy(inverse=True))
-
-    def __call__(self, noise: Float32Array, condition: Float32Array) -> Float32Array:
-        """Data of noise, shape (n, dim).
-
-        Arguments:
-            noise: Standard normal, shape (n, dim).
-            condition: Condition, shape (n, conditions).
-        """
-        condition = (condition - self._condition_shift) / self._condition_scale
-        x = noise
-        for step in self._steps:
-            x = step(x, condition)
-        return x * self._scale + self._shift
-
-
 def inn_sampler(inn: nn.Module) -> Sampler:
     """Sampler of an invertible network: in numpy where that is possible.
 
@@ -263,21 +212,22 @@ def inn_sampler(inn: nn.Module) -> Sampler:
         inn: Trained `Inn`.
     """
     assert isinstance(inn, Inn)
-    try:
-        return NumpyInn(inn)
-    except TypeError:
-        return partial(_torch_sample, inn)
+    return inn.to_numpy() if has_numpy(inn.config) else torch_sampler(inn)
 
 
-def _torch_sample(inn: Inn, noise: Float32Array, condition: Float32Array) -> Float32Array:
-    with torch.inference_mode():
-        data: Float32Array = inn.inverse(
-            torch.from_numpy(noise), torch.from_numpy(condition)
-        ).numpy()
-    return data
+def torch_sampler(inn: nn.Module) -> Sampler:
+    """Sampler of an invertible network, computed by torch.
 
+    Arguments:
+        inn: Trained `Inn`.
+    """
+    assert isinstance(inn, Inn)
 
-def _inverse_affine(y: Float32Array, shift_and_log_scale: Float32Array) -> Float32Array:
-    width = y.shape[1]
-    x: Float32Array = y * np.exp(-shift_and_log_scale[:, width:]) + shift_and_log_scale[:, :width]
-    return x
+    def sample(noise: Float32Array, condition: Float32Array) -> Float32Array:
+        with torch.inference_mode():
+            data: Float32Array = inn.inverse(
+                torch.from_numpy(noise), torch.from_numpy(condition)
+            ).numpy()
+        return data
+
+    return sample

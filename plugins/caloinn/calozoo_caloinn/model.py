@@ -2,47 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
-from torch import nn
 
 from calozoo_caloinn.config import CaloInnConfig
+from calozoo_caloinn.numpy_inn import Sampler
 from calozoo_caloinn.point_template import PointSampler, ShowerPoints, Template
-from calozoo_caloinn.ring_energies import RingEnergySampler, VectorSampler, build_networks
+from calozoo_caloinn.ring_energies import (
+    RingEnergySampler,
+    VectorSampler,
+    networks_layout,
+    numpy_samplers,
+    runtimes_of,
+)
 from calozoo_core.detector import load_detector
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.random import stream
+from calozoo_core.runtime import Runtime
 from calozoo_core.showers import Showers
 from calozoo_core.typing import IntArray
-from calozoo_core.weights.trained_model import TrainedModel
+from calozoo_core.weights.layout import Layout, prefixed
 
-__all__ = ["CaloInn", "TrainedCaloInn"]
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedCaloInn(TrainedModel):
-    """Networks, template and configuration of a trained CaloINN.
-
-    Arguments:
-        config: Sizes, rings and encoding.
-        networks: Trained networks by name, as `build_networks` has them.
-        template: Fitted template.
-    """
-
-    schema = CaloInnConfig
-
-    config: CaloInnConfig
-    networks: nn.ModuleDict
-    template: Template
-
-    @classmethod
-    def untrained(cls, config: CaloInnConfig) -> TrainedCaloInn:
-        return cls(config, build_networks(config), Template.zeros(config.codec, config.rings))
+__all__ = ["CaloInn"]
 
 
-class CaloInn(NetworkGenerator[TrainedCaloInn]):
+class CaloInn(NetworkGenerator[CaloInnConfig]):
     r"""Generator of photon showers in the ILD Si-W ECAL from the energies of rings.
 
     Spline flows sample the visible energy, its division among the layers and, for every layer, that
@@ -57,19 +43,36 @@ class CaloInn(NetworkGenerator[TrainedCaloInn]):
         trained: Trained model.
         device: Only "cpu".
         precision: Only "float32".
+        runtime: Runtime of the networks.
     """
 
-    trained_model = TrainedCaloInn
+    schema = CaloInnConfig
+
+    @classmethod
+    def layout(cls, config: CaloInnConfig) -> Layout:
+        return prefixed("networks", networks_layout(config)) | prefixed(
+            "template", Template.layout(config.codec, config.rings)
+        )
+
+    @classmethod
+    def runtimes_of(cls, config: CaloInnConfig) -> Sequence[Runtime]:
+        return runtimes_of(config)
 
     def prepare(self) -> None:
         self.config = self.trained.config
-        template = self.trained.template
+        template: Template = self.trained.table(Template, "template")
         self._energies = RingEnergySampler(
-            VectorSampler(self.trained.config, self.trained.networks),
-            template.threshold.numpy(),
-            template.calibration.numpy(),
+            VectorSampler(self.config, self._samplers()), template.threshold, template.calibration
         )
         self._points = PointSampler(template, load_detector(self.spec.detector).layer_depth_mm)
+
+    def _samplers(self) -> dict[str, Sampler]:
+        if self.runtime == "numpy":
+            return numpy_samplers(self.config, self.trained.part("networks"))
+        from calozoo_caloinn.networks import torch_samplers
+        from calozoo_caloinn.trained import TrainedCaloInn
+
+        return torch_samplers(TrainedCaloInn.from_arrays(self.trained).networks)
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers of these primaries, of which the first is number `first` of the sample."""

@@ -10,13 +10,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from calozoo_caloinn.config import CodecConfig, RingsConfig
 from calozoo_core.frames import perpendicular_to_local
 from calozoo_core.typing import AnyFloatArray, Float32Array, IntArray
+from calozoo_core.weights.layout import Layout, TensorLayout, zeros
 
 __all__ = [
     "DEVIATES",
@@ -66,29 +65,34 @@ class Template(NamedTuple):
         calibration: Factor on the energy of each cell, shape (cells,).
     """
 
-    knots: Tensor
-    counts: Tensor
-    members: Tensor
-    trend: Tensor
-    shape: Tensor
-    shared: Tensor
-    threshold: Tensor
-    calibration: Tensor
+    knots: Float32Array
+    counts: Float32Array
+    members: Float32Array
+    trend: Float32Array
+    shape: Float32Array
+    shared: Float32Array
+    threshold: Float32Array
+    calibration: Float32Array
+
+    @classmethod
+    def layout(cls, codec: CodecConfig, rings: RingsConfig) -> Layout:
+        """Layout of the tables of a configuration."""
+        cells = codec.layers * rings.number
+        return {
+            "knots": TensorLayout.table(cells, 2),
+            "counts": TensorLayout.table(cells, rings.levels, len(DEVIATES)),
+            "members": TensorLayout.table(cells, rings.levels, rings.members, 2),
+            "trend": TensorLayout.table(cells, 4),
+            "shape": TensorLayout.table(cells, 4),
+            "shared": TensorLayout.table(1),
+            "threshold": TensorLayout.table(cells),
+            "calibration": TensorLayout.table(cells),
+        }
 
     @classmethod
     def zeros(cls, codec: CodecConfig, rings: RingsConfig) -> Template:
         """Empty tables of a configuration."""
-        cells = codec.layers * rings.number
-        return cls(
-            knots=torch.zeros(cells, 2),
-            counts=torch.zeros(cells, rings.levels, len(DEVIATES)),
-            members=torch.zeros(cells, rings.levels, rings.members, 2),
-            trend=torch.zeros(cells, 4),
-            shape=torch.zeros(cells, 4),
-            shared=torch.zeros(1),
-            threshold=torch.zeros(cells),
-            calibration=torch.zeros(cells),
-        )
+        return cls(**zeros(cls.layout(codec, rings)))
 
 
 class ShowerPoints(NamedTuple):
@@ -116,18 +120,17 @@ class PointSampler:
     """
 
     def __init__(self, template: Template, depth_mm: NDArray[np.float64]) -> None:
-        tables = {name: table.numpy() for name, table in template._asdict().items()}
-        self._knots, self._counts = tables["knots"], tables["counts"]
-        cells, self._levels, self._members, _ = tables["members"].shape
+        self._knots, self._counts = template.knots, template.counts
+        cells, self._levels, self._members, _ = template.members.shape
         # A point's two numbers side by side, so that one look fetches both.
-        self._pairs = np.ascontiguousarray(tables["members"]).view(np.complex64).ravel()
+        self._pairs = np.ascontiguousarray(template.members).view(np.complex64).ravel()
         rings = cells // len(depth_mm)
-        self._trend = np.ascontiguousarray(tables["trend"].T)
+        self._trend = np.ascontiguousarray(template.trend.T)
         self._cells = np.arange(cells)
         self._layer = (self._cells // rings).astype(np.uint8)
         self._depth = depth_mm.astype(np.float32)[self._layer]
-        self._wide_x, self._wide_y, self._lean, self._tilt = np.ascontiguousarray(tables["shape"].T)
-        self._shared = float(tables["shared"][0])
+        self._wide_x, self._wide_y, self._lean, self._tilt = np.ascontiguousarray(template.shape.T)
+        self._shared = float(template.shared[0])
 
     def counts(
         self,

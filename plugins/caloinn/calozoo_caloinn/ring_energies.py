@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
-from torch import nn
 
 from calozoo_caloinn.config import CaloInnConfig
-from calozoo_caloinn.inn import Inn, inn_sampler
-from calozoo_caloinn.vae import Vae
+from calozoo_caloinn.numpy_inn import (
+    NumpyInn,
+    NumpyVae,
+    Sampler,
+    has_numpy,
+    inn_layout,
+    vae_layout,
+)
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.incident import Incident
+from calozoo_core.runtime import Runtime
 from calozoo_core.typing import Float32Array
+from calozoo_core.weights.layout import Arrays, Layout, part, prefixed
 
-__all__ = ["RingEnergySampler", "VectorSampler", "build_networks", "conditions"]
+__all__ = [
+    "RingEnergySampler",
+    "VectorSampler",
+    "conditions",
+    "networks_layout",
+    "numpy_samplers",
+    "runtimes_of",
+]
 
 MAX_TRIES = 20
 """Tries of a shower without any energy before one ring gets the least energy there is."""
@@ -26,22 +39,35 @@ def conditions(energy_gev: Float32Array, direction: Float32Array) -> Float32Arra
     return np.column_stack([np.log(energy_gev), direction]).astype(np.float32)
 
 
-def build_networks(
-    config: CaloInnConfig, generator: torch.Generator | None = None
-) -> nn.ModuleDict:
-    """Untrained networks of a configuration: "layers", "inn" and "vae", as it has them.
+def networks_layout(config: CaloInnConfig) -> Layout:
+    """Layout of the tensors of the networks."""
+    layout = prefixed("inn", inn_layout(config.inn))
+    if config.layers is not None:
+        layout |= prefixed("layers", inn_layout(config.layers))
+    if config.vae is not None:
+        layout |= prefixed("vae", vae_layout(config.vae))
+    return layout
+
+
+def numpy_samplers(config: CaloInnConfig, arrays: Arrays) -> dict[str, Sampler]:
+    """Samplers of the networks, computed by numpy.
 
     Arguments:
         config: Configuration of the model.
-        generator: Draws the permutations; needed only for networks that are going to be trained.
+        arrays: Tensors of `networks_layout`.
     """
-    networks = nn.ModuleDict()
+    found: dict[str, Sampler] = {"inn": NumpyInn(config.inn, part(arrays, "inn"))}
     if config.layers is not None:
-        networks["layers"] = Inn(config.layers, generator)
-    networks["inn"] = Inn(config.inn, generator)
+        found["layers"] = NumpyInn(config.layers, part(arrays, "layers"))
     if config.vae is not None:
-        networks["vae"] = Vae(config.vae)
-    return networks
+        found["vae"] = NumpyVae(config.vae, part(arrays, "vae"))
+    return found
+
+
+def runtimes_of(config: CaloInnConfig) -> tuple[Runtime, ...]:
+    """Runtimes that have a counterpart of every network, the fastest first."""
+    parts = [config.inn, *([config.layers] if config.layers else [])]
+    return ("numpy", "torch") if all(has_numpy(one) for one in parts) else ("torch",)
 
 
 class VectorSampler:
@@ -49,17 +75,14 @@ class VectorSampler:
 
     Arguments:
         config: Configuration of the model.
-        networks: Trained networks.
+        samplers: Samplers of the networks "layers", "inn" and "vae", as the configuration has them.
     """
 
-    def __init__(self, config: CaloInnConfig, networks: nn.ModuleDict) -> None:
+    def __init__(self, config: CaloInnConfig, samplers: Mapping[str, Sampler]) -> None:
         self.config = config
         self._codec = Codec(config.codec)
-        self._layers = inn_sampler(networks["layers"]) if config.layers is not None else None
-        self._inn = inn_sampler(networks["inn"])
-        vae = networks["vae"] if config.vae is not None else None
-        assert vae is None or isinstance(vae, Vae)
-        self._vae = vae
+        self._layers, self._vae = samplers.get("layers"), samplers.get("vae")
+        self._inn = samplers["inn"]
         self.noise = config.inn.dim + (config.layers.dim if config.layers else 0)
         self.noise += config.vae.latent if config.vae else 0
 
@@ -86,10 +109,8 @@ class VectorSampler:
         mean, log_variance = np.split(rest, 2, axis=1)
         # A network may stray; no spread of the latent numbers is above that of their prior by much.
         spread = np.exp(np.clip(log_variance, -20, 2) / 2)
-        latent = mean + spread * noise[:, self.config.inn.dim :]
-        with torch.inference_mode():
-            voxels = self._vae.decode(torch.from_numpy(latent), torch.from_numpy(voxel_condition))
-        return layers, voxels.numpy()
+        latent = np.asarray(mean + spread * noise[:, self.config.inn.dim :], np.float32)
+        return layers, self._vae(latent, voxel_condition)
 
 
 class RingEnergySampler:

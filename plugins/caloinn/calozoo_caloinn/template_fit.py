@@ -98,7 +98,7 @@ def fit_template(
     """
     template = Template.zeros(codec, rings)
     # Arrays that share the memory of the tables.
-    tables = {name: table.numpy() for name, table in template._asdict().items()}
+    tables = template._asdict()
     n, layers, number = points.energies.shape
     p_z = points.direction[:, 2].astype(np.float64)
     energies = points.energies.reshape(n, -1)

@@ -16,9 +16,10 @@ from calozoo_caloinn.calibration import calibration_tables
 from calozoo_caloinn.checkpoint_metrics import ring_metrics, score
 from calozoo_caloinn.config import CaloInnConfig, preset
 from calozoo_caloinn.inn import inn_sampler
-from calozoo_caloinn.model import TrainedCaloInn
-from calozoo_caloinn.ring_energies import VectorSampler, build_networks
+from calozoo_caloinn.networks import build_networks, samplers
+from calozoo_caloinn.ring_energies import VectorSampler
 from calozoo_caloinn.template_fit import fit_template
+from calozoo_caloinn.trained import TrainedCaloInn
 from calozoo_caloinn.training_data import (
     TEMPLATE_SHOWERS,
     Batch,
@@ -225,7 +226,7 @@ class NetworkStage(ABC):
     def _sample_vectors(self, network: nn.Module) -> tuple[Float32Array, Float32Array]:
         """Vectors for the held-out primaries, several times over."""
         parts = nn.ModuleDict({**dict(self.networks.items()), self.name: network})
-        sampler = VectorSampler(self.config, parts)
+        sampler = VectorSampler(self.config, samplers(parts))
         return sampler(self._noise(sampler.noise), np.tile(self.validation.condition, (REPEATS, 1)))
 
     def _noise(self, width: int) -> Float32Array:

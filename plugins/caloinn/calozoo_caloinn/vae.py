@@ -8,13 +8,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
 from calozoo_caloinn.config import VaeConfig
 from calozoo_caloinn.inn import StandardisedNetwork
+from calozoo_caloinn.numpy_inn import HEADROOM, NumpyVae
 from calozoo_caloinn.voxel_encoding import SHARE_FLOOR
 from calozoo_core.nn.mlp import mlp
+from calozoo_core.typing import Float32Array
+from calozoo_core.weights.trained_model import network_arrays
 
 __all__ = ["Vae"]
-
-HEADROOM = 0.9
-"""Factor on the shares that are learned, so that a logit can reach the share 1."""
 
 
 class Vae(StandardisedNetwork):
@@ -53,6 +53,18 @@ class Vae(StandardisedNetwork):
         """Logarithms of shares, shape (n, dim)."""
         shares = torch.sigmoid(self._logits(latent, condition)) / HEADROOM
         return (shares + SHARE_FLOOR).log()
+
+    def to_numpy(self) -> NumpyVae:
+        """The decoder in numpy, with copies of the weights."""
+        return NumpyVae(self.config, network_arrays(self))
+
+    def sampler(self, latent: Float32Array, condition: Float32Array) -> Float32Array:
+        """`decode` on arrays."""
+        with torch.inference_mode():
+            voxels: Float32Array = self.decode(
+                torch.from_numpy(latent), torch.from_numpy(condition)
+            ).numpy()
+        return voxels
 
     def loss(self, voxels: Tensor, condition: Tensor, noise: Tensor) -> Tensor:
         """Cross entropy and distance in logit space of the reconstruction, and the divergence.

@@ -13,9 +13,10 @@ from torch import nn
 
 from calozoo_caloinn import SPEC
 from calozoo_caloinn.config import CaloInnConfig, preset
-from calozoo_caloinn.model import CaloInn, TrainedCaloInn
-from calozoo_caloinn.ring_energies import build_networks
+from calozoo_caloinn.model import CaloInn
+from calozoo_caloinn.networks import build_networks
 from calozoo_caloinn.template_fit import fit_template
+from calozoo_caloinn.trained import TrainedCaloInn
 from calozoo_caloinn.training_data import TrainingRings
 from calozoo_core.detector import load_detector
 from calozoo_core.incident import Incident

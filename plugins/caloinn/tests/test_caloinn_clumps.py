@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from calozoo_caloinn import CLUMPS_SPEC
 from calozoo_caloinn.clumps.config import ClumpsConfig, preset
-from calozoo_caloinn.clumps.model import CaloInnClumps, TrainedCaloInnClumps
+from calozoo_caloinn.clumps.model import CaloInnClumps
+from calozoo_caloinn.clumps.trained import TrainedCaloInnClumps
 from calozoo_caloinn.clumps.training import train
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import WeightsError
@@ -124,3 +125,8 @@ def _with_a_neighbour(showers: Showers) -> float:
         np.fill_diagonal(apart, np.inf)
         found += int((apart.min(axis=1) < 1.6).sum())
     return found / len(key)
+
+
+def test_the_layout_of_the_files_is_that_of_the_networks_in_torch() -> None:
+    config = preset("ild-photon-clumps")
+    assert CaloInnClumps.layout(config) == TrainedCaloInnClumps.layout(config)

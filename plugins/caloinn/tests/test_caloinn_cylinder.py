@@ -19,8 +19,10 @@ from calozoo_caloinn.cylinder.autoregressive import (
     ring_condition,
 )
 from calozoo_caloinn.cylinder.config import CylinderConfig, preset
-from calozoo_caloinn.cylinder.model import CaloInnCylinder, TrainedCylinder
+from calozoo_caloinn.cylinder.model import CaloInnCylinder
 from calozoo_caloinn.cylinder.sectors import RingSplitter, fit_lean, fit_tables, voxel_centres
+from calozoo_caloinn.cylinder.trained import TrainedCylinder
+from calozoo_caloinn.networks import samplers
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.voxels import DATASETS
 
@@ -61,7 +63,7 @@ def uniform(split: RingSplitter, n: int, seed: int = 0) -> NDArray[np.float32]:
 
 
 def test_layers_and_rings_add_up_to_the_visible_energy(trained: TrainedCylinder) -> None:
-    sampler = CylinderRingSampler(Codec(CONFIG.codec), trained.named_networks())
+    sampler = CylinderRingSampler(Codec(CONFIG.codec), samplers(trained.named_networks()))
     random, energy = np.random.default_rng(0), np.array([1, 30, 1000], np.float32)
     noise = random.standard_normal((3, sampler.noise), np.float32)
     visible = sampler.visible(energy, noise[:, :1])
@@ -129,15 +131,15 @@ def test_as_many_sectors_are_filled_as_in_those_it_was_fitted_on(split: RingSpli
 def test_a_model_is_the_same_after_it_was_a_file(trained: TrainedCylinder, tmp_path: Path) -> None:
     trained.write(tmp_path)
     assert TrainedCylinder.read(tmp_path).config == CONFIG
-    direct = CaloInnCylinder(ELECTRON_SPEC, trained).generate(energy=30, n=2, seed=2)
+    direct = CaloInnCylinder(ELECTRON_SPEC, trained.to_arrays()).generate(energy=30, n=2, seed=2)
     loaded = CaloInnCylinder.load(ELECTRON_SPEC, tmp_path).generate(energy=30, n=2, seed=2)
     np.testing.assert_array_equal(direct.x, loaded.x)
     np.testing.assert_array_equal(direct.energy, loaded.energy)
 
 
 def test_a_shower_below_every_threshold_keeps_a_voxel(trained: TrainedCylinder) -> None:
-    dark = trained.tables._replace(threshold=torch.full((45, 9), 1e9))
-    showers = CaloInnCylinder(ELECTRON_SPEC, replace(trained, tables=dark)).generate(
+    dark = trained.tables._replace(threshold=np.full((45, 9), 1e9, np.float32))
+    showers = CaloInnCylinder(ELECTRON_SPEC, replace(trained, tables=dark).to_arrays()).generate(
         energy=5, n=3, seed=1
     )
     assert (showers.n_points >= 1).all()
@@ -151,3 +153,8 @@ def test_a_configuration_whose_parts_do_not_fit_is_refused() -> None:
     content = CONFIG.model_dump() | {"dataset": "dataset3"}
     with pytest.raises(ValidationError, match="dataset3 has 45 layers of 18 rings"):
         CylinderConfig.model_validate(content)
+
+
+def test_the_layout_of_the_files_is_that_of_the_networks_in_torch() -> None:
+    for name in ("tiny", "calochallenge2-electron"):
+        assert CaloInnCylinder.layout(preset(name)) == TrainedCylinder.layout(preset(name))

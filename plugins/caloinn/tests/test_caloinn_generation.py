@@ -10,7 +10,9 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from calozoo_caloinn import SPEC
-from calozoo_caloinn.model import CaloInn, TrainedCaloInn
+from calozoo_caloinn.config import PRESETS
+from calozoo_caloinn.model import CaloInn
+from calozoo_caloinn.trained import TrainedCaloInn
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
 
@@ -35,8 +37,8 @@ def test_a_model_is_the_same_after_it_was_a_file(
     trained.write(tmp_path)
     back = TrainedCaloInn.read(tmp_path)
     assert back.config == trained.config
-    direct = CaloInn(SPEC, trained).generate(energy=30, n=3, seed=2)
-    loaded = CaloInn(SPEC, back).generate(energy=30, n=3, seed=2)
+    direct = CaloInn(SPEC, trained.to_arrays()).generate(energy=30, n=3, seed=2)
+    loaded = CaloInn(SPEC, back.to_arrays()).generate(energy=30, n=3, seed=2)
     np.testing.assert_array_equal(direct.x, loaded.x)
 
 
@@ -52,17 +54,17 @@ def test_a_shower_whose_rings_are_all_empty_is_drawn_again_and_gets_a_point_at_l
     made: Callable[[str], TrainedCaloInn],
 ) -> None:
     trained = made("tiny")
-    trained.template.calibration.zero_()
-    showers = CaloInn(SPEC, trained).generate(energy=10, n=2, seed=1)
+    trained.template.calibration[:] = 0
+    showers = CaloInn(SPEC, trained.to_arrays()).generate(energy=10, n=2, seed=1)
     assert showers.n_points.tolist() == [1, 1]
     assert (showers.energy > 0).all()
 
 
 def test_calibration_multiplies_the_energy_of_a_ring(made: Callable[[str], TrainedCaloInn]) -> None:
     trained = made("tiny")
-    plain = CaloInn(SPEC, trained).generate(energy=50, n=5, seed=1)
-    trained.template.calibration.mul_(2)
-    doubled = CaloInn(SPEC, trained).generate(energy=50, n=5, seed=1)
+    plain = CaloInn(SPEC, trained.to_arrays()).generate(energy=50, n=5, seed=1)
+    trained.template.calibration[:] *= 2
+    doubled = CaloInn(SPEC, trained.to_arrays()).generate(energy=50, n=5, seed=1)
     np.testing.assert_allclose(doubled.visible_energy, 2 * plain.visible_energy, rtol=1e-3)
 
 
@@ -85,3 +87,15 @@ def test_a_device_or_precision_it_does_not_have_is_refused(tiny_folder: Path) ->
 def test_a_model_without_its_weights_says_how_to_get_them() -> None:
     with pytest.raises(WeightsError, match="calozoo pull"):
         CaloInn.load(SPEC, None)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_layout_of_the_files_is_that_of_the_networks_in_torch(name: str) -> None:
+    assert CaloInn.layout(PRESETS[name]) == TrainedCaloInn.layout(PRESETS[name])
+
+
+def test_cubic_splines_are_left_to_torch() -> None:
+    config = PRESETS["tiny"]
+    cubic = config.model_copy(update={"inn": config.inn.model_copy(update={"spline": "cubic"})})
+    assert CaloInn.runtimes_of(config) == ("numpy", "torch")
+    assert CaloInn.runtimes_of(cubic) == ("torch",)

@@ -14,8 +14,10 @@ from calozoo_caloinn import SPEC
 from calozoo_caloinn.calibration import calibration_tables
 from calozoo_caloinn.checkpoint_metrics import ring_metrics, score
 from calozoo_caloinn.config import preset
-from calozoo_caloinn.model import CaloInn, TrainedCaloInn
+from calozoo_caloinn.model import CaloInn
+from calozoo_caloinn.networks import samplers
 from calozoo_caloinn.ring_energies import RingEnergySampler, VectorSampler
+from calozoo_caloinn.trained import TrainedCaloInn
 from calozoo_caloinn.training import LayersStage, train
 from calozoo_caloinn.training_data import TrainingRings, batch
 from calozoo_caloinn.voxel_encoding import Codec
@@ -123,11 +125,9 @@ def test_calibration_makes_the_mean_energies_agree(
     sample: TrainingRings, made_tiny: TrainedCaloInn
 ) -> None:
     tables = calibration_tables(made_tiny.config, made_tiny.networks, sample, seed=1)
-    vectors = VectorSampler(made_tiny.config, made_tiny.networks)
+    vectors = VectorSampler(made_tiny.config, samplers(made_tiny.networks))
     noise = np.random.default_rng(3).standard_normal((len(sample), vectors.noise), np.float32)
-    energies = RingEnergySampler(
-        vectors, tables["threshold"].numpy(), tables["calibration"].numpy()
-    )
+    energies = RingEnergySampler(vectors, tables["threshold"], tables["calibration"])
     direction = sample.condition[:, 1:]
     sampled = energies(sample.energy_gev, direction, noise).sum(axis=0)
     plain = RingEnergySampler(

@@ -6,24 +6,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, leaky_relu, pixel_unshuffle
 
+from calozoo_convl2lflows.cell_sampling import AT_HIT, ORDER, PHASES, SLOPE
 from calozoo_convl2lflows.config import CellsConfig, GridConfig
+from calozoo_convl2lflows.densities import CELL_SCALE
+from calozoo_convl2lflows.grid import CELL_FLOOR_MEV
 from calozoo_convl2lflows.hurdle import Density, hurdle_log_prob, hurdle_noise, log_deposit
 from calozoo_convl2lflows.layer_energies import LayerContext
 
 __all__ = ["CellFlow", "CellFlows", "log_energy_map"]
 
-FLOOR_MEV = 0.03
-PHASES = 4
-ORDER = (0, 3, 1, 2)
-"""Order of the couplings in a block of 2 x 2 cells: two diagonal cells, then the others."""
-SLOPE = 0.1
-LEAST, LARGEST = 0.03, 8.5
-"""Bounds of ln(1 + e / 0.03 MeV) of a deposit e."""
-
 
 def log_energy_map(energy: Tensor) -> Tensor:
     """Deposits as inputs of networks: 0 if empty, about 1 for a minimum-ionising particle."""
-    return log_deposit(energy, FLOOR_MEV) / 2
+    return log_deposit(energy, CELL_FLOOR_MEV) / 2
 
 
 class CellFlow(nn.Module):
@@ -61,8 +56,8 @@ class CellFlow(nn.Module):
         self.left = nn.ModuleList(nn.Linear(config.condition + 2, hidden) for _ in range(PHASES))
         self.last = nn.Conv2d(PHASES * hidden, PHASES * hidden, 1, groups=PHASES)
         self.logit = nn.Conv2d(PHASES * hidden, PHASES, 1, groups=PHASES)
-        self.at_hit = nn.Sequential(nn.Linear(hidden, 64), nn.SiLU())
-        self.density = Density(64, config.bins, mean=2.2, std=1.2)
+        self.at_hit = nn.Sequential(nn.Linear(hidden, AT_HIT), nn.SiLU())
+        self.density = Density(AT_HIT, config.bins, *CELL_SCALE)
         assert self.logit.bias is not None
         nn.init.constant_(self.logit.bias, -3.0)  # one cell in twenty is hit
         mask = torch.zeros(PHASES, hidden, PHASES, 1, 1)
@@ -84,7 +79,7 @@ class CellFlow(nn.Module):
         """
         hidden, logit, phases = self._features(energy, before, primary, energies, layer)
         is_hit = phases > 0
-        value = log_deposit(phases[is_hit], FLOOR_MEV)
+        value = log_deposit(phases[is_hit], CELL_FLOOR_MEV)
         density = self.density.log_prob(value, self.at_hit(hidden[is_hit].float()))
         total = hurdle_log_prob(logit, is_hit).flatten(1).sum(dim=1)
         return total.index_add(0, is_hit.nonzero()[:, 0], density)
@@ -111,7 +106,7 @@ class CellFlow(nn.Module):
         """
         hidden, logit, phases = self._features(energy, before, primary, energies, layer)
         is_hit = phases > 0
-        value = log_deposit(phases[is_hit], FLOOR_MEV)
+        value = log_deposit(phases[is_hit], CELL_FLOOR_MEV)
         normal, _ = self.density.to_noise(value, self.at_hit(hidden[is_hit]))
         return hurdle_noise(logit, is_hit, normal, fraction)
 
@@ -121,7 +116,7 @@ class CellFlow(nn.Module):
         """Hidden features of each coupling, logits of a hit, and cells, by phase."""
         phases = _squeeze(energy[:, None])
         condition = self.context(primary, energies, layer)
-        hidden = self.previous_layers(_squeeze(before), condition)
+        hidden = self._previous_layers(_squeeze(before), condition)
         near = self.near.weight * self.earlier_phases
         hidden = hidden + conv2d(log_energy_map(phases), near, padding=1)
         hidden = (
@@ -131,24 +126,12 @@ class CellFlow(nn.Module):
         by_phase = torch.unflatten(hidden, 1, (PHASES, -1)).movedim(2, 4)
         return by_phase, self.logit(hidden).float(), phases
 
-    def previous_layers(
-        self, before: Tensor, condition: Tensor, weight: Tensor | None = None
-    ) -> Tensor:
-        """Hidden features from the layers before, of each block of cells and each coupling.
-
-        Arguments:
-            before: Maps of the layers before, squeezed, shape (n, previous * 4, half, half).
-            condition: Context vector, shape (n, condition).
-            weight: Weight of the first convolution for another order of the layers before.
-
-        Returns:
-            Shape (n, 4 * hidden, half, half).
-        """
-        weight = self.first.weight if weight is None else weight
+    def _previous_layers(self, before: Tensor, condition: Tensor) -> Tensor:
+        """Hidden features from the layers before, shape (n, 4 * hidden, half, half)."""
         mix = self.mix(condition).view(len(condition), self.config.width, -1)
         place = (mix @ self.maps.flatten(1)).unflatten(2, self.maps.shape[1:])
         gate = 1 + self.gate(condition)[..., None, None]
-        x = conv2d(before, weight, self.first.bias, padding=1)
+        x = self.first(before)
         x = leaky_relu(x * gate + place, SLOPE)
         x = leaky_relu(self.second(x), SLOPE)
         x = leaky_relu(self.third(x), SLOPE)

@@ -14,14 +14,16 @@ from torch import Tensor
 from calozoo_convl2lflows.cell_sampling import CellSampler
 from calozoo_convl2lflows.cells import CellFlows
 from calozoo_convl2lflows.config import ConvL2LConfig
+from calozoo_convl2lflows.energy_sampling import LayerEnergySampler
 from calozoo_convl2lflows.grid import SubCells
-from calozoo_convl2lflows.layer_energies import LayerEnergies, LayerEnergySampler
+from calozoo_convl2lflows.layer_energies import LayerEnergies
 from calozoo_convl2lflows.model import streams
 from calozoo_convl2lflows.subcell_sampling import SubCellSampler
 from calozoo_convl2lflows.subcells import SubCellFlow
 from calozoo_convl2lflows.training_data import GriddedShowers, cell_energies
 from calozoo_core.metrics import checkpoint_metrics
 from calozoo_core.typing import FloatArray
+from calozoo_core.weights.trained_model import network_arrays
 
 __all__ = ["cell_metrics", "layer_energy_metrics", "subcell_metrics"]
 
@@ -63,7 +65,8 @@ def layer_energy_metrics(
     """
     repeated = primary.repeat(REPEATS, 1)
     noise = streams(len(repeated), SEED, 0, "energies")
-    generated = LayerEnergySampler(flow)(noise, repeated).numpy().astype(np.float64)
+    sampler = LayerEnergySampler(flow.layers, network_arrays(flow))
+    generated = sampler(noise, repeated.numpy()).astype(np.float64)
     truth = energies.numpy().astype(np.float64)
     energy = primary[:, 1].numpy().astype(np.float64)
     return checkpoint_metrics(
@@ -92,14 +95,14 @@ def cell_metrics(
 ) -> dict[str, float]:
     """Metrics of the cells sampled for held-out showers, given their true layer energies."""
     n, grid = len(truth.primary), config.grid
-    sampler = CellSampler(flows, grid)
+    sampler = CellSampler(grid, config.cells, network_arrays(flows))
     parts = [slice(i, i + BATCH) for i in range(0, n, BATCH)]
     generated = np.concatenate(
         [
             sampler(
                 streams(len(truth.primary[part]), SEED, part.start, "cells"),
-                truth.primary[part],
-                truth.energies[part],
+                truth.primary[part].numpy(),
+                truth.energies[part].numpy(),
             )
             for part in parts
         ]
@@ -116,7 +119,8 @@ def subcell_metrics(
     n, grid = len(truth.primary), config.grid
     cells = cell_energies(truth.filled, n, config, before=0).numpy()
     noise = streams(n, SEED, 0, "subcells")
-    generated = SubCellSampler(flow, grid)(noise, cells, truth.primary, truth.energies)
+    sampler = SubCellSampler(grid, network_arrays(flow))
+    generated = sampler(noise, cells, truth.primary.numpy(), truth.energies.numpy())
     return _comparison(generated, truth.filled, n, grid.pitch_mm, grid.side)
 
 

@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 from calozoo_convl2lflows.config import GridConfig
 from calozoo_core.typing import AnyFloatArray, Float32Array, IntArray
 
-__all__ = ["POSITION_ROUNDING_MM", "SubCells", "fill", "positions"]
+__all__ = ["CELL_FLOOR_MEV", "POSITION_ROUNDING_MM", "SubCells", "fill", "positions"]
 
 POSITION_ROUNDING_MM = 0.25
 """Rounding of positions in training files, which has to be undone before binning."""
+
+
+CELL_FLOOR_MEV = 0.03
+"""Energy below which the logarithmic map of a deposit is nearly linear."""
 
 
 class SubCells(NamedTuple):

@@ -1,44 +1,28 @@
 """Hurdle densities: a probability of zero, and a conditional spline density of what is not zero.
 
-Each in torch for training and in numpy for generation. A layer of one shower has a few dozen
-deposits; torch takes several microseconds to begin an operation on them where numpy takes one, and
-a shower needs some ten thousand.
+In torch, as training uses them; `densities` has them in numpy.
 """
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from calozoo_core.nn.mlp import linear, zero_init
-from calozoo_core.nn.numpy_spline import inverse_rational_quadratic
+from calozoo_convl2lflows.densities import BOUND, LARGEST_LOG_SCALE
+from calozoo_core.nn.mlp import zero_init
 from calozoo_core.nn.spline import n_parameters, rational_quadratic
-from calozoo_core.typing import Float32Array, FloatArray
 
 __all__ = [
     "Density",
-    "NumpyDensity",
     "hurdle_log_prob",
     "hurdle_noise",
     "log_deposit",
-    "logistic",
-    "normal_quantile",
-    "sigmoid",
 ]
 
-BOUND = 5.0
-"""Interval of the splines, in standard deviations."""
-
-LARGEST_LOG_SCALE = 7.0
-
 LOG_2_PI = math.log(2 * math.pi)
-
-LEAST_PROBABILITY = 1e-12
-"""Distance from 0 and 1 at which the normal quantile is cut off."""
 
 
 def log_deposit(energy: Tensor, floor: float) -> Tensor:
@@ -91,33 +75,6 @@ class Density(nn.Module):
         return raw[..., 0], raw[..., 1].clamp(-LARGEST_LOG_SCALE, LARGEST_LOG_SCALE), raw[..., 2:]
 
 
-class NumpyDensity:
-    """`Density.to_value` on arrays.
-
-    Arguments:
-        density: Trained density; its weights are copied.
-    """
-
-    def __init__(self, density: Density) -> None:
-        self.weight, self.bias = linear(density.head)
-        self.mean, self.std = np.float32(density.mean), np.float32(density.std)
-
-    def __call__(self, noise: Float32Array, features: Float32Array) -> Float32Array:
-        """Numbers of standard normal noise, shape (n,).
-
-        Arguments:
-            noise: Shape (n,).
-            features: Shape (n, features).
-        """
-        raw = features @ self.weight
-        raw += self.bias
-        scaled = inverse_rational_quadratic(noise[:, None], raw[:, 2:, None], BOUND)[:, 0]
-        scaled *= np.exp(np.clip(raw[:, 1], -LARGEST_LOG_SCALE, LARGEST_LOG_SCALE))
-        scaled += raw[:, 0]
-        value: Float32Array = scaled * self.std + self.mean
-        return value
-
-
 def hurdle_log_prob(logit: Tensor, is_hit: Tensor) -> Tensor:
     """Log-probability of hit and empty elements.
 
@@ -143,23 +100,3 @@ def hurdle_noise(logit: Tensor, is_hit: Tensor, normal: Tensor, fraction: Tensor
     empty = torch.sigmoid(-logit.double())
     above = torch.sigmoid(logit[is_hit].double()) * torch.special.ndtr(normal.double())
     return (fraction * empty).masked_scatter(is_hit, empty[is_hit] + above)
-
-
-def sigmoid(x: FloatArray) -> FloatArray:
-    """Logistic function 1 / (1 + exp(-x)), accurate where it is close to 0."""
-    result: FloatArray = np.exp(-np.logaddexp(0, -x))
-    return result
-
-
-def logistic(uniform: FloatArray) -> Float32Array:
-    """Logistic noise of uniform noise; it exceeds -logit with the probability of that logit."""
-    with np.errstate(divide="ignore"):
-        return (np.log(uniform) - np.log1p(-uniform)).astype(np.float32)
-
-
-def normal_quantile(probability: FloatArray) -> Float32Array:
-    """Quantiles of the standard normal distribution."""
-    least = LEAST_PROBABILITY
-    clipped = torch.from_numpy(np.minimum(np.maximum(probability, least), 1 - least))
-    quantile: Float32Array = torch.special.ndtri(clipped).numpy().astype(np.float32)
-    return quantile

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import torch
-from torch import Tensor
 
 from calozoo_convl2lflows.calibration import corrected_energy, moved_inward
-from calozoo_convl2lflows.cell_sampling import CellSampler
-from calozoo_convl2lflows.cells import CellFlows
+from calozoo_convl2lflows.cell_sampling import CellSampler, cells_layout
 from calozoo_convl2lflows.config import ConvL2LConfig
+from calozoo_convl2lflows.contexts import primary_features
+from calozoo_convl2lflows.energy_sampling import LayerEnergySampler, energies_layout
 from calozoo_convl2lflows.grid import SubCells, positions
-from calozoo_convl2lflows.layer_energies import (
-    LayerEnergies,
-    LayerEnergySampler,
-    primary_features,
-)
-from calozoo_convl2lflows.subcell_sampling import SubCellSampler
-from calozoo_convl2lflows.subcells import SubCellFlow
+from calozoo_convl2lflows.subcell_sampling import SubCellSampler, subcells_layout
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import WeightsError
 from calozoo_core.incident import Incident
@@ -27,56 +18,28 @@ from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import Float32Array, IntArray
-from calozoo_core.weights.trained_model import TrainedModel
+from calozoo_core.weights.layout import Layout, prefixed
+from calozoo_core.weights.trained_arrays import TrainedArrays
 
-__all__ = ["ConvL2LFlows", "Pipeline", "TrainedConvL2LFlows", "streams"]
+__all__ = ["ConvL2LFlows", "Pipeline", "streams"]
 
 PITCH_TOLERANCE = 1e-3
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedConvL2LFlows(TrainedModel):
-    """Flows and configuration of a trained ConvL2LFlows.
-
-    Arguments:
-        config: Sizes, grid and calibration.
-        energies: Flow of the layer energies.
-        subcells: Flow that splits cells.
-        cells: Flows of the cells.
-    """
-
-    schema = ConvL2LConfig
-
-    config: ConvL2LConfig
-    energies: LayerEnergies
-    subcells: SubCellFlow
-    cells: CellFlows
-
-    @classmethod
-    def untrained(cls, config: ConvL2LConfig) -> TrainedConvL2LFlows:
-        return cls(
-            config,
-            LayerEnergies(config.grid.layers, config.energies),
-            SubCellFlow(config.grid, config.subcells),
-            CellFlows(config.grid, config.cells),
-        )
 
 
 class Pipeline:
     """Generation of sub-cells: layer energies, cells, sub-cells, calibration.
 
     Arguments:
-        trained: Trained flows.
+        trained: Configuration and arrays of the trained flows.
     """
 
-    def __init__(self, trained: TrainedConvL2LFlows) -> None:
-        self.config = trained.config
-        self.energies = LayerEnergySampler(trained.energies)
-        self.cells = CellSampler(trained.cells, trained.config.grid)
-        self.subcells = SubCellSampler(trained.subcells, trained.config.grid)
+    def __init__(self, trained: TrainedArrays[ConvL2LConfig]) -> None:
+        self.config, grid = trained.config, trained.config.grid
+        self.energies = LayerEnergySampler(grid.layers, trained.part("energies"))
+        self.cells = CellSampler(grid, self.config.cells, trained.part("cells"))
+        self.subcells = SubCellSampler(grid, trained.part("subcells"))
 
-    @torch.inference_mode()
-    def __call__(self, primary: Tensor, seed: int, first: int) -> SubCells:
+    def __call__(self, primary: Float32Array, seed: int, first: int) -> SubCells:
         """Sub-cells with energy.
 
         Arguments:
@@ -90,17 +53,17 @@ class Pipeline:
         noise = streams(n, seed, first, "subcells")
         return self._calibrated(self.subcells(noise, cells, primary, energies), energies)
 
-    def _calibrated(self, filled: SubCells, energies: Tensor) -> SubCells:
+    def _calibrated(self, filled: SubCells, energies: Float32Array) -> SubCells:
         """Sub-cells with the corrected spectrum, scaled to the energies of their layers."""
         energy = corrected_energy(filled.energy, self.config.calibration.spectrum)
         layer = filled.shower * self.config.grid.layers + filled.layer
-        layer_energy = energies.numpy().ravel()
+        layer_energy = energies.ravel()
         total = np.bincount(layer, energy, minlength=len(layer_energy))
         factor = layer_energy / np.maximum(total, 1e-12)
         return filled._replace(energy=(energy * factor[layer]).astype(np.float32))
 
 
-class ConvL2LFlows(NetworkGenerator[TrainedConvL2LFlows]):
+class ConvL2LFlows(NetworkGenerator[ConvL2LConfig]):
     r"""Generator of photon showers in the ILD Si-W ECAL on a regular grid.
 
     A flow samples the energy of every layer. Layer after layer, a convolutional flow fills the
@@ -122,10 +85,19 @@ class ConvL2LFlows(NetworkGenerator[TrainedConvL2LFlows]):
         WeightsError: If the grid does not fit the layers of the detector.
     """
 
-    trained_model = TrainedConvL2LFlows
+    schema = ConvL2LConfig
+    shares_batches = True
+
+    @classmethod
+    def layout(cls, config: ConvL2LConfig) -> Layout:
+        return (
+            prefixed("energies", energies_layout(config.grid.layers, config.energies))
+            | prefixed("subcells", subcells_layout(config.grid, config.subcells))
+            | prefixed("cells", cells_layout(config.grid, config.cells))
+        )
 
     def prepare(self) -> None:
-        _check_grid(self.trained, load_detector(self.spec.detector))
+        _check_grid(self.trained.config, load_detector(self.spec.detector))
         self._pipeline = Pipeline(self.trained)
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
@@ -133,8 +105,8 @@ class ConvL2LFlows(NetworkGenerator[TrainedConvL2LFlows]):
         return self.sample_in_parts(self._sample, incident, seed, first)
 
     def _sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        energy, direction = torch.from_numpy(incident.energy), torch.from_numpy(incident.direction)
-        filled = self._pipeline(primary_features(energy, direction), seed, first)
+        primary = primary_features(incident.energy, incident.direction)
+        filled = self._pipeline(primary, seed, first)
         counts = np.bincount(filled.shower, minlength=len(incident))
         x, y = self._upright_positions(filled, counts, seed, first)
         offsets = np.concatenate([[0], np.cumsum(counts)])
@@ -165,8 +137,8 @@ def streams(n: int, seed: int, first: int, purpose: str) -> list[np.random.Gener
     return [stream(seed, first + i, purpose) for i in range(n)]
 
 
-def _check_grid(trained: TrainedConvL2LFlows, detector: Detector) -> None:
-    grid = trained.config.grid
+def _check_grid(config: ConvL2LConfig, detector: Detector) -> None:
+    grid = config.grid
     fits = abs(grid.cell_mm / detector.cell_mm - 1) < PITCH_TOLERANCE
     if grid.layers != detector.n_layers or not fits:
         rows, columns = grid.shape

@@ -5,58 +5,83 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from calozoo_convl2lflows.cells import FLOOR_MEV
-from calozoo_convl2lflows.config import GridConfig
-from calozoo_convl2lflows.grid import SubCells
-from calozoo_convl2lflows.hurdle import NumpyDensity, normal_quantile, sigmoid
-from calozoo_convl2lflows.subcells import (
-    PREVIOUS_LAYERS,
-    StickBreaking,
-    SubCellFlow,
-    position_features,
+from calozoo_convl2lflows.config import GridConfig, SubCellsConfig
+from calozoo_convl2lflows.contexts import NumpyContext, context_layout
+from calozoo_convl2lflows.densities import (
+    STICK_SCALE,
+    NumpyDensity,
+    density_layout,
+    normal_quantile,
+    sigmoid,
 )
-from calozoo_core.nn.mlp import linear, silu
+from calozoo_convl2lflows.grid import CELL_FLOOR_MEV, SubCells
+from calozoo_core.nn.mlp import linear, linear_layout, silu
 from calozoo_core.typing import BoolArray, Float32Array, FloatArray
+from calozoo_core.weights.layout import Arrays, Layout, part, prefixed
 
-__all__ = ["SubCellSampler"]
+__all__ = ["POSITION_FEATURES", "PREVIOUS_LAYERS", "SubCellSampler", "subcells_layout"]
+
+POSITION_FEATURES = 5
+
+PREVIOUS_LAYERS = 2
+"""Layers before a cell whose sub-cells are among its features."""
 
 GROUPS = 16
 """Groups that the patterns of hits are searched in."""
+
+
+def subcells_layout(grid: GridConfig, config: SubCellsConfig) -> Layout:
+    """Layout of a `subcells.SubCellFlow`."""
+    split, hidden = grid.split, config.hidden
+    inputs = config.condition + 9 + PREVIOUS_LAYERS * (split + 2) ** 2 + POSITION_FEATURES
+    return {
+        **prefixed("context", context_layout(grid.layers, config.condition)),
+        **linear_layout("net.0", inputs, hidden),
+        **linear_layout("net.2", hidden, hidden),
+        **linear_layout("pattern", hidden, 2**split**2 - 1),
+        **prefixed("rows", _sticks_layout(hidden + split**2, split - 1, config)),
+        **prefixed(
+            "columns", _sticks_layout(hidden + split**2 + split, split * (split - 1), config)
+        ),
+    }
+
+
+def _sticks_layout(inputs: int, fractions: int, config: SubCellsConfig) -> Layout:
+    return {
+        **linear_layout("first", inputs, fractions * config.step),
+        **linear_layout("second", config.step, config.step),
+        **density_layout("density", config.step, config.bins),
+    }
 
 
 class SubCellSampler:
     """Generation of the sub-cells of whole showers, layer after layer.
 
     Arguments:
-        flow: Trained flow; its weights are copied.
         grid: The grid.
+        arrays: Tensors of `subcells_layout`.
     """
 
-    def __init__(self, flow: SubCellFlow, grid: GridConfig) -> None:
-        self.flow, self.grid = flow, grid
-        self._hidden = [linear(flow.net[i]) for i in (0, 2)]
-        self._pattern = linear(flow.pattern)
-        self._rows, self._columns = (
-            _NumpyStickBreaking(flow.rows),
-            _NumpyStickBreaking(flow.columns),
-        )
+    def __init__(self, grid: GridConfig, arrays: Arrays) -> None:
+        self.grid = grid
+        self.noise = 1 + (grid.split - 1) * (grid.split + 1)
+        self._context = NumpyContext(grid.layers, part(arrays, "context"))
+        self._hidden = [linear(arrays, f"net.{i}") for i in (0, 2)]
+        self._pattern = linear(arrays, "pattern")
+        self._rows = _StickBreaking(1, grid.split - 1, part(arrays, "rows"))
+        self._columns = _StickBreaking(grid.split, grid.split - 1, part(arrays, "columns"))
         patterns = np.arange(1, 2**grid.split**2)
         self._hits_of_pattern = (patterns[:, None] >> np.arange(grid.split**2)) % 2 == 1
-        numbers = torch.arange(grid.cells)
-        rows, columns = torch.meshgrid(numbers, numbers, indexing="ij")
-        positions = position_features(rows.flatten(), columns.flatten(), grid.cells)
-        self._positions = positions.numpy().reshape(grid.cells, grid.cells, -1)
+        self._positions = _position_features(grid.cells)
 
     def __call__(
         self,
         streams: Sequence[np.random.Generator],
         cells: Float32Array,
-        primary: Tensor,
-        energies: Tensor,
+        primary: Float32Array,
+        energies: Float32Array,
     ) -> SubCells:
         """The sub-cells with energy in them.
 
@@ -71,7 +96,7 @@ class SubCellSampler:
         side = grid.side + 2
         before = np.zeros((n, PREVIOUS_LAYERS, side, side), np.float32)
         parts: list[tuple[NDArray[np.integer] | Float32Array, ...]] = []
-        conditions = self.flow.context.all_layers(primary, energies).cpu().numpy()
+        conditions = self._context(primary, energies)
         for layer in range(layers):
             image, row, column = np.nonzero(cells[:, layer])
             own = cells[image, layer, row, column]
@@ -79,7 +104,7 @@ class SubCellSampler:
             condition = conditions[:, layer]
             features = self._features(image, row, column, cells[:, layer], before, condition)
             noise = [
-                random.random((count, self.flow.noise))
+                random.random((count, self.noise))
                 for random, count in zip(streams, counts, strict=True)
             ]
             shares = self._split(np.concatenate(noise), own, features)
@@ -157,13 +182,13 @@ class SubCellSampler:
         return pattern
 
 
-class _NumpyStickBreaking:
-    """Shares of `StickBreaking` from noise, on arrays."""
+class _StickBreaking:
+    """Shares of `subcells.StickBreaking` from noise, on arrays."""
 
-    def __init__(self, sticks: StickBreaking) -> None:
-        self.groups, self.parts = sticks.groups, sticks.parts
-        self._first, self._second = linear(sticks.first), linear(sticks.second)
-        self._density = NumpyDensity(sticks.density)
+    def __init__(self, groups: int, parts: int, arrays: Arrays) -> None:
+        self.groups, self.parts = groups, parts
+        self._first, self._second = linear(arrays, "first"), linear(arrays, "second")
+        self._density = NumpyDensity(arrays, "density", STICK_SCALE)
         self._width = len(self._second[0])
 
     def __call__(self, noise: FloatArray, inputs: Float32Array, is_hit: BoolArray) -> Float32Array:
@@ -185,14 +210,14 @@ class _NumpyStickBreaking:
         shares[..., :-1][is_free] = sigmoid(self._density(normal, hidden).astype(np.float64))
         shares *= is_hit
         rest = 1 - shares[..., 0]
-        for part in range(1, parts + 1):
-            shares[..., part] *= rest
-            rest = rest - shares[..., part]
+        for member in range(1, parts + 1):
+            shares[..., member] *= rest
+            rest = rest - shares[..., member]
         return shares
 
 
 def _log_energy_map(energy: Float32Array) -> Float32Array:
-    logs: Float32Array = np.log1p(energy / np.float32(FLOOR_MEV)) / 2
+    logs: Float32Array = np.log1p(energy / np.float32(CELL_FLOOR_MEV)) / 2
     return logs
 
 
@@ -211,3 +236,12 @@ def _windows(
     offsets = (np.arange(channels)[:, None] * (height * width) + square).ravel()
     windows: Float32Array = padded.ravel()[corner[:, None] + offsets]
     return windows
+
+
+def _position_features(number: int) -> Float32Array:
+    """Features of the position of each cell, as `subcells.position_features`, (n, n, 5)."""
+    at = (np.arange(number, dtype=np.float32) + np.float32(0.5)) / number * 2 - 1
+    x, y = np.broadcast_arrays(at, at[:, None])
+    r = np.sqrt(x * x + y * y)
+    columns = [x, y, r, np.log(r + np.float32(0.05)), np.exp(-((r / np.float32(0.1)) ** 2))]
+    return np.stack(columns, axis=2)

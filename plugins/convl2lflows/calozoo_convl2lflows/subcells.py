@@ -10,16 +10,15 @@ from torch.nn.functional import log_softmax, pad, silu
 
 from calozoo_convl2lflows.cells import log_energy_map
 from calozoo_convl2lflows.config import GridConfig, SubCellsConfig
+from calozoo_convl2lflows.densities import STICK_SCALE
 from calozoo_convl2lflows.hurdle import Density
 from calozoo_convl2lflows.layer_energies import LayerContext
+from calozoo_convl2lflows.subcell_sampling import POSITION_FEATURES, PREVIOUS_LAYERS
 
-__all__ = ["PREVIOUS_LAYERS", "HitCells", "StickBreaking", "SubCellFlow", "position_features"]
+__all__ = ["HitCells", "StickBreaking", "SubCellFlow", "position_features"]
 
-POSITION_FEATURES = 5
 NEGLIGIBLE = 1e-6
 """Share of a cell's energy that counts as zero."""
-PREVIOUS_LAYERS = 2
-"""Layers before a cell whose sub-cells are among its features."""
 
 
 class HitCells(NamedTuple):
@@ -177,7 +176,7 @@ class StickBreaking(nn.Module):
         self.groups, self.parts = groups, parts
         self.first = nn.Linear(inputs, groups * parts * config.step)
         self.second = nn.Linear(config.step, config.step)
-        self.density = Density(config.step, config.bins, mean=0.0, std=2.0)
+        self.density = Density(config.step, config.bins, *STICK_SCALE)
 
     def forward(self, inputs: Tensor, shares: Tensor) -> StickFractions:
         """Fractions of shares.

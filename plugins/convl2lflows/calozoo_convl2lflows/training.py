@@ -20,8 +20,9 @@ from calozoo_convl2lflows.checkpoint_metrics import (
 )
 from calozoo_convl2lflows.config import Calibration, ConvL2LConfig, preset
 from calozoo_convl2lflows.layer_energies import LayerEnergies
-from calozoo_convl2lflows.model import Pipeline, TrainedConvL2LFlows
+from calozoo_convl2lflows.model import Pipeline
 from calozoo_convl2lflows.subcells import SubCellFlow
+from calozoo_convl2lflows.trained import TrainedConvL2LFlows
 from calozoo_convl2lflows.training_data import (
     GriddedShowers,
     UprightShowers,
@@ -41,6 +42,7 @@ from calozoo_core.training import (
     read_sample,
     seeded,
 )
+from calozoo_core.weights.trained_arrays import TrainedArrays
 
 __all__ = ["ConvL2LTraining", "Options", "Stages", "TrainingSamples", "calibrated", "train"]
 
@@ -258,16 +260,14 @@ def calibrated(trained: TrainedConvL2LFlows, sample: UprightShowers, showers: in
         showers: Number of them to compare with.
     """
     plain = trained.config.model_copy(update={"calibration": Calibration()})
-    pipeline = Pipeline(
-        TrainedConvL2LFlows(plain, trained.energies, trained.subcells, trained.cells)
-    )
+    pipeline = Pipeline(TrainedArrays(plain, trained.named_arrays()))
     generated, truth = [], []
     rows = np.arange(min(showers, len(sample)))
     for start in range(0, len(rows), CALIBRATION_BATCH):
         part = rows[start : start + CALIBRATION_BATCH]
         random = stream(CALIBRATION_SEED, start, "calibration")
         gridded = on_grid(sample, part, plain, random)
-        generated.append(pipeline(gridded.primary, CALIBRATION_SEED, start).energy)
+        generated.append(pipeline(gridded.primary.numpy(), CALIBRATION_SEED, start).energy)
         truth.append(gridded.filled.energy)
     last = sample.showers.offsets[len(rows)]
     points = (sample.x[:last], sample.y[:last], sample.showers.energy[:last])

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from calozoo_convl2lflows.cells import log_energy_map
 from calozoo_convl2lflows.config import ConvL2LConfig
+from calozoo_convl2lflows.contexts import primary_features
 from calozoo_convl2lflows.grid import POSITION_ROUNDING_MM, SubCells, fill
-from calozoo_convl2lflows.layer_energies import primary_features
-from calozoo_convl2lflows.subcells import PREVIOUS_LAYERS, HitCells
+from calozoo_convl2lflows.subcell_sampling import PREVIOUS_LAYERS
+from calozoo_convl2lflows.subcells import HitCells
 from calozoo_core.detector import load_detector
 from calozoo_core.frames import axis_offsets
 from calozoo_core.random import stream
@@ -122,9 +123,7 @@ def on_grid(
     )
     direction = showers.incident.direction[rows].copy()
     direction[:, 0] *= mirror
-    primary = primary_features(
-        torch.from_numpy(showers.incident.energy[rows]), torch.from_numpy(direction)
-    )
+    primary = torch.from_numpy(primary_features(showers.incident.energy[rows], direction))
     shaped = energies.reshape(len(rows), layers).astype(np.float32)
     return GriddedShowers(filled, primary, torch.from_numpy(shaped))
 

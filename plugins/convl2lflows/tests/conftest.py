@@ -11,7 +11,8 @@ from torch import nn
 
 from calozoo_convl2lflows import SPEC
 from calozoo_convl2lflows.config import ConvL2LConfig, preset
-from calozoo_convl2lflows.model import ConvL2LFlows, TrainedConvL2LFlows
+from calozoo_convl2lflows.model import ConvL2LFlows
+from calozoo_convl2lflows.trained import TrainedConvL2LFlows
 from calozoo_core.showers import Showers
 from calozoo_core.testing.trainers import made_up_showers
 

@@ -11,17 +11,17 @@ from torch import Tensor, nn
 from torch.autograd.functional import jacobian
 
 from calozoo_convl2lflows.cell_sampling import CellSampler
-from calozoo_convl2lflows.cells import FLOOR_MEV, CellFlow, CellFlows, log_energy_map
+from calozoo_convl2lflows.cells import CellFlow, CellFlows, log_energy_map
 from calozoo_convl2lflows.config import CellsConfig, EnergyConfig, GridConfig, SubCellsConfig
-from calozoo_convl2lflows.hurdle import Density, NumpyDensity, logistic
-from calozoo_convl2lflows.layer_energies import FLOOR_MEV as LAYER_FLOOR_MEV
-from calozoo_convl2lflows.layer_energies import (
-    LayerEnergies,
-    LayerEnergySampler,
-    primary_features,
-)
+from calozoo_convl2lflows.contexts import LAYER_FLOOR_MEV, NumpyContext, primary_features
+from calozoo_convl2lflows.densities import NumpyDensity, Scale, logistic
+from calozoo_convl2lflows.energy_sampling import LayerEnergySampler
+from calozoo_convl2lflows.grid import CELL_FLOOR_MEV
+from calozoo_convl2lflows.hurdle import Density
+from calozoo_convl2lflows.layer_energies import LayerContext, LayerEnergies
 from calozoo_convl2lflows.subcell_sampling import SubCellSampler
 from calozoo_convl2lflows.subcells import HitCells, SubCellFlow
+from calozoo_core.weights.trained_model import network_arrays
 
 Shake = Callable[[nn.Module], nn.Module]
 
@@ -37,8 +37,8 @@ def log_determinant(function: Callable[[Tensor], Tensor], at: Tensor) -> float:
 
 @pytest.fixture
 def primary() -> Tensor:
-    direction = torch.tensor([[0.0, 0, 1], [0.6, 0, 0.8], [0, -0.28, 0.96]])
-    return primary_features(torch.tensor([5.0, 50, 120]), direction)
+    direction = np.array([[0.0, 0, 1], [0.6, 0, 0.8], [0, -0.28, 0.96]], np.float32)
+    return torch.from_numpy(primary_features(np.array([5.0, 50, 120], np.float32), direction))
 
 
 def test_a_density_in_numpy_is_the_one_in_torch(shake: Shake, random: torch.Generator) -> None:
@@ -50,7 +50,8 @@ def test_a_density_in_numpy_is_the_one_in_torch(shake: Shake, random: torch.Gene
     value = density.to_value(noise, known)
     back, _ = density.to_noise(value, known)
     torch.testing.assert_close(back, noise, atol=2e-3, rtol=0)
-    plain = NumpyDensity(density)(noise.numpy(), known.numpy())
+    arrays = {f"own.{name}": array for name, array in network_arrays(density).items()}
+    plain = NumpyDensity(arrays, "own", Scale(2.0, 1.5))(noise.numpy(), known.numpy())
     np.testing.assert_allclose(plain, value, rtol=1e-3, atol=1e-3)
 
 
@@ -65,7 +66,7 @@ def test_layer_energies_come_back_from_their_noise(
     flow = shake(LayerEnergies(5, EnergyConfig(hidden=8, bins=4)))
     inside = torch.rand(3, 5, generator=random, dtype=torch.float64)
     noise = flow.to_noise(energies, primary, inside)
-    back = LayerEnergySampler(flow).energies(noise.numpy(), primary.numpy())
+    back = LayerEnergySampler(5, network_arrays(flow)).energies(noise.numpy(), primary.numpy())
     np.testing.assert_allclose(back, energies, rtol=2e-3)
 
 
@@ -118,7 +119,9 @@ def test_cells_come_back_from_their_noise(
         flow = flows.of(number)
         noise.append(flow.to_noise(cells[:, number], before, primary, energies, which, inside))
     logits = logistic(torch.stack(noise, dim=1).numpy())
-    back = CellSampler(flows, GRID).cells(logits, primary, energies)
+    back = CellSampler(GRID, SMALL, network_arrays(flows)).cells(
+        logits, primary.numpy(), energies.numpy()
+    )
     np.testing.assert_array_equal(back > 0, cells > 0)
     np.testing.assert_allclose(back, cells, rtol=2e-2, atol=1e-3)
 
@@ -130,10 +133,10 @@ def test_the_likelihood_of_cells_is_the_determinant_of_their_flow(
     one = {name: value[:1] for name, value in layer.items()}
     energy = one.pop("energy")
     hit = energy > 0
-    start = torch.where(hit, torch.log1p(energy / FLOOR_MEV), 0.3)
+    start = torch.where(hit, torch.log1p(energy / CELL_FLOOR_MEV), 0.3)
 
     def noise(value: Tensor) -> Tensor:
-        filled = torch.where(hit, value.expm1() * FLOOR_MEV, 0)
+        filled = torch.where(hit, value.expm1() * CELL_FLOOR_MEV, 0)
         blocks = value.view(1, 2, 2, 2, 2).permute(0, 2, 4, 1, 3).flatten(1, 2)
         inside = blocks[:, [0, 3, 1, 2]]
         return flow.to_noise(filled, primary=primary[:1], fraction=inside, **one)
@@ -189,7 +192,9 @@ def test_sub_cells_come_back_from_their_noise(
     flow = shake(SubCellFlow(GRID, SubCellsConfig(hidden=8, step=5, condition=6, bins=4)))
     inside = torch.rand(6, 9, generator=random, dtype=torch.float64)
     noise = flow.to_noise(shares, energy, features, inside)
-    back = SubCellSampler(flow, GRID)._split(noise.numpy(), energy.numpy(), features.numpy())
+    back = SubCellSampler(GRID, network_arrays(flow))._split(
+        noise.numpy(), energy.numpy(), features.numpy()
+    )
     np.testing.assert_array_equal(back > 0, shares > 0)
     np.testing.assert_allclose(back, shares, atol=2e-4)
 
@@ -220,13 +225,23 @@ def test_the_likelihood_of_sub_cells_is_the_determinant_of_their_flow(
 def test_features_in_numpy_are_those_in_torch(shake: Shake, random: torch.Generator) -> None:
     flow = shake(SubCellFlow(GRID, SubCellsConfig(hidden=8, step=5, condition=6, bins=4)))
     maps, before = torch.rand(2, 4, 4, generator=random), torch.rand(2, 2, 12, 12, generator=random)
-    energy = maps.mul(2).expm1() * FLOOR_MEV
+    energy = maps.mul(2).expm1() * CELL_FLOOR_MEV
     condition = torch.rand(2, 6, generator=random)
     image, row, column = torch.tensor([[0, 0, 1], [0, 2, 3], [1, 3, 3]])
     cells = HitCells(image, row, column, energy[image, row, column])
     expected = flow.features(cells, maps, before, condition)
     padded = np.pad(before.numpy(), [(0, 0), (0, 0), (1, 1), (1, 1)])
     index = [part.numpy() for part in (image, row, column)]
-    sampler = SubCellSampler(flow, GRID)
+    sampler = SubCellSampler(GRID, network_arrays(flow))
     features = sampler._features(*index, energy.numpy(), padded, condition.numpy())
     np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_contexts_in_numpy_are_those_in_torch(
+    primary: Tensor, energies: Tensor, shake: Shake
+) -> None:
+    context = shake(LayerContext(5, 6))
+    plain = NumpyContext(5, network_arrays(context))(primary.numpy(), energies.numpy())
+    for layer in range(5):
+        exact = context(primary, energies, torch.full((3,), layer))
+        np.testing.assert_allclose(plain[:, layer], exact, rtol=1e-4, atol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,9 @@ from safetensors.torch import load_file, save_file
 
 from calozoo_convl2lflows import SPEC
 from calozoo_convl2lflows.config import Calibration, ConvL2LConfig, GridConfig, preset
-from calozoo_convl2lflows.layer_energies import primary_features
-from calozoo_convl2lflows.model import ConvL2LFlows, Pipeline, TrainedConvL2LFlows, streams
+from calozoo_convl2lflows.contexts import primary_features
+from calozoo_convl2lflows.model import ConvL2LFlows, Pipeline, streams
+from calozoo_convl2lflows.trained import TrainedConvL2LFlows
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
 
@@ -37,13 +39,11 @@ def test_a_shower_does_not_depend_on_the_ones_before_it(tiny: ConvL2LFlows) -> N
 
 
 def test_layers_add_up_to_their_energies(tiny_trained: TrainedConvL2LFlows) -> None:
-    pipeline = Pipeline(tiny_trained)
+    pipeline = Pipeline(tiny_trained.to_arrays())
     incident = primaries(4)
-    primary = primary_features(
-        torch.from_numpy(incident.energy), torch.from_numpy(incident.direction)
-    )
+    primary = primary_features(incident.energy, incident.direction)
     filled = pipeline(primary, 3, 0)
-    wanted = pipeline.energies(streams(4, 3, 0, "energies"), primary).numpy()
+    wanted = pipeline.energies(streams(4, 3, 0, "energies"), primary)
     sums = np.bincount(filled.shower * 30 + filled.layer, filled.energy, minlength=120)
     filled_at_all = sums.reshape(4, 30) > 0
     np.testing.assert_allclose(sums.reshape(4, 30)[filled_at_all], wanted[filled_at_all], rtol=1e-4)
@@ -56,9 +56,9 @@ def test_a_calibrated_spectrum_leaves_the_layers_their_energies(make: Make) -> N
     spectrum = ((0.01, 0.02), (1.0, 1.0), (50.0, 60.0))
     calibration = Calibration(spectrum=spectrum)
     changed = replace(plain, config=plain.config.model_copy(update={"calibration": calibration}))
-    primary = primary_features(torch.tensor([50.0]), torch.tensor([[0.0, 0, 1]]))
-    before, after = (Pipeline(trained)(primary, 0, 0) for trained in (plain, changed))
-    wanted = Pipeline(changed).energies(streams(1, 0, 0, "energies"), primary)[0]
+    primary = primary_features(np.array([50.0], np.float32), np.array([[0.0, 0, 1]], np.float32))
+    before, after = (Pipeline(trained.to_arrays())(primary, 0, 0) for trained in (plain, changed))
+    wanted = Pipeline(changed.to_arrays()).energies(streams(1, 0, 0, "energies"), primary)[0]
     sums = np.bincount(after.layer, after.energy, minlength=30)
     np.testing.assert_allclose(sums[sums > 0], wanted[sums > 0], rtol=1e-4)
     assert np.abs(after.energy / before.energy - 1).max() > 0.01
@@ -166,6 +166,13 @@ def test_a_model_without_its_weights_says_how_to_get_them() -> None:
 
 
 def test_what_is_trained_here_is_small() -> None:
-    with torch.device("meta"):  # nothing is allocated
-        trained = TrainedConvL2LFlows.untrained(preset("ild-photon"))
-    assert sum(tensor.numel() for tensor in trained.named_tensors().values()) < 250_000
+    layout = ConvL2LFlows.layout(preset("ild-photon"))
+    assert sum(math.prod(entry.shape) for entry in layout.values()) < 250_000
+
+
+@pytest.mark.parametrize("name", ["tiny", "ild-photon"])
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_layout_of_the_files_is_that_of_the_networks_in_torch(name: str, shared: bool) -> None:
+    config = preset(name)
+    config = config.model_copy(update={"cells": config.cells.model_copy(update={"shared": shared})})
+    assert ConvL2LFlows.layout(config) == TrainedConvL2LFlows.layout(config)

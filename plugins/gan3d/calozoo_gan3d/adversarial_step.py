@@ -11,7 +11,8 @@ from calozoo_core.detector import load_detector
 from calozoo_gan3d.config import Gan3dConfig
 from calozoo_gan3d.grid import edges, ring_index
 from calozoo_gan3d.layer_energies import LayerEnergies
-from calozoo_gan3d.networks import MIP_MEV, Discriminator, Generator, deposits
+from calozoo_gan3d.networks import Discriminator, Generator, deposits
+from calozoo_gan3d.numpy_networks import MIP_MEV
 
 __all__ = [
     "AdversarialLoss",

@@ -2,58 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-import torch
 
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import Float32Array
-from calozoo_core.weights.trained_model import TrainedModel
+from calozoo_core.weights.layout import Layout, prefixed
 from calozoo_gan3d.config import Gan3dConfig
 from calozoo_gan3d.grid import Voxels
-from calozoo_gan3d.layer_energies import LayerEnergies, conditions
-from calozoo_gan3d.networks import Generator, deposits
+from calozoo_gan3d.numpy_networks import (
+    NumpyGenerator,
+    NumpyLayerEnergies,
+    energies_layout,
+    generator_layout,
+    numpy_deposits,
+)
 from calozoo_gan3d.points import PointTables, scatter
+from calozoo_gan3d.primaries import conditions
 
-__all__ = ["Gan3d", "TrainedGan3d"]
+__all__ = ["Gan3d"]
 
 #: Least energy of a voxel in MeV; those with less are empty.
 THRESHOLD_MEV = 1e-3
 
 
-@dataclass(frozen=True, eq=False)
-class TrainedGan3d(TrainedModel):
-    """Networks, point tables and configuration of a trained 3DGAN.
+class Images(Protocol):
+    """Generator network and its deposits, in numpy or in torch."""
 
-    Arguments:
-        config: Sizes and weights of the losses.
-        energies: Network of the layer energies.
-        generator: Network of the images.
-        points: Tables of the points in voxels.
-    """
+    def __call__(self, *inputs: Float32Array, energies: Float32Array) -> Float32Array:
+        """Deposits in MeV, shape (n, layers, cells, cells).
 
-    schema = Gan3dConfig
-
-    config: Gan3dConfig
-    energies: LayerEnergies
-    generator: Generator
-    points: PointTables
-
-    @classmethod
-    def untrained(cls, config: Gan3dConfig) -> TrainedGan3d:
-        return cls(
-            config,
-            LayerEnergies(config.grid.layers, config.energies),
-            Generator(config.grid, config.generator),
-            PointTables.empty(config.grid),
-        )
+        Arguments:
+            inputs: Condition, standardised roots of the layer energies, latent variables and noise.
+            energies: Layer energies in MeV, shape (n, layers).
+        """
 
 
-class Gan3d(NetworkGenerator[TrainedGan3d]):
+class Gan3d(NetworkGenerator[Gan3dConfig]):
     r"""Generator of photon showers in the ILD Si-W ECAL as images around the shower axis.
 
     A small network samples the energy of every layer. The generator of an adversarial pair samples
@@ -70,16 +59,42 @@ class Gan3d(NetworkGenerator[TrainedGan3d]):
         trained: Trained networks and tables.
         device: Torch device.
         precision: Precision of the generator network; layer energies are always float32.
+        runtime: Runtime of the generator network; layer energies are always computed by numpy.
     """
 
-    trained_model = TrainedGan3d
+    schema = Gan3dConfig
+    runtimes = ("numpy", "torch")
     runs_on_gpu = True
     has_bfloat16 = True
+    shares_batches = True
+
+    @classmethod
+    def layout(cls, config: Gan3dConfig) -> Layout:
+        return (
+            prefixed("energies", energies_layout(config.grid.layers, config.energies))
+            | prefixed("generator", generator_layout(config))
+            | prefixed("points", PointTables.layout(config.grid))
+        )
 
     def prepare(self) -> None:
-        self._generator = self.trained.generator.to(self._device).to(
-            memory_format=torch.channels_last
-        )  # type: ignore[call-overload]
+        self._energies = NumpyLayerEnergies(self.trained.part("energies"))
+        self._points: PointTables = self.trained.table(PointTables, "points")
+        self._deposits = self._numpy_images() if self.runtime == "numpy" else self._torch_images()
+
+    def _numpy_images(self) -> Images:
+        network = NumpyGenerator(self.trained.config, self.trained.part("generator"))
+
+        def images(*inputs: Float32Array, energies: Float32Array) -> Float32Array:
+            return numpy_deposits(network(*inputs), energies)
+
+        return images
+
+    def _torch_images(self) -> Images:
+        from calozoo_gan3d.torch_images import TorchImages
+        from calozoo_gan3d.trained import TrainedGan3d
+
+        network = TrainedGan3d.from_arrays(self.trained).generator
+        return TorchImages(network, self._device, self._precision)
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers of these primaries, of which the first is number `first` of the sample."""
@@ -92,12 +107,12 @@ class Gan3d(NetworkGenerator[TrainedGan3d]):
         shower, index = np.nonzero(flat > THRESHOLD_MEV)
         offsets = np.searchsorted(shower, np.arange(len(incident) + 1))
         voxels = Voxels(offsets, index.astype(np.int32), flat[shower, index])
-        points = scatter(voxels, self.trained.points, grid, seed, first)
+        points = scatter(voxels, self._points, grid, seed, first)
         return self.showers_from_upright(incident, *points)
 
     def _images(self, incident: Incident, seed: int, first: int) -> Float32Array:
         """Deposits in MeV, shape (n, layers, cells, cells)."""
-        config, energies = self.trained.config, self.trained.energies
+        config = self.trained.config
         grid, n = config.grid, len(incident)
         energy_noise = np.empty((n, config.energies.latent), np.float32)
         latent = np.empty((n, config.generator.latent), np.float32)
@@ -106,17 +121,7 @@ class Gan3d(NetworkGenerator[TrainedGan3d]):
             random = stream(seed, first + i, "image")
             for numbers in (energy_noise[i], latent[i], noise[i]):
                 random.standard_normal(out=numbers, dtype=np.float32)
-        condition = torch.from_numpy(conditions(incident))
-        incident_gev = torch.from_numpy(incident.energy.astype(np.float32))
-        with torch.inference_mode():
-            standardised = energies(condition, torch.from_numpy(energy_noise))
-            energy = energies.energies(standardised, incident_gev)
-            roots = energies.standardised(energy, incident_gev)
-            inputs = (condition, roots, torch.from_numpy(latent), torch.from_numpy(noise))
-            with torch.autocast(
-                torch.device(self._device).type,
-                torch.bfloat16,
-                enabled=self._precision == "bfloat16",
-            ):
-                t = self._generator(*(array.to(self._device) for array in inputs))
-            return deposits(t.float().cpu(), energy)[0].numpy()
+        condition = conditions(incident)
+        energies = self._energies(condition, energy_noise, incident.energy)
+        roots = self._energies.standardised(energies, incident.energy)
+        return self._deposits(condition, roots, latent, noise, energies=energies)

@@ -7,11 +7,11 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pixel_shuffle, relu, silu
 
 from calozoo_gan3d.config import DiscriminatorConfig, GeneratorConfig, GridConfig
-from calozoo_gan3d.layer_energies import CONDITIONS
+from calozoo_gan3d.numpy_networks import MIP_MEV
+from calozoo_gan3d.primaries import CONDITIONS
 
-__all__ = ["MIP_MEV", "Discriminator", "Generator", "deposits", "energy_of", "positive"]
+__all__ = ["Discriminator", "Generator", "deposits", "energy_of", "positive"]
 
-MIP_MEV = 0.2
 LEAK = 0.2
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from calozoo_core.random import stream
 from calozoo_core.typing import Float32Array, FloatArray, IntArray
+from calozoo_core.weights.layout import Layout, TensorLayout, zeros
 from calozoo_gan3d.config import GridConfig
 from calozoo_gan3d.grid import Voxels, edges, fill, ring_index
-from calozoo_gan3d.training_data import UprightPoints
+
+if TYPE_CHECKING:
+    from calozoo_gan3d.training_data import UprightPoints
 
 __all__ = [
     "ENERGY_BINS",
@@ -41,7 +42,7 @@ _LOWEST, _DECADES = -3.0, 5.0
 
 
 class PointTables(NamedTuple):
-    """Tables of the points in voxels, tensors of uint8.
+    """Tables of the points in voxels, arrays of uint8.
 
     Arguments:
         inside: Quantiles of the index of one of the 4 x 4 parts of a voxel, weighted with energy,
@@ -50,17 +51,22 @@ class PointTables(NamedTuple):
             and each bin of the voxel's energy, shape (rings, 30, 64).
     """
 
-    inside: Tensor
-    counts: Tensor
+    inside: NDArray[np.uint8]
+    counts: NDArray[np.uint8]
+
+    @classmethod
+    def layout(cls, grid: GridConfig) -> Layout:
+        """Layout of the tables for a grid."""
+        groups = -(-grid.layers // GROUP)
+        return {
+            "inside": TensorLayout.table(groups, grid.cells**2, QUANTILES, dtype="uint8"),
+            "counts": TensorLayout.table(grid.cells // 2, ENERGY_BINS, QUANTILES, dtype="uint8"),
+        }
 
     @classmethod
     def empty(cls, grid: GridConfig) -> PointTables:
         """Tables of zeros for a grid."""
-        groups = -(-grid.layers // GROUP)
-        return cls(
-            torch.zeros(groups, grid.cells**2, QUANTILES, dtype=torch.uint8),
-            torch.zeros(grid.cells // 2, ENERGY_BINS, QUANTILES, dtype=torch.uint8),
-        )
+        return cls(**zeros(cls.layout(grid)))
 
 
 class ScatteredPoints(NamedTuple):
@@ -97,7 +103,7 @@ def scatter(
     """
     layer, cell = np.divmod(voxels.voxel, np.int32(grid.cells**2))
     kind = ring_index(grid)[cell] * ENERGY_BINS + energy_bin(voxels.energy)
-    table = tables.counts.numpy().reshape(-1, QUANTILES)
+    table = tables.counts.reshape(-1, QUANTILES)
     n = len(voxels.offsets) - 1
     counts, offsets = np.empty(len(kind), np.int64), np.zeros(n + 1, np.int64)
     numbers, shares = [np.zeros((3, 0), np.float32)], [np.zeros(0, np.float32)]
@@ -117,7 +123,7 @@ def scatter(
     layer, cell = layer[owner], cell[owner]
     uniform, along, across = np.concatenate(numbers, axis=1)
     quantile = (uniform * QUANTILES).astype(np.int64)
-    part = tables.inside.numpy()[layer // GROUP, cell, quantile].astype(np.float32)
+    part = tables.inside[layer // GROUP, cell, quantile].astype(np.float32)
     part_row = np.floor(part / SPLIT)
     row, column = np.divmod(cell, np.int32(grid.cells))
     bounds = edges(grid).astype(np.float32)
@@ -153,9 +159,7 @@ def fitted_tables(points: UprightPoints, n: int, grid: GridConfig) -> PointTable
         n: Number of showers.
         grid: The voxels.
     """
-    return PointTables(
-        torch.from_numpy(_inside(points, grid)), torch.from_numpy(_counts(points, n, grid))
-    )
+    return PointTables(_inside(points, grid), _counts(points, n, grid))
 
 
 def _inside(points: UprightPoints, grid: GridConfig) -> NDArray[np.uint8]:

@@ -24,9 +24,9 @@ from calozoo_gan3d.adversarial_step import AdversarialLoss, AdversarialPair
 from calozoo_gan3d.checkpoint_metrics import image_metrics, layer_energy_metrics
 from calozoo_gan3d.config import preset
 from calozoo_gan3d.layer_energies import LayerEnergies, energy_loss
-from calozoo_gan3d.model import TrainedGan3d
 from calozoo_gan3d.networks import Generator, energy_of
 from calozoo_gan3d.points import fitted_tables
+from calozoo_gan3d.trained import TrainedGan3d
 from calozoo_gan3d.training_data import (
     ImageSample,
     dense_images,

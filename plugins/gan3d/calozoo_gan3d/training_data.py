@@ -16,7 +16,7 @@ from calozoo_core.showers import Showers
 from calozoo_core.typing import Float32Array
 from calozoo_gan3d.config import Gan3dConfig, GridConfig
 from calozoo_gan3d.grid import Voxels, fill
-from calozoo_gan3d.layer_energies import conditions, mirrored
+from calozoo_gan3d.primaries import conditions, mirrored
 
 __all__ = [
     "ImageSample",

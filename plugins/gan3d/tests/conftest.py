@@ -12,9 +12,10 @@ from calozoo_core.testing.trainers import made_up_showers
 from calozoo_gan3d import SPEC
 from calozoo_gan3d.config import Gan3dConfig, preset
 from calozoo_gan3d.layer_energies import LayerEnergies
-from calozoo_gan3d.model import Gan3d, TrainedGan3d
+from calozoo_gan3d.model import Gan3d
 from calozoo_gan3d.networks import Generator
 from calozoo_gan3d.points import fitted_tables
+from calozoo_gan3d.trained import TrainedGan3d
 from calozoo_gan3d.training_data import ImageSample, upright_points
 
 

@@ -13,8 +13,9 @@ from calozoo_core.incident import Incident
 from calozoo_gan3d.adversarial_step import AdversarialLoss, AdversarialPair
 from calozoo_gan3d.config import Gan3dConfig, GridConfig, preset
 from calozoo_gan3d.grid import edges, fill, ring_index
-from calozoo_gan3d.layer_energies import LayerEnergies, conditions, mirrored
+from calozoo_gan3d.layer_energies import LayerEnergies
 from calozoo_gan3d.networks import deposits, energy_of, positive
+from calozoo_gan3d.primaries import conditions, mirrored
 from calozoo_gan3d.training import set_mean_images
 from calozoo_gan3d.training_data import ImageSample, dense_images, energy_batch, image_batch
 

@@ -10,12 +10,13 @@ from typing import Final
 
 import numpy as np
 
-from calozoo_core.errors import OutputExistsError
+from calozoo_core.errors import CalozooError, OutputExistsError
 from calozoo_core.generator import Conditions, Generator
 from calozoo_core.incident import Incident
 from calozoo_core.io.atomic import write_atomic
 from calozoo_core.observables.tails import AxisPoints, TailSample
 from calozoo_core.random import stream
+from calozoo_core.runtime import is_installed
 from calozoo_core.weights import WEIGHT_FILES
 from calozoo_refine import REFINED
 from calozoo_refine.density_ratio import WIDTH, DensityRatioFit, fit_density_ratio
@@ -128,6 +129,12 @@ def refine(
         ShowerFileError: If a file is missing or damaged.
         WeightsError: If weights cannot be read or written.
     """
+    if mode != "none" and not is_installed("torch"):
+        msg = (
+            "The density ratio is fitted with torch, which is not installed; type "
+            "`pip install 'calozoo-refine[torch]'`, or take mode='none'."
+        )
+        raise CalozooError(msg, argument="mode='none'")
     options = FitOptions(mode, moves, acceptance, steps, copies, seed)
     _check_folder(out, overwrite=overwrite)
     showers = ReferenceShowers.find(reference, held_out, seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
 from pydantic import Field
@@ -14,7 +14,7 @@ from calozoo_core.generator import Conditions
 from calozoo_core.observables.tails import TAIL_OBSERVABLES
 from calozoo_core.strict_model import StrictModel
 from calozoo_core.typing import AnyFloatArray
-from calozoo_core.weights import read_config, read_tensors, write_weights
+from calozoo_core.weights import read_arrays, read_config, write_weights
 from calozoo_refine.density_ratio import N_INPUTS, DensityRatio
 from calozoo_refine.importance_weights import ImportanceWeights, Mode, Regularisation
 from calozoo_refine.quantile_transport import (
@@ -25,9 +25,6 @@ from calozoo_refine.quantile_transport import (
     IncidentRange,
     QuantileTransport,
 )
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = [
     "ReferenceRecord",
@@ -138,10 +135,7 @@ def write_refinement(folder: Path, refinement: Refinement) -> None:
     Raises:
         WeightsError: If the folder cannot be written to.
     """
-    import torch
-
-    tensors = {name: torch.from_numpy(np.array(a)) for name, a in _to_arrays(refinement).items()}
-    write_weights(folder, refinement.config, tensors)
+    write_weights(folder, refinement.config, _to_arrays(refinement))
 
 
 def read_refinement(folder: Path) -> Refinement:
@@ -153,15 +147,15 @@ def read_refinement(folder: Path) -> Refinement:
     config = read_config(folder, RefinementConfig)
     shapes = _shapes(config)
     dtypes = {name: "float64" for name in shapes if not name.startswith("network.")}
-    tensors = read_tensors(folder, shapes, dtypes)
-    if config.moves and not _is_sorted(tensors["transport.generated_nodes"]):
+    arrays = read_arrays(folder, shapes, dtypes)
+    if config.moves and not _is_sorted(arrays["transport.generated_nodes"]):
         msg = f"{folder} holds quantiles that do not rise; refine the model again."
         raise WeightsError(msg)
-    return _from_arrays(config, {name: tensor.numpy() for name, tensor in tensors.items()})
+    return _from_arrays(config, arrays)
 
 
-def _is_sorted(nodes: Tensor) -> bool:
-    return bool((nodes.diff(dim=0) >= 0).all())
+def _is_sorted(nodes: AnyFloatArray) -> bool:
+    return bool((np.diff(nodes, axis=0) >= 0).all())
 
 
 def _to_arrays(refinement: Refinement) -> Arrays:

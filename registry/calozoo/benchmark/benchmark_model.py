@@ -17,7 +17,6 @@ from calozoo.models import names
 from calozoo.models.names import is_repository
 from calozoo_core.errors import InputError
 from calozoo_core.generator import Generator, ModelSpec, Precision
-from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.weights import TENSORS_FILE, WEIGHT_FILES, sha256
 
 __all__ = ["BenchmarkModel", "count_parameters"]
@@ -120,9 +119,9 @@ def _is_simulation(spec: ModelSpec) -> bool:
 def count_parameters(generator: Generator, folder: Path | None) -> int | None:
     """Number of trained parameters of a model.
 
-    The attribute `parameters` of the generator if it has one; or the parameters of the networks of
-    a `NetworkGenerator`, or of the torch modules that another generator holds; or, for a model
-    without torch, all floats of its weights file.
+    The attribute `parameters` of the generator if it has one, as every `NetworkGenerator`; or the
+    parameters of the torch modules that another generator holds; or, for a model without torch, all
+    floats of its weights file.
 
     Arguments:
         generator: The model.
@@ -136,8 +135,6 @@ def count_parameters(generator: Generator, folder: Path | None) -> int | None:
     modules: list[Any] = [
         value for value in vars(generator).values() if callable(getattr(value, "parameters", None))
     ]
-    if isinstance(generator, NetworkGenerator):
-        modules = list(generator.trained.named_networks().values())
     counted = sum(parameter.numel() for module in modules for parameter in module.parameters())
     return counted or _floats_in(folder / TENSORS_FILE)
 

@@ -24,6 +24,7 @@ from calozoo.cli.options import (
 from calozoo.cli.output import batch_progress, readable_size
 from calozoo.cli.production import ProductionOptions, production_options, run_production
 from calozoo_core.errors import InputError
+from calozoo_core.runtime import RUNTIMES
 
 if TYPE_CHECKING:
     from calozoo.generation.generate_file import GenerationResult
@@ -106,10 +107,15 @@ BESIDE_A_PLAN = (
     type=click.Choice(["cpu", "cuda"]),
     default="cpu",
     show_default=True,
-    help="Device of the network.",
+    help="Device of the network; cuda needs torch.",
 )
 @click.option(
     "--threads", type=int, metavar="N", help="Threads of the network; by default all cores."
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(RUNTIMES),
+    help="Library that computes the network; by default the fastest that is installed.",
 )
 @precision_option("Precision of the network; by default the model's own choice.")
 @weights_option("Folder with other weights, written by `calozoo train` or `calozoo convert`.")
@@ -167,6 +173,7 @@ def generate(
     batch_size: int | None,
     device: str,
     threads: int | None,
+    runtime: str | None,
     precision: Literal["float32", "bfloat16"] | None,
     weights: Path | None,
     workers: int | None,
@@ -233,6 +240,7 @@ def generate(
             batch_size=batch_size,
             device=device,
             precision=precision,
+            runtime=runtime,
             weights=None if weights is None else str(weights),
             source=fed_by,
             detector=detector,
@@ -296,9 +304,7 @@ def _generate_at_once(request: GenerationRequest, out: Path, options: Production
 
 
 def _header(generator: Generator) -> str:
-    from calozoo.generation.threads import threads_in_use
-
-    spec, threads = generator.spec, threads_in_use()
+    spec, threads = generator.spec, generator.threads
     cores = f"{threads} thread" if threads == 1 else f"{threads} threads"
     return f"{spec.name}  {spec.representation}  {generator.device}, {cores}, {generator.precision}"
 
@@ -331,15 +337,13 @@ def _readable_count(n: int) -> str:
 def _report(generator: Generator, result: GenerationResult, seed: int) -> str:
     import json
 
-    from calozoo.generation.threads import threads_in_use
-
     spec = generator.spec
     report = {
         "model": spec.name,
         "representation": spec.representation,
         "detector": spec.detector,
         "device": generator.device,
-        "threads": threads_in_use(),
+        "threads": generator.threads,
         "precision": generator.precision,
         "seed": seed,
         "file": str(result.path),

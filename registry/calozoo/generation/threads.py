@@ -8,14 +8,15 @@ import sys
 from calozoo_core.cores import available_cores
 from calozoo_core.errors import InputError
 
-__all__ = ["threads_in_use", "use_threads"]
+__all__ = ["use_threads"]
 
 
 def use_threads(threads: int | None = None) -> None:
     """Set the number of threads for models that are loaded from now on, and for torch at once.
 
-    If torch is not imported yet, the number goes into OMP_NUM_THREADS, which torch and the linear
-    algebra of numpy read when they are imported.
+    The number goes into OMP_NUM_THREADS, which torch reads when it is imported, and models in numpy
+    when they sample: threads share whole showers. Linear algebra keeps to one thread, which
+    OPENBLAS_NUM_THREADS says to numpy when that is imported.
 
     Arguments:
         threads: Number of threads; None for OMP_NUM_THREADS if it is set, or else every core this
@@ -24,6 +25,7 @@ def use_threads(threads: int | None = None) -> None:
     Raises:
         InputError: If it is not positive.
     """
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     if threads is None:
         if "OMP_NUM_THREADS" in os.environ:
             return
@@ -31,12 +33,6 @@ def use_threads(threads: int | None = None) -> None:
     if threads < 1:
         msg = f"The number of threads must be at least 1, not {threads}."
         raise InputError(msg)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
-    else:
-        os.environ["OMP_NUM_THREADS"] = str(threads)
-
-
-def threads_in_use() -> int:
-    """Number of threads of torch; 1 if torch is not imported."""
-    return int(sys.modules["torch"].get_num_threads()) if "torch" in sys.modules else 1

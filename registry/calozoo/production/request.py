@@ -39,6 +39,7 @@ class GenerationRequest(StrictModel):
         batch_size: Showers at a time; None for what the model prefers.
         device: Device of the network.
         precision: Precision of the network; None for the model's own choice.
+        runtime: Library that computes the network; None for the fastest that is installed.
         weights: Folder with other weights.
         source: What feeds a model that transforms showers: a model or a shower file.
         detector: Another detector than the model's own.
@@ -61,6 +62,7 @@ class GenerationRequest(StrictModel):
     batch_size: int | None = None
     device: str = "cpu"
     precision: Precision | None = None
+    runtime: str | None = None
     weights: str | None = None
     source: str | None = None
     detector: str | None = None
@@ -157,6 +159,7 @@ class GenerationRequest(StrictModel):
             "workers": workers,
             "source": self.source,
             "detector": self.detector,
+            "runtime": self.runtime,
         }
         return api.load(
             self.model,

@@ -2,67 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from calozoo_caloinn.clumps.config import ClumpsConfig
-from calozoo_caloinn.config import CaloInnConfig
-from calozoo_caloinn.ring_energies import RingEnergySampler, VectorSampler, build_networks
+from calozoo_caloinn.clumps.ring_tables import RingTables
+from calozoo_caloinn.numpy_inn import Sampler
+from calozoo_caloinn.ring_energies import (
+    RingEnergySampler,
+    VectorSampler,
+    networks_layout,
+    numpy_samplers,
+    runtimes_of,
+)
 from calozoo_core.clumps import ShowersFromCore
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.random import stream
+from calozoo_core.runtime import Runtime
 from calozoo_core.showers import Showers
 from calozoo_core.typing import IntArray
-from calozoo_core.weights.trained_model import TrainedModel
+from calozoo_core.weights.layout import Layout, prefixed
 
-__all__ = ["CaloInnClumps", "RingTables", "TrainedCaloInnClumps"]
-
-
-class RingTables(NamedTuple):
-    """Calibration of the flows.
-
-    Arguments:
-        threshold: Energy below which a ring of the core is empty, in MeV, shape (layers x rings,).
-        calibration: Factor on the energy of each ring of the core, shape (layers x rings,).
-    """
-
-    threshold: Tensor
-    calibration: Tensor
-
-    @classmethod
-    def zeros(cls, flows: CaloInnConfig) -> RingTables:
-        """Empty tables of a configuration."""
-        cells = flows.codec.layers * flows.rings.number
-        return cls(torch.zeros(cells), torch.zeros(cells))
+__all__ = ["CaloInnClumps"]
 
 
-@dataclass(frozen=True, eq=False)
-class TrainedCaloInnClumps(TrainedModel):
-    """Networks, calibration and configuration of a trained CaloINN on clumps.
-
-    Arguments:
-        config: Sizes, rings and encoding.
-        networks: Trained flows "layers" and "inn".
-        rings: Calibration of the rings.
-    """
-
-    schema = ClumpsConfig
-
-    config: ClumpsConfig
-    networks: nn.ModuleDict
-    rings: RingTables
-
-    @classmethod
-    def untrained(cls, config: ClumpsConfig) -> TrainedCaloInnClumps:
-        return cls(config, build_networks(config.flows), RingTables.zeros(config.flows))
-
-
-class CaloInnClumps(NetworkGenerator[TrainedCaloInnClumps]):
+class CaloInnClumps(NetworkGenerator[ClumpsConfig]):
     r"""Generator of photon showers in the ILD Si-W ECAL that keeps the clumps of Geant4.
 
     Spline flows sample the energies of five rings within 8 mm of the axis, in every layer. One of
@@ -77,19 +43,37 @@ class CaloInnClumps(NetworkGenerator[TrainedCaloInnClumps]):
         trained: Trained model.
         device: Only "cpu".
         precision: Only "float32".
+        runtime: Runtime of the networks.
     """
 
-    trained_model = TrainedCaloInnClumps
+    schema = ClumpsConfig
+
+    @classmethod
+    def layout(cls, config: ClumpsConfig) -> Layout:
+        return prefixed("networks", networks_layout(config.flows)) | prefixed(
+            "rings", RingTables.layout(config.flows)
+        )
+
+    @classmethod
+    def runtimes_of(cls, config: ClumpsConfig) -> Sequence[Runtime]:
+        return runtimes_of(config.flows)
 
     def prepare(self) -> None:
-        self.config, rings = self.trained.config, self.trained.rings
+        self.config = self.trained.config
+        rings: RingTables = self.trained.table(RingTables, "rings")
         self._energies = RingEnergySampler(
-            VectorSampler(self.config.flows, self.trained.networks),
-            rings.threshold.numpy(),
-            rings.calibration.numpy(),
+            VectorSampler(self.config.flows, self._samplers()), rings.threshold, rings.calibration
         )
         self._showers = ShowersFromCore.of(self.spec.detector)
         self._showers.check(self.spec.name, self.config.core_edges_mm)
+
+    def _samplers(self) -> dict[str, Sampler]:
+        if self.runtime == "numpy":
+            return numpy_samplers(self.config.flows, self.trained.part("networks"))
+        from calozoo_caloinn.clumps.trained import TrainedCaloInnClumps
+        from calozoo_caloinn.networks import torch_samplers
+
+        return torch_samplers(TrainedCaloInnClumps.from_arrays(self.trained).networks)
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers of these primaries, of which the first is number `first` of the sample."""

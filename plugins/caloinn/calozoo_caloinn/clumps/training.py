@@ -9,7 +9,8 @@ import numpy as np
 
 from calozoo_caloinn.calibration import calibration_tables
 from calozoo_caloinn.clumps.config import ClumpsConfig, preset
-from calozoo_caloinn.clumps.model import RingTables, TrainedCaloInnClumps
+from calozoo_caloinn.clumps.ring_tables import RingTables
+from calozoo_caloinn.clumps.trained import TrainedCaloInnClumps
 from calozoo_caloinn.config import CaloInnConfig
 from calozoo_caloinn.ring_energies import conditions
 from calozoo_caloinn.template_fit import RingPoints

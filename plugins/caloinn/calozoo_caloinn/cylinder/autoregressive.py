@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from torch import nn
 
-from calozoo_caloinn.inn import Sampler, inn_sampler
+from calozoo_caloinn.numpy_inn import Sampler
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.typing import Float32Array
 
@@ -93,15 +92,13 @@ class CylinderRingSampler:
 
     Arguments:
         codec: Encoding of ring energies.
-        networks: Trained invertible networks: "visible", of the visible over the incident energy;
-            "layers", of the ratio of a layer; "rings", of the ratios of its rings.
+        samplers: Samplers of invertible networks: "visible", of the visible over the incident
+            energy; "layers", of the ratio of a layer; "rings", of the ratios of its rings.
     """
 
-    def __init__(self, codec: Codec, networks: Mapping[str, nn.Module]) -> None:
+    def __init__(self, codec: Codec, samplers: Mapping[str, Sampler]) -> None:
         self.codec = codec
-        self._samplers: dict[str, Sampler] = {
-            name: inn_sampler(network) for name, network in networks.items()
-        }
+        self._samplers = samplers
         self.noise = codec.config.layers + codec.config.width
 
     def __call__(self, energy_gev: Float32Array, noise: Float32Array) -> Float32Array:

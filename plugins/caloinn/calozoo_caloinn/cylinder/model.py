@@ -2,52 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
 from calozoo_caloinn.cylinder.autoregressive import CylinderRingSampler
 from calozoo_caloinn.cylinder.config import CylinderConfig
 from calozoo_caloinn.cylinder.sectors import RingSplitter, SectorTables, voxel_centres
-from calozoo_caloinn.inn import Inn
+from calozoo_caloinn.numpy_inn import NumpyInn, Sampler, has_numpy, inn_layout
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.random import stream
+from calozoo_core.runtime import Runtime
 from calozoo_core.showers import Showers
 from calozoo_core.typing import Float32Array
-from calozoo_core.weights.trained_model import TrainedModel
+from calozoo_core.weights.layout import Layout, prefixed
 
-__all__ = ["CaloInnCylinder", "TrainedCylinder"]
+__all__ = ["CaloInnCylinder"]
 
-
-@dataclass(frozen=True, eq=False)
-class TrainedCylinder(TrainedModel):
-    """Networks, tables and configuration of a trained CaloINN on cylinders.
-
-    Arguments:
-        config: Sizes.
-        visible: Network of the visible over the incident energy, given ln E.
-        layers: Network of the ratio of a layer, given `autoregressive.layer_condition`.
-        rings: Network of the ratios of its rings, given `autoregressive.ring_condition`.
-        tables: Fitted tables of the sectors.
-    """
-
-    schema = CylinderConfig
-
-    config: CylinderConfig
-    visible: Inn
-    layers: Inn
-    rings: Inn
-    tables: SectorTables
-
-    @classmethod
-    def untrained(cls, config: CylinderConfig) -> TrainedCylinder:
-        visible, layers, rings = Inn(config.visible), Inn(config.layers), Inn(config.rings)
-        return cls(config, visible, layers, rings, SectorTables.zeros(config))
+NETWORKS = ("visible", "layers", "rings")
 
 
-class CaloInnCylinder(NetworkGenerator[TrainedCylinder]):
+class CaloInnCylinder(NetworkGenerator[CylinderConfig]):
     r"""Generator of showers in the voxels of the CaloChallenge, with a point for each voxel.
 
     Spline flows sample the visible energy, its division among the layers and, layer by layer, that
@@ -62,18 +39,40 @@ class CaloInnCylinder(NetworkGenerator[TrainedCylinder]):
         trained: Trained model.
         device: Only "cpu".
         precision: Only "float32".
+        runtime: Runtime of the networks.
     """
 
-    trained_model = TrainedCylinder
+    schema = CylinderConfig
+
+    @classmethod
+    def layout(cls, config: CylinderConfig) -> Layout:
+        layout = prefixed("tables", SectorTables.layout(config))
+        for name in NETWORKS:
+            layout |= prefixed(name, inn_layout(getattr(config, name)))
+        return layout
+
+    @classmethod
+    def runtimes_of(cls, config: CylinderConfig) -> Sequence[Runtime]:
+        in_numpy = all(has_numpy(getattr(config, name)) for name in NETWORKS)
+        return ("numpy", "torch") if in_numpy else ("torch",)
 
     def prepare(self) -> None:
         self.config = self.trained.config
-        self._sample_rings = CylinderRingSampler(
-            Codec(self.config.codec), self.trained.named_networks()
-        )
-        self._threshold = self.trained.tables.threshold.numpy()
-        self._calibration = self.trained.tables.calibration.numpy()
-        self._split = RingSplitter(self.trained.tables, voxel_centres(self.config.voxels))
+        tables: SectorTables = self.trained.table(SectorTables, "tables")
+        self._sample_rings = CylinderRingSampler(Codec(self.config.codec), self._samplers())
+        self._threshold, self._calibration = tables.threshold, tables.calibration
+        self._split = RingSplitter(tables, voxel_centres(self.config.voxels))
+
+    def _samplers(self) -> dict[str, Sampler]:
+        if self.runtime == "numpy":
+            return {
+                name: NumpyInn(getattr(self.config, name), self.trained.part(name))
+                for name in NETWORKS
+            }
+        from calozoo_caloinn.cylinder.trained import TrainedCylinder
+        from calozoo_caloinn.networks import torch_samplers
+
+        return torch_samplers(TrainedCylinder.from_arrays(self.trained).named_networks())
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers of these primaries, of which the first is number `first` of the sample."""

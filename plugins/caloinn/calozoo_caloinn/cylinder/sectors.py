@@ -14,16 +14,18 @@ References:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from calozoo_caloinn.cylinder.config import CylinderConfig
 from calozoo_core.random import stream
 from calozoo_core.typing import Float32Array, FloatArray, IntArray
 from calozoo_core.voxels import CylinderVoxels
+from calozoo_core.weights.layout import Layout, TensorLayout, zeros
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = [
     "CLASSES",
@@ -72,28 +74,33 @@ class SectorTables(NamedTuple):
         calibration: Factor on the energy of each cell, shape (layers, rings).
     """
 
-    knots: Tensor
-    shares: Tensor
-    ranking: Tensor
-    wave: Tensor
-    threshold: Tensor
-    calibration: Tensor
+    knots: Float32Array
+    shares: Float32Array
+    ranking: Float32Array
+    wave: Float32Array
+    threshold: Float32Array
+    calibration: Float32Array
+
+    @classmethod
+    def layout(cls, config: CylinderConfig) -> Layout:
+        """Layout of the tables of a configuration."""
+        codec, sectors = config.codec, config.sectors
+        rings = codec.voxels
+        return {
+            "knots": TensorLayout.table(sectors.zones, rings, 2),
+            "shares": TensorLayout.table(
+                sectors.zones, rings, sectors.levels, sectors.members, config.n_sectors
+            ),
+            "ranking": TensorLayout.table(rings, len(CLASSES), N_HINTS),
+            "wave": TensorLayout.table(rings, len(CLASSES)),
+            "threshold": TensorLayout.table(codec.layers, rings),
+            "calibration": TensorLayout.table(codec.layers, rings),
+        }
 
     @classmethod
     def zeros(cls, config: CylinderConfig) -> SectorTables:
         """Empty tables of a configuration."""
-        codec, sectors = config.codec, config.sectors
-        rings = codec.voxels
-        return cls(
-            knots=torch.zeros(sectors.zones, rings, 2),
-            shares=torch.zeros(
-                sectors.zones, rings, sectors.levels, sectors.members, config.n_sectors
-            ),
-            ranking=torch.zeros(rings, len(CLASSES), N_HINTS),
-            wave=torch.zeros(rings, len(CLASSES)),
-            threshold=torch.zeros(codec.layers, rings),
-            calibration=torch.zeros(codec.layers, rings),
-        )
+        return cls(**zeros(cls.layout(config)))
 
 
 def fit_tables(voxels: Float32Array, config: CylinderConfig, seed: int) -> SectorTables:
@@ -105,8 +112,7 @@ def fit_tables(voxels: Float32Array, config: CylinderConfig, seed: int) -> Secto
         seed: Seed of the choice of divisions.
     """
     fitted = SectorTables.zeros(config)
-    # Arrays that share the memory of the tables.
-    tables = {name: table.numpy() for name, table in fitted._asdict().items()}
+    tables = fitted._asdict()
     tables["shares"][..., 0] = 1
     zones = np.arange(config.codec.layers) * config.sectors.zones // config.codec.layers
     for zone, ring in np.ndindex(config.sectors.zones, config.codec.voxels):
@@ -242,6 +248,8 @@ def _plackett_luce(energy: Float32Array, hints: Float32Array) -> tuple[FloatArra
 
     The phase of the wave is unknown: the likelihood is the mean over some phases.
     """
+    import torch
+
     sectors = energy.shape[1]
     order = np.argsort(-energy, axis=1, kind="stable")
     by_energy = np.take_along_axis(hints, order[..., None], axis=1)
@@ -288,11 +296,11 @@ class RingSplitter:
     def __init__(self, tables: SectorTables, centres: Float32Array) -> None:
         self._centres = np.ascontiguousarray(centres.transpose(1, 0, 2))
         self._side = centres[:, 0].T / np.hypot(*centres[0, 0])
-        self._shares = tables.shares.numpy()
-        self._ranking, self._wave = tables.ranking.numpy(), tables.wave.numpy()
+        self._shares = tables.shares
+        self._ranking, self._wave = tables.ranking, tables.wave
         layers, self._rings = tables.threshold.shape
         zones = np.arange(layers) * len(self._shares) // layers
-        knots = tables.knots.numpy()[zones]
+        knots = tables.knots[zones]
         self._low, self._scale = knots[..., 0], knots[..., 1]
         self._zone = zones[:, None]
         self._ring = np.arange(self._rings)
@@ -374,7 +382,7 @@ def fit_lean(
     rings = some.sum(axis=2)
 
     def scaled(gain: float) -> SectorTables:
-        factor = torch.tensor([1.0, 1.0, 1.0, gain])
+        factor = np.array([1.0, 1.0, 1.0, gain], np.float32)
         return tables._replace(ranking=tables.ranking * factor)
 
     def lean(energies: Float32Array) -> float:

@@ -21,9 +21,10 @@ from calozoo_caloinn.cylinder.autoregressive import (
     ring_condition,
 )
 from calozoo_caloinn.cylinder.config import CylinderConfig, preset
-from calozoo_caloinn.cylinder.model import TrainedCylinder
 from calozoo_caloinn.cylinder.sectors import SectorTables, fit_lean, fit_tables, voxel_centres
+from calozoo_caloinn.cylinder.trained import TrainedCylinder
 from calozoo_caloinn.inn import Inn
+from calozoo_caloinn.networks import samplers
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.clumps.ring_calibration import fit_ring_calibration
 from calozoo_core.random import stream
@@ -143,7 +144,7 @@ class CylinderTraining(ModelTraining):
 
     def _calibrated(self, tables: SectorTables, networks: Mapping[str, nn.Module]) -> SectorTables:
         """Tables with thresholds and factors that bring rings closer to Geant4's."""
-        sample, truth = CylinderRingSampler(self.codec, networks), self.sample.rings
+        sample, truth = CylinderRingSampler(self.codec, samplers(networks)), self.sample.rings
         parts = []
         for repeat in range(CALIBRATION_REPEATS):
             random = stream(self.options.seed, repeat, "calibration")
@@ -153,9 +154,7 @@ class CylinderTraining(ModelTraining):
         corrections = fit_ring_calibration(
             sampled.reshape(-1, cells), truth.reshape(-1, cells), self.codec.config.noise_mev
         )
-        threshold, factor = (
-            torch.from_numpy(table.reshape(truth.shape[1:])) for table in corrections
-        )
+        threshold, factor = (table.reshape(truth.shape[1:]) for table in corrections)
         return tables._replace(threshold=threshold, calibration=factor)
 
 
@@ -268,7 +267,7 @@ class CylinderStage(ABC):
         energy_gev = np.tile(self._truth_gev, VALIDATION_REPEATS)
         networks = {**self.networks, self.name: network}
         noisy = np.tile(self._noisy, (VALIDATION_REPEATS, 1, 1))
-        sampler = CylinderRingSampler(self.codec, networks)
+        sampler = CylinderRingSampler(self.codec, samplers(networks))
         sampled = self._sample(sampler, energy_gev, noisy)
         metrics = ring_metrics(
             _per_gev(self.codec.threshold(sampled), energy_gev),

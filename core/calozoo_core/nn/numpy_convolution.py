@@ -1,0 +1,85 @@
+"""Convolutions in numpy, as generation uses them: images with their channels last."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from calozoo_core.typing import Float32Array
+from calozoo_core.weights.layout import Arrays, Layout, TensorLayout
+
+__all__ = ["Convolution3x3", "convolution_layout"]
+
+CHUNK_BYTES = 1 << 19
+"""Size of the matrix of windows that is multiplied at once, so that it stays in the cache."""
+
+
+def convolution_layout(
+    name: str, inputs: int, outputs: int, size: int = 3, *, groups: int = 1, bias: bool = True
+) -> Layout:
+    """Layout of a convolution of this name, as torch's Conv2d has it."""
+    layout = {f"{name}.weight": TensorLayout((outputs, inputs // groups, size, size))}
+    return layout | {f"{name}.bias": TensorLayout((outputs,))} if bias else layout
+
+
+class Convolution3x3:
+    """Convolution with windows of 3 x 3 and one pixel of zeros around the image.
+
+    Each window becomes a row of a matrix, whose product with the weights is the output.
+
+    Arguments:
+        weight: Weight of torch's Conv2d, shape (outputs, inputs, 3, 3).
+        bias: Bias, shape (outputs,); None for no bias.
+    """
+
+    def __init__(self, weight: Float32Array, bias: Float32Array | None = None) -> None:
+        outputs, self._inputs = weight.shape[:2]
+        rows = weight.transpose(2, 3, 1, 0).reshape(9 * self._inputs, outputs)
+        self._weight, self._bias = np.ascontiguousarray(rows), bias
+
+    @classmethod
+    def of(cls, arrays: Arrays, name: str) -> Convolution3x3:
+        """Convolution of this name."""
+        return cls(arrays[f"{name}.weight"], arrays.get(f"{name}.bias"))
+
+    def __call__(self, image: Float32Array) -> Float32Array:
+        """Output, shape (n, height, width, outputs).
+
+        Arguments:
+            image: Images, shape (n, height, width, inputs).
+        """
+        n, height, width, inputs = image.shape
+        padded = np.zeros((n, height + 2, width + 2, inputs), np.float32)
+        padded[:, 1:-1, 1:-1] = image
+        return self.of_padded(padded)
+
+    def of_padded(self, padded: Float32Array) -> Float32Array:
+        """Output of images that have their pixel of zeros around already.
+
+        Arguments:
+            padded: Images, shape (n, height + 2, width + 2, inputs), contiguous.
+        """
+        n, height, width, inputs = padded.shape
+        height, width = height - 2, width - 2
+        steps = padded.strides
+        windows = as_strided(
+            padded,
+            (n, height, width, 3, 3 * inputs),
+            (*steps[:3], steps[1], steps[3]),
+            writeable=False,
+        )
+        size, outputs = height * width, self._weight.shape[1]
+        output = np.empty((n, height, width, outputs), np.float32)
+        at_once = max(1, CHUNK_BYTES // (size * 36 * inputs))
+        rows = np.empty((min(n, at_once), height, width, 3, 3 * inputs), np.float32)
+        for first in range(0, n, at_once):
+            number = min(at_once, n - first)
+            rows[:number] = windows[first : first + number]
+            np.matmul(
+                rows[:number].reshape(number * size, -1),
+                self._weight,
+                out=output[first : first + number].reshape(number * size, outputs),
+            )
+        if self._bias is not None:
+            output += self._bias
+        return output
