@@ -101,7 +101,7 @@ def logistic(uniform: FloatArray) -> Float32Array:
 
 
 def normal_quantile(probability: FloatArray) -> Float32Array:
-    """Quantiles of the standard normal distribution.
+    """Quantiles of the standard normal distribution, shape (n,).
 
     References:
         | Wichura, Algorithm AS 241: The percentage points of the normal distribution,
@@ -117,27 +117,39 @@ def normal_quantile(probability: FloatArray) -> Float32Array:
     quantile = q * _ratio(0.180625 - q * q, _CENTRAL)
     tail = np.flatnonzero(np.abs(q) > 0.425)
     if len(tail):
-        own = q.ravel()[tail]
-        r = np.sqrt(-np.log(np.minimum(p, 1 - p).ravel()[tail]))
-        far = np.where(r <= 5, _ratio(r - 1.6, _MIDDLE), _ratio(r - 5, _FAR))
-        quantile.ravel()[tail] = np.copysign(far, own)
+        own = q[tail]
+        r = np.sqrt(-np.log(np.minimum(p, 1 - p)[tail]))
+        magnitude = _ratio(r - 1.6, _MIDDLE)
+        if r.max() > 5:
+            magnitude = np.where(r <= 5, magnitude, _ratio(r - 5, _FAR))
+        quantile[tail] = np.copysign(magnitude, own)
     result: Float32Array = quantile.astype(np.float32)
     return result
 
 
-def _ratio(x: FloatArray, coefficients: tuple[tuple[float, ...], tuple[float, ...]]) -> FloatArray:
-    """Ratio of two polynomials, the highest power first."""
-    above, below = (np.full_like(x, own[0]) for own in coefficients)
-    for a, b in zip(coefficients[0][1:], coefficients[1][1:], strict=True):
-        above *= x
-        above += a
-        below *= x
-        below += b
-    above /= below
-    return above
+def _ratio(x: FloatArray, coefficients: FloatArray) -> FloatArray:
+    """Ratio of two polynomials, shape (n,).
+
+    Arguments:
+        x: Shape (n,).
+        coefficients: Of both polynomials, the lowest power first, shape (8, 2).
+    """
+    powers = np.empty((len(x), len(coefficients)))
+    powers[:, 0] = 1
+    powers[:, 1:] = x[:, None]
+    # All powers by one running product, and both sums by one matrix product.
+    np.multiply.accumulate(powers, axis=1, out=powers)
+    above, below = (powers @ coefficients).T
+    ratio: FloatArray = above / below
+    return ratio
 
 
-_CENTRAL = (
+def _table(above: tuple[float, ...], below: tuple[float, ...]) -> FloatArray:
+    """Coefficients of two polynomials, given with the highest power first."""
+    return np.array([above, below])[:, ::-1].T.copy()
+
+
+_CENTRAL = _table(
     (
         2509.0809287301226727,
         33430.575583588128105,
@@ -159,7 +171,7 @@ _CENTRAL = (
         1.0,
     ),
 )
-_MIDDLE = (
+_MIDDLE = _table(
     (
         7.7454501427834140764e-4,
         0.0227238449892691845833,
@@ -181,7 +193,7 @@ _MIDDLE = (
         1.0,
     ),
 )
-_FAR = (
+_FAR = _table(
     (
         2.01033439929228813265e-7,
         2.71155556874348757815e-5,
