@@ -47,6 +47,7 @@ class CaloInn(NetworkGenerator[CaloInnConfig]):
     """
 
     schema = CaloInnConfig
+    runtimes = ("numpy", "torch")
 
     @classmethod
     def layout(cls, config: CaloInnConfig) -> Layout:

@@ -47,6 +47,7 @@ class CaloInnClumps(NetworkGenerator[ClumpsConfig]):
     """
 
     schema = ClumpsConfig
+    runtimes = ("numpy", "torch")
 
     @classmethod
     def layout(cls, config: ClumpsConfig) -> Layout:

@@ -43,6 +43,7 @@ class CaloInnCylinder(NetworkGenerator[CylinderConfig]):
     """
 
     schema = CylinderConfig
+    runtimes = ("numpy", "torch")
 
     @classmethod
     def layout(cls, config: CylinderConfig) -> Layout:
