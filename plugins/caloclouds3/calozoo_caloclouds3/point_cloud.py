@@ -68,9 +68,9 @@ def point_cloud(
     """
     totals = layers.counts.sum(axis=1)
     offsets = np.concatenate([[0], np.cumsum(totals)])
-    raw = _sorted_features(net, condition, offsets, seed, first)
     flat = layers.counts.ravel()
     layer = np.repeat(np.tile(np.arange(N_LAYERS, dtype=np.uint8), len(totals)), flat)
+    raw = _sorted_features(net, condition, offsets, layer, seed, first)
     x, y = decode_position(raw[0], raw[1], config.features)
     mean, std = config.features.log_energy
     energy = np.exp(raw[3] * np.float32(2 * std) + np.float32(mean))
@@ -83,10 +83,15 @@ def _sorted_features(
     net: PointNet,
     condition: Float32Array,
     offsets: IntArray,
+    layer: NDArray[np.uint8],
     seed: int,
     first: int,
 ) -> Float32Array:
-    """Network features of all points, shape (4, N), each shower's ordered by depth."""
+    """Network features of all points, shape (4, N), each shower's ordered by layer.
+
+    Points of a layer stay in the order of their noise: in that of their depths, two that lie within
+    the rounding of each other would change places with the batch size.
+    """
     raw = np.empty((FEATURES, offsets[-1]), np.float32)
     layers = net.fold(condition, int(np.diff(offsets).max(initial=0)))
     for i, (start, stop) in enumerate(pairwise(offsets)):
@@ -94,7 +99,10 @@ def _sorted_features(
             (FEATURES, stop - start), np.float32
         )
         points = net(layers, i, noise)
-        points.take(_depth_order(points[DEPTH]), axis=1, out=raw[:, start:stop], mode="clip")
+        of_point = np.empty(stop - start, np.uint8)
+        of_point[_depth_order(points[DEPTH])] = layer[start:stop]
+        order = of_point.argsort(kind="stable")  # of bytes: a radix sort
+        points.take(order, axis=1, out=raw[:, start:stop], mode="clip")
     return raw
 
 
