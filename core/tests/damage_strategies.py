@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import h5py
@@ -71,10 +72,13 @@ def shower_file(path: Path, libver: str, **packing: object) -> bytes:
 # Bytes of any file.
 
 
-@st.composite
-def damages(draw, size: int, marks: list[int]) -> list[tuple]:
-    """What to do to a file of this size, mostly behind a mark; few things at a time."""
-    near = st.sampled_from(marks or [0]).flatmap(lambda at: st.integers(at, at + 79))
+@cache
+def damages(size: int, marks: tuple[int, ...]) -> st.SearchStrategy[list[tuple]]:
+    """What to do to a file of this size, mostly behind a mark; few things at a time.
+
+    Kept for each file: hypothesis looks through every new strategy before it draws from it.
+    """
+    near = st.tuples(st.sampled_from(marks or (0,)), st.integers(0, 79)).map(sum)
     places = st.one_of(near, st.integers(0, size - 1)).map(lambda at: min(at, size - 1))
     kinds = st.one_of(
         st.tuples(st.just("flip"), places, st.integers(0, 7)),
@@ -82,14 +86,14 @@ def damages(draw, size: int, marks: list[int]) -> list[tuple]:
         st.tuples(
             st.just("set"),
             places,
-            st.sampled_from(marks or [0]).map(lambda m: struct.pack("<Q", m)),
+            st.sampled_from(marks or (0,)).map(lambda m: struct.pack("<Q", m)),
         ),
         st.tuples(st.just("put"), places, st.binary(min_size=1, max_size=16)),
         st.tuples(st.just("copy"), places, st.tuples(places, st.integers(1, 64))),
         st.tuples(st.just("drop"), places, st.integers(1, 32)),
         st.tuples(st.just("cut"), places, st.none()),
     )
-    return draw(st.lists(kinds, min_size=1, max_size=4))
+    return st.lists(kinds, min_size=1, max_size=4)
 
 
 def damaged(content: bytes, damage: list[tuple]) -> bytes:
@@ -112,7 +116,8 @@ def damaged(content: bytes, damage: list[tuple]) -> bytes:
     return bytes(whole)
 
 
-def marks_in(content: bytes, signatures: tuple[bytes, ...]) -> list[int]:
+@cache
+def marks_in(content: bytes, signatures: tuple[bytes, ...]) -> tuple[int, ...]:
     """Where these begin."""
     found = []
     for signature in signatures:
@@ -120,7 +125,7 @@ def marks_in(content: bytes, signatures: tuple[bytes, ...]) -> list[int]:
         while at >= 0:
             found.append(at)
             at = content.find(signature, at + 1)
-    return sorted(found)
+    return tuple(sorted(found))
 
 
 # What a shower file says: every part is whole, and they do not fit.
@@ -140,41 +145,48 @@ VALUES = st.one_of(
 )
 
 
+KINDS = st.sampled_from(["attribute", "less", "other", "value", "link", "claim"])
+NAMES, BOOLEANS = st.sampled_from(COLUMNS), st.booleans()
+ATTRIBUTE_NAMES = st.sampled_from([*ATTRIBUTES, "hits_detector", "hits_threshold_mev"])
+LINKS = st.sampled_from([h5py.SoftLink("/points"), h5py.ExternalLink("s.h5", "/")])
+TYPES = st.sampled_from(["f4", "f8", "u1", "i8", "i4", ">f4", "S3", "f2"])
+SHAPES = st.lists(st.integers(0, 40), max_size=3).map(tuple)
+CLAIMS = st.sampled_from([10**6, 2**31, 2**40, 2**62])
+COMPRESSIONS = st.sampled_from([None, "gzip", "lzf"])
+FILLINGS = st.sampled_from([0, 1, 30, 255])
+PACKINGS = st.sampled_from([{}, {"chunks": True}, {"chunks": True, "compression": "gzip"}])
+FIRSTS = st.sampled_from([0, -1, 1, 29, 30, 255, 2**31, np.nan, np.inf, -np.inf, 1e38])
+
+
 @st.composite
 def edits(draw) -> Callable[[h5py.File], None]:
     """One change to the contents of a file."""
-    kind = draw(st.sampled_from(["attribute", "less", "other", "value", "link", "claim"]))
-    name = draw(st.sampled_from(COLUMNS))
+    kind, name = draw(KINDS), draw(NAMES)
     if kind == "attribute":
-        attribute = draw(st.sampled_from([*ATTRIBUTES, "hits_detector", "hits_threshold_mev"]))
-        value = draw(VALUES)
+        attribute, value = draw(ATTRIBUTE_NAMES), draw(VALUES)
         return lambda file: file.attrs.__setitem__(attribute, value)
     if kind == "less":
-        part = draw(st.sampled_from([name, name.partition("/")[0]]))
+        part = name if draw(BOOLEANS) else name.partition("/")[0]
         return lambda file: file.pop(part, None)
     if kind == "link":
-        link = draw(st.sampled_from([h5py.SoftLink("/points"), h5py.ExternalLink("s.h5", "/")]))
+        link = draw(LINKS)
         return lambda file: replace(file, name, lambda: file.__setitem__(name, link))
-    dtype = draw(st.sampled_from(["f4", "f8", "u1", "i8", "i4", ">f4", "S3", "f2"]))
-    shape = tuple(draw(st.lists(st.integers(0, 40), max_size=3)))
+    dtype, shape = draw(TYPES), draw(SHAPES)
     if kind == "claim":
-        large = (draw(st.sampled_from([10**6, 2**31, 2**40, 2**62])), *shape[1:])
+        large = (draw(CLAIMS), *shape[1:])
         options = {"chunks": tuple(max(1, side) for side in (4096, *large[1:]))}
-        options |= {"compression": draw(st.sampled_from([None, "gzip", "lzf"]))}
+        options |= {"compression": draw(COMPRESSIONS)}
         return lambda file: replace(
             file, name, lambda: file.create_dataset(name, large, dtype, **options)
         )
     if kind == "other":
-        numbers = draw(st.sampled_from([0, 1, 30, 255]))
-        options = draw(
-            st.sampled_from([{}, {"chunks": True}, {"chunks": True, "compression": "gzip"}])
-        )
+        numbers, options = draw(FILLINGS), draw(PACKINGS)
         options = options if shape and all(shape) else {}
         values = np.full(shape, numbers).astype(dtype)
         return lambda file: replace(
             file, name, lambda: file.create_dataset(name, data=values, **options)
         )
-    number = draw(st.sampled_from([0, -1, 1, 29, 30, 255, 2**31, np.nan, np.inf, -np.inf, 1e38]))
+    number = draw(FIRSTS)
     return lambda file: set_first(file, name, number)
 
 
