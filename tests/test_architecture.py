@@ -30,6 +30,7 @@ ROOMS = {
     "vl_convert": [REGISTRY / "plotting" / "html_page.py"],
     "onnxruntime": [REGISTRY / "export" / "onnx.py"],
     "sklearn": [CORE / "metrics" / "classifier.py"],
+    "mlflow": [REGISTRY / "tracking" / "mlflow.py"],
     "distributed": [REGISTRY / "production" / "dask_executor.py"],
     "dask_jobqueue": [REGISTRY / "production" / "dask_executor.py"],
     "pytest": [CORE / "testing"],
@@ -37,13 +38,13 @@ ROOMS = {
 
 FLOORS = [
     {"generation"},
-    {"hub"},
+    {"hub", "tracking"},
     {"models"},
     {"api"},
     {"events"},
     {"reconstruction"},
     {"physics"},
-    {"export", "production", "scaffold", "training"},
+    {"export", "production", "scaffold", "training", "training_record"},
     {"evaluation"},
     {"plotting"},
     {"benchmark"},

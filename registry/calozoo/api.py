@@ -51,7 +51,7 @@ def find(name: str, *, offline: bool = False) -> Registration:
     """As `find_model`, with the distribution that the model came with."""
     _check_name(name)
     if names.is_repository(name):
-        return hub_models.pull_model(name, offline=offline)[0]
+        return _pull_repository(name, offline=offline)[0]
     return names.find(name)
 
 
@@ -273,10 +273,7 @@ def pull(
     _check_name(name)
     cache_dir = None if cache_dir is None else Path(cache_dir)
     if names.is_repository(name):
-        _, pulled = hub_models.pull_model(
-            name, offline=offline, endpoint=endpoint, cache_dir=cache_dir
-        )
-        return pulled
+        return _pull_repository(name, offline=offline, endpoint=endpoint, cache_dir=cache_dir)[1]
     short, revision = names.split_revision(name)
     registration = names.find(short)
     entry = read_index().get(registration.spec.name)
@@ -288,3 +285,18 @@ def pull(
         endpoint=endpoint,
         cache_dir=cache_dir,
     )
+
+
+def _pull_repository(
+    name: str,
+    *,
+    offline: bool = False,
+    endpoint: str | None = None,
+    cache_dir: Path | None = None,
+) -> tuple[Registration, Pulled]:
+    """The weights that a name with a prefix stands for, and the model they are for."""
+    if name.startswith(names.MLFLOW_PREFIX):
+        from calozoo.models import mlflow_models
+
+        return mlflow_models.pull_model(name, offline=offline, cache_dir=cache_dir)
+    return hub_models.pull_model(name, offline=offline, endpoint=endpoint, cache_dir=cache_dir)

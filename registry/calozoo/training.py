@@ -12,20 +12,29 @@ from typing import Any
 
 from calozoo import api
 from calozoo.models.discovery import Registration
+from calozoo.training_record import TrainConfig, tracked, write_train_config
 from calozoo_core.errors import CalozooError, InputError, OutputExistsError, PluginError
 from calozoo_core.weights import WEIGHT_FILES
 
 __all__ = ["convert_files", "parse_options", "train_model"]
 
 
-def train_model(model: str, data: Path, out: Path, options: Mapping[str, Any]) -> None:
-    """Train a model.
+def train_model(
+    model: str,
+    data: Path,
+    out: Path,
+    options: Mapping[str, Any],
+    *,
+    tracking: str | None = None,
+) -> None:
+    """Train a model; every option, also those left at their defaults, goes to `train.yaml`.
 
     Arguments:
         model: `architecture[.tag]`.
         data: Folder with the showers, as the model's trainer reads them.
         out: Folder for weights, checkpoints and logs; a stopped training is resumed there.
         options: Options of the trainer, by name.
+        tracking: Server for a record of the training, as `mlflow[:URI]`; None for none.
 
     Raises:
         ModelNameError: If there is no such model.
@@ -46,7 +55,16 @@ def train_model(model: str, data: Path, out: Path, options: Mapping[str, Any]) -
     with _needs_extra(registration, "train"):
         train = _resolved(registration, spec.trainer)
         _check_options(train, options)
-        train(data, out, **options)
+        config = TrainConfig(
+            model=spec.name,
+            data=str(data),
+            out=str(out),
+            options=_all_options(train, options),
+            tracking=tracking,
+        )
+        write_train_config(config, out)
+        with tracked(config, spec.name, out):
+            train(data, out, **options)
 
 
 def convert_files(model: str, source: Path, out: Path, *, overwrite: bool = False) -> None:
@@ -110,6 +128,21 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def _all_options(train: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with the defaults of those that are not given, as far as the trainer says them.
+
+    Raises:
+        InputError: If an option is wrong, where the trainer checks them.
+    """
+    options_type = getattr(getattr(train, "__self__", None), "options_type", None)
+    if options_type is not None:
+        content: dict[str, Any] = options_type.of(options).model_dump(mode="json")
+        return content
+    parameters = list(inspect.signature(train).parameters.values())[2:]
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    return defaults | dict(options)
 
 
 def _check_options(train: Callable[..., Any], options: Mapping[str, Any]) -> None:

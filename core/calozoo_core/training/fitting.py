@@ -173,6 +173,7 @@ def _quieten() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     for text in (".*does not have many workers.*", ".*GPU available.*", ".*isinstance.treespec.*"):
         warnings.filterwarnings("ignore", text)
+    warnings.filterwarnings("ignore", ".*`srun` command is available.*")
     warnings.filterwarnings("ignore", ".*exists and is not empty.*")
     warnings.filterwarnings("ignore", ".*number of training batches.*")
 

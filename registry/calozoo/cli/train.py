@@ -9,6 +9,7 @@ import click
 from calozoo.cli.completion import complete_models
 from calozoo.cli.options import json_option, overwrite_option, weights_out_option
 from calozoo.cli.output import StoppedError, weights_report
+from calozoo_core.errors import InputError
 
 __all__ = ["convert", "train"]
 
@@ -17,17 +18,23 @@ __all__ = ["convert", "train"]
 @click.argument("model", shell_complete=complete_models)
 @click.option(
     "--data",
-    required=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Folder with shower files: train/*.h5 to fit, val/*.h5 to choose by.",
 )
 @click.option(
     "--out",
-    required=True,
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     help="Folder for weights, checkpoints and logs; a training that was stopped goes on there.",
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE.yaml",
+    help="data, out, options and tracking from a file, such as the train.yaml that every training "
+    "writes beside its weights; options of the command replace its own.",
 )
 @click.option(
     "-o",
@@ -37,23 +44,66 @@ __all__ = ["convert", "train"]
     metavar="NAME=VALUE",
     help="An option of the model's own; a name that does not exist lists those that do.",
 )
+@click.option(
+    "--tracking",
+    metavar="mlflow[:URI]",
+    help="Server for parameters, metrics and weights, which become a version in its registry of "
+    "models; without URI that of MLFLOW_TRACKING_URI.",
+)
 @json_option()
-def train(model: str, data: Path, out: Path, words: tuple[str, ...], as_json: bool) -> None:
+def train(
+    model: str,
+    data: Path | None,
+    out: Path | None,
+    config_file: Path | None,
+    words: tuple[str, ...],
+    tracking: str | None,
+    as_json: bool,
+) -> None:
     """Train MODEL on showers, and write its weights to a folder.
 
     \b
     Examples:
       calozoo train caloclouds3.ild-photon --data ild_photons --out run1 -o seed=2
+      calozoo train caloclouds3.ild-photon --config run1/train.yaml --out run2 -o seed=3
       calozoo generate --model caloclouds3 --weights run1 --energy 50 --out showers.h5
     """
     from calozoo.training import parse_options, train_model
+    from calozoo.training_record import TrainConfig, read_train_config
 
+    config = TrainConfig() if config_file is None else read_train_config(config_file)
+    _check_model(config.model, model, config_file)
+    folder, target = data or _path(config.data), out or _path(config.out)
+    for given, name in ((folder, "--data"), (target, "--out")):
+        if given is None:
+            msg = f"Missing option '{name}'."
+            raise InputError(msg)
+    assert folder is not None
+    assert target is not None
+    options = config.options | parse_options(words)
     try:
-        train_model(model, data, out, parse_options(words))
+        train_model(model, folder, target, options, tracking=tracking or config.tracking)
     except KeyboardInterrupt:
         msg = "stopped; the same command goes on from the last checkpoint."
         raise StoppedError(msg) from None
-    click.echo(weights_report(model, out) if as_json else out)
+    click.echo(weights_report(model, target) if as_json else target)
+
+
+def _check_model(configured: str | None, model: str, config_file: Path | None) -> None:
+    """Refuse the configuration of another model.
+
+    Raises:
+        InputError: If it is of another.
+    """
+    from calozoo.api import find_model
+
+    if configured is not None and find_model(configured).name != find_model(model).name:
+        msg = f"{config_file} is the configuration of {configured}, not of {model}."
+        raise InputError(msg)
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
 
 
 @click.command(short_help="Convert a model's published weights for calozoo.")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HUB_PREFIX",
+    "MLFLOW_PREFIX",
     "REPO_NAME",
     "find",
     "find_entry",
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 HUB_PREFIX: Final = "hub:"
+MLFLOW_PREFIX: Final = "mlflow:"
 REPO_NAME: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 WRAPPER_DISTRIBUTIONS: Final = {"+refined": "calozoo-refine"}
@@ -181,7 +183,7 @@ def is_repository(name: str) -> bool:
         >>> is_repository("hub:my-lab/photons@v1.0"), is_repository("toy.ild-photon@v1.0")
         (True, False)
     """
-    return name.startswith(HUB_PREFIX)
+    return name.startswith((HUB_PREFIX, MLFLOW_PREFIX))
 
 
 def split_repository(name: str) -> tuple[str, str | None]:
