@@ -19,11 +19,11 @@ __all__ = ["status"]
 SHOWN_FAILURES = 10
 
 
-@click.command()
+@click.command(short_help="Show which shards of PLAN are done, running or missing.")
 @click.argument("plan", type=click.Path(path_type=Path))
 @json_option()
 def status(plan: Path, as_json: bool) -> None:
-    """Show which shards of PLAN are done, running, failed or missing.
+    """Show which shards of PLAN are done, running or missing, and why.
 
     \b
     Examples:

@@ -12,7 +12,7 @@ from calozoo.cli.options import json_option, offline_option, quiet_option
 __all__ = ["submit"]
 
 
-@click.command()
+@click.command(short_help="Send the missing shards of PLAN to a batch system.")
 @click.argument("system", type=click.Choice(["slurm", "htcondor"]))
 @click.argument("plan", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Print what would be sent, and send nothing.")
