@@ -305,23 +305,24 @@ class ClumpTable:
         level = energy_level(energy)
         groups, rings, primaries, kinds = self.config.class_shape
         own = np.repeat(np.arange(len(self.patches), dtype=np.int32), self.patches)
-        members, keys, runs, n_runs = [], [], [], 0
+        n = len(own)
+        key, patch = np.empty(3 * n, np.uint32), np.empty(3 * n, np.int32)
+        runs, n_runs = [], 0
         # Three kinds of runs: of a class, whatever the neighbourhood, and whatever the primary.
-        for width in (1, kinds, kinds * primaries):
+        for kind, width in enumerate((1, kinds, kinds * primaries)):
             merged = own // np.int32(width)
             held = np.bincount(merged, minlength=len(self.patches) // width)
             number = np.cumsum(held > 0) - 1 + n_runs
             fewest = self.config.fewest if width < kinds * primaries else 1
             runs.append(np.repeat(np.where(held >= fewest, number, -1), width))
-            key = number.astype(np.uint32).take(merged) * np.uint32(LEVELS) + level
-            order = np.argsort(key, kind="stable").astype(np.int32)
-            members.append(order)
-            keys.append(key[order])
+            unsorted = number.astype(np.uint32).take(merged) * np.uint32(LEVELS) + level
+            part = slice(kind * n, (kind + 1) * n)
+            patch[part] = np.argsort(unsorted, kind="stable")
+            key[part] = unsorted[patch[part]]
             n_runs = int(number[-1]) + 1
         runs[2] = _with_nearest_group(runs[2].reshape(groups, rings, -1)).ravel()
         for narrow, wide in ((1, 2), (0, 1)):
             runs[narrow] = np.where(runs[narrow] >= 0, runs[narrow], runs[wide])
-        key, patch = np.concatenate(keys), np.concatenate(members)
         edges = np.searchsorted(key, np.arange(n_runs + 1) * LEVELS).astype(np.int32)
         first = np.cumsum(self.count, dtype=np.int32) - self.count
         return Lookup(
@@ -399,15 +400,15 @@ def _ranges(first: IntArray, count: IntArray) -> IntArray:
 
 
 def _patch_energies(table: ClumpTable) -> Float32Array:
-    ends = np.cumsum(table.count, dtype=np.int64)
-    sums = np.add.reduceat(table.energy.astype(np.float64), ends - table.count)
+    first = np.cumsum(table.count, dtype=np.int32) - table.count
+    sums = np.add.reduceat(table.energy, first, dtype=np.float64)
     return sums.astype(np.float32)
 
 
 def _is_sorted(table: ClumpTable) -> bool:
     """Whether the patches of each class have energy, and more and more of it."""
     energy = _patch_energies(table)
-    classes = np.repeat(np.arange(len(table.patches)), table.patches)
+    classes = np.repeat(np.arange(len(table.patches), dtype=np.int32), table.patches)
     falls = (np.diff(energy) < 0) & (np.diff(classes) == 0)
     return bool(np.all(energy > 0)) and not np.any(falls)
 
