@@ -218,10 +218,12 @@ class Generator(ABC):
             WeightsError: If the folder cannot be written to.
             InputError: If the model has no weights.
         """
+        from calozoo_core.io.atomic import write_atomic
+
         self.save(Path(folder))
         card = Path(folder) / "README.md"
         if not card.exists():
-            card.write_text(_card(self.spec), encoding="utf-8")
+            write_atomic(card, _card(self.spec))
 
     def calibrated(
         self, factors: Mapping[str, float], record: CalibrationRecord | None = None
@@ -363,7 +365,7 @@ class Generator(ABC):
         energy: ArrayLike | None = None,
         direction: ArrayLike | None = None,
         position: ArrayLike | None = None,
-        particle: str | None = None,
+        particle: str | int | None = None,
         n: int | None = None,
         seed: int = 0,
         batch_size: int | None = None,
@@ -378,7 +380,8 @@ class Generator(ABC):
                 straight in.
             position: Where the primaries cross the face, in the detector's global frame, in mm,
                 shape (3,) or (n, 3); models of gapless detectors do not need it.
-            particle: PDG name; by default the first that the model was trained on.
+            particle: PDG name, or the PDG's number; by default the first that the model was
+                trained on.
             n: Number of showers; by default as many as energies or directions.
             seed: Same seed, same showers.
             batch_size: Primaries at a time; the showers do not depend on it.
@@ -410,7 +413,7 @@ def _incident(
     direction: ArrayLike | None,
     position: ArrayLike | None,
     n: int | None,
-    particle: str,
+    particle: str | int,
 ) -> Incident:
     import numpy as np
 

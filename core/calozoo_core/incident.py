@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calozoo_core.errors import InputError
+from calozoo_core.particles import to_particle_name
 from calozoo_core.ragged import (
     Rows,
     equal_arrays,
     import_awkward,
     is_number,
+    refuse_masked,
     row_number,
     row_selection,
 )
@@ -38,7 +40,7 @@ class Incident:
         energy: Kinetic energy at the face, in GeV, shape (n,) or a number.
         direction: Direction in the local frame (z' into the calorimeter, x' along the magnetic
             field), shape (n, 3) or (3,). Normalised here.
-        particle: PDG name; one for the whole batch.
+        particle: PDG name, or the PDG's number; one for the whole batch.
         position: Where each crosses the face, in the detector's global frame, in mm, shape (n, 3)
             or (3,), float64; None where it does not matter.
 
@@ -65,17 +67,12 @@ class Incident:
         self,
         energy: ArrayLike,
         direction: ArrayLike,
-        particle: str = "gamma",
+        particle: str | int = "gamma",
         position: ArrayLike | None = None,
     ) -> None:
         energies = np.atleast_1d(float_array(energy, "energy"))
         directions = np.atleast_2d(float_array(direction, "direction"))
-        if not isinstance(particle, str):
-            msg = (
-                "particle must be one PDG name for all primaries, such as 'gamma', not "
-                f"{particle!r}; make an Incident for each particle."
-            )
-            raise InputError(msg, argument="particle")
+        particle = to_particle_name(particle)
         if energies.ndim != 1 or directions.ndim != 2 or directions.shape[1] != 3:
             msg = (
                 "Energies must have shape (n,) and directions shape (n, 3), "
@@ -225,10 +222,8 @@ def float_array(values: ArrayLike, name: str) -> FloatArray:
     """
     if hasattr(values, "detach"):  # a tensor, perhaps on a GPU, perhaps with a gradient
         values = values.detach().cpu()
+    refuse_masked(values, name)
     try:
-        if np.ma.is_masked(values):
-            msg = f"Some values of {name} are masked; leave these out."
-            raise InputError(msg, argument=name)
         given = np.asarray(values)
         if given.dtype.kind not in "iufO":
             msg = f"{name} must be numbers, not {given.dtype.name} {str(values)[:40]!r}."

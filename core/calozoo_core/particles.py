@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import operator
+from typing import Any, Final
+
 from calozoo_core.errors import InputError
 
-__all__ = ["INVISIBLE", "PARTICLES", "particle_name", "particle_number"]
+__all__ = [
+    "INVISIBLE",
+    "PARTICLES",
+    "meant_particle",
+    "particle_name",
+    "particle_number",
+    "to_particle_name",
+]
 
 PARTICLES = {
     22: "gamma",
@@ -49,6 +59,26 @@ INVISIBLE = frozenset({12, -12, 14, -14, 16, -16})
 
 _NUMBERS = {name: number for number, name in PARTICLES.items()}
 
+_WORDS: Final = {
+    "photon": "gamma",
+    "g": "gamma",
+    "\u03b3": "gamma",
+    "electron": "e-",
+    "e": "e-",
+    "positron": "e+",
+    "muon": "mu-",
+    "mu": "mu-",
+    "pion": "pi+",
+    "pi": "pi+",
+    "k+": "kaon+",
+    "k-": "kaon-",
+    "n": "neutron",
+    "p": "proton",
+    "antiproton": "anti_proton",
+    "antineutron": "anti_neutron",
+} | {name.casefold(): name for name in _NUMBERS}
+"""Names by what people write instead of them, in lower case."""
+
 
 def particle_name(number: int) -> str:
     """Name of a particle, such as gamma or e-.
@@ -92,3 +122,42 @@ def particle_number(name: str) -> int:
         msg = f"No particle is called {name!r}; write a PDG name, such as {known}."
         raise InputError(msg)
     return number
+
+
+def to_particle_name(particle: Any) -> str:
+    """Name of a particle that is given by its name or its number.
+
+    Arguments:
+        particle: The name, which is returned as it is, or the number, also as a text.
+
+    Raises:
+        InputError: If it is neither, or a number without a name.
+
+    Example:
+        >>> to_particle_name(22), to_particle_name("-11"), to_particle_name("gamma")
+        ('gamma', 'e+', 'gamma')
+    """
+    if isinstance(particle, str):
+        digits = particle.strip().removeprefix("+")
+        is_number = digits.removeprefix("-").isdecimal() and digits.isascii() and len(digits) < 12
+        return particle_name(int(digits)) if is_number else particle
+    try:
+        if isinstance(particle, bool):
+            raise TypeError
+        return particle_name(operator.index(particle))
+    except TypeError:
+        msg = (
+            f"particle must be one PDG name for all primaries, such as 'gamma', not {particle!r}; "
+            "make an Incident for each particle."
+        )
+        raise InputError(msg, argument="particle") from None
+
+
+def meant_particle(word: str) -> str | None:
+    """Name of the particle that was probably meant by a word; None if nothing is like it.
+
+    Example:
+        >>> meant_particle("photon"), meant_particle("Gamma"), meant_particle("shower") is None
+        ('gamma', 'gamma', True)
+    """
+    return _WORDS.get(word.casefold())

@@ -25,6 +25,7 @@ __all__ = [
     "import_awkward",
     "is_number",
     "point_rows",
+    "refuse_masked",
     "row_number",
     "row_selection",
     "sort_order",
@@ -101,6 +102,7 @@ def row_selection(rows: Rows, n: int, what: str = "shower") -> slice | IntArray:
         except (TypeError, ValueError) as error:
             raise InputError(_no_selection(rows, what)) from error
         return slice(start, max(start, stop), 1) if step == 1 else np.arange(start, stop, step)
+    refuse_masked(rows, "rows")
     try:
         chosen = np.asarray(rows)
     except (TypeError, ValueError) as error:
@@ -119,6 +121,21 @@ def row_selection(rows: Rows, n: int, what: str = "shower") -> slice | IntArray:
         raise RowIndexError(_out_of_range(int(outside[0]), n, what))
     numbers = chosen.astype(np.int64)
     return np.where(numbers < 0, numbers + n, numbers)
+
+
+def refuse_masked(values: object, name: str) -> None:
+    """Refuse an array some of whose values are masked, which conversion would bring back.
+
+    Arguments:
+        values: Values of an argument, of any type.
+        name: Name of the argument, for the message.
+
+    Raises:
+        InputError: If some are masked.
+    """
+    if np.ma.is_masked(values):
+        msg = f"Some values of {name} are masked; leave these out."
+        raise InputError(msg, argument=name)
 
 
 def point_rows(offsets: IntArray, rows: slice | IntArray) -> tuple[IntArray, slice | IntArray]:

@@ -19,6 +19,7 @@ from calozoo_core.ragged import (
     import_awkward,
     is_number,
     point_rows,
+    refuse_masked,
     row_number,
     row_selection,
 )
@@ -427,6 +428,7 @@ def _point_columns(showers: Showers | Shower) -> dict[str, NDArray[Any]]:
 
 def _as_type(name: str, values: ArrayLike, dtype: type[np.number[Any]]) -> NDArray[Any]:
     """The values in their type, one after the other in memory; whole numbers must stay the same."""
+    refuse_masked(values, name)
     try:
         given = np.asarray(values)
         with np.errstate(invalid="ignore", over="ignore"):

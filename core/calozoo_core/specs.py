@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 from pydantic import Field, StringConstraints, model_validator
 
 from calozoo_core.errors import ConditionsError, InputError
+from calozoo_core.particles import meant_particle
 from calozoo_core.strict_model import StrictModel
 
 # A list of models needs their specs and no arrays, so numpy is imported by what computes.
@@ -81,7 +82,9 @@ class Conditions(StrictModel):
         """
         if particle not in self.particles:
             msg = f"{name} makes showers of {', '.join(self.particles)}, not of {particle}."
-            raise ConditionsError(msg)
+            meant = meant_particle(particle)
+            hint = f" Did you mean {meant!r}?" if meant in self.particles else ""
+            raise ConditionsError(msg + hint)
 
     def check(self, incident: Incident, name: str) -> None:
         """Refuse primaries outside these conditions.
@@ -100,9 +103,11 @@ class Conditions(StrictModel):
         low, high = (float(np.float32(bound)) for bound in self.energy_gev)
         outside = incident.energy[(incident.energy < low) | (incident.energy > high)]
         if len(outside):
+            hint = f" Is it in MeV? {outside[0]:g} MeV is {outside[0] / 1000:g} GeV."
             msg = (
-                f"{outside[0]:g} GeV is outside what {name} was trained on ({low:g}-{high:g} GeV). "
-                f"Add {EXTRAPOLATE} to try anyway."
+                f"{outside[0]:g} GeV is outside what {name} was trained on ({low:g}-{high:g} GeV)."
+                f"{hint if low <= outside[0] / 1000 <= high else ''}"
+                f" Add {EXTRAPOLATE} to try anyway."
             )
             raise ConditionsError(msg, argument=EXTRAPOLATE)
         low, high = self.theta_deg

@@ -105,7 +105,7 @@ def test_what_is_no_hdf5_file_is_refused(tmp_path, content):
 
 def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path):
     assert "There is no shower file" in refusal(tmp_path / "s.h5")
-    assert "There is no shower file" in refusal(tmp_path)
+    assert "is a folder" in refusal(tmp_path)
 
 
 def test_a_file_behind_something_else_is_refused(path):

@@ -104,6 +104,9 @@ ild_siecal_regular, float32 on cpu>
     pulled = pull(name, offline=offline) if names.is_repository(name) else None
     spec = find_model(pulled.model if pulled else short)
     factory = names.find_factory(spec)
+    if folder is not None and not _has_weights(spec, factory):
+        msg = f"{spec.name} has no weights; leave weights out."
+        raise InputError(msg, argument="weights")
     handed_on = {"device": device, "precision": precision, "offline": offline}
     accepted = _accepted(spec, factory, options, handed_on)
     if folder is None and pulled is None and (spec.weights is not None or revision is not None):
@@ -128,6 +131,9 @@ def from_pretrained(source: str | os.PathLike[str], **options: Any) -> Generator
     """
     if not isinstance(source, str | os.PathLike):
         _check_name(source)
+    if "weights" in options:
+        msg = "The source says which weights; leave weights out."
+        raise InputError(msg, argument="weights")
     if Path(source).is_dir():
         spec = hub_models.find_registration(Path(source)).spec
         return load(spec.name, weights=source, **options)
@@ -143,7 +149,7 @@ def generate(
     energy: ArrayLike | None = None,
     direction: ArrayLike | None = None,
     position: ArrayLike | None = None,
-    particle: str | None = None,
+    particle: str | int | None = None,
     n: int | None = None,
     seed: int = 0,
     batch_size: int | None = None,
@@ -160,7 +166,7 @@ def generate(
         direction: Unit vector in the local frame, shape (3,) or (n, 3); by default straight in.
         position: Where the primaries cross the face, in the detector's global frame, in mm, shape
             (3,) or (n, 3); models of gapless detectors do not need it.
-        particle: PDG name; by default the first that the model was trained on.
+        particle: PDG name, or the PDG's number; by default the first that the model was trained on.
         n: Number of showers; by default as many as energies or directions.
         seed: Same seed, same showers.
         batch_size: Primaries at a time; the showers do not depend on it.
@@ -200,6 +206,12 @@ def _check_name(name: object) -> None:
     if not isinstance(name, str):
         msg = f"A model is named by a text, such as 'toy.ild-photon', not by {name!r}."
         raise InputError(msg)
+
+
+def _has_weights(spec: ModelSpec, factory: type[Generator]) -> bool:
+    """True if files of weights can make a difference to a model."""
+    described = (spec.weights, spec.trainer, spec.converter)
+    return any(described) or factory.save is not Generator.save
 
 
 def _accepted(

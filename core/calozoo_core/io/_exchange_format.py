@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,9 +17,11 @@ import h5py
 from numpy.typing import NDArray
 
 from calozoo_core.errors import CalozooError, OutputExistsError, ShowerFileError
-from calozoo_core.io._hdf5_guards import LayoutError, has_endless_text
-from calozoo_core.io._layout import fault, reason
-from calozoo_core.io.atomic import PartFile, uninterrupted
+from calozoo_core.io._hdf5_guards import LayoutError
+from calozoo_core.io._layout import fault
+from calozoo_core.io._opening import open_hdf5
+from calozoo_core.io.atomic import PartFile, is_taken, uninterrupted
+from calozoo_core.io.file_faults import reason, system_reason
 from calozoo_core.showers import Showers
 
 __all__ = [
@@ -95,7 +98,7 @@ def open_part(path: Path, *, overwrite: bool) -> PartFile:
         if path.is_dir():
             msg = f"{path} is a folder; give the name of a file."
             raise ShowerFileError(msg)
-        if path.exists() and not overwrite:
+        if is_taken(path) and not overwrite:
             msg = f"{path} is already there. Add overwrite=True to replace it."
             raise OutputExistsError(msg, argument="overwrite=True")
         return PartFile(path)
@@ -117,9 +120,9 @@ def check_values(showers: Showers, path: Path) -> None:
 
 def unwritable(path: Path, error: BaseException) -> ShowerFileError:
     """Error for a file that cannot be written, with the reason."""
-    return ShowerFileError(
-        f"{path} cannot be written ({reason(error)}); choose another file or make room."
-    )
+    is_full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    advice = "make room, or choose another file" if is_full else "choose another file"
+    return ShowerFileError(f"{path} cannot be written ({reason(error)}); {advice}.")
 
 
 @contextmanager
@@ -171,21 +174,7 @@ def open_tables(path: str | os.PathLike[str], layout: str) -> Iterator[h5py.File
         ShowerFileError: If the file is missing, no HDF5 file, damaged, or not of the layout.
     """
     path = Path(path)
-    try:
-        if not path.is_file():
-            msg = f"There is no shower file {path}."
-            raise ShowerFileError(msg)
-        if has_endless_text(path):
-            msg = f"{path} is damaged (its texts have no end); make it again."
-            raise ShowerFileError(msg)
-    except (OSError, ValueError) as error:
-        msg = f"{path} cannot be read ({reason(error)})."
-        raise ShowerFileError(msg) from error
-    try:
-        file = h5py.File(path, "r")
-    except Exception as error:
-        msg = f"{path} is not a whole HDF5 file; make it again, or wait till it is written."
-        raise ShowerFileError(msg) from error
+    file = open_hdf5(path)
     try:
         yield file
     except CalozooError:
@@ -194,7 +183,8 @@ def open_tables(path: str | os.PathLike[str], layout: str) -> Iterator[h5py.File
         msg = f"{path} is not {layout} ({error})."
         raise ShowerFileError(msg) from error
     except Exception as error:
-        msg = f"{path} cannot be read ({reason(error)}); make it again."
+        again = "" if system_reason(error) else "; make it again"
+        msg = f"{path} cannot be read ({reason(error)}){again}."
         raise ShowerFileError(msg) from error
     finally:
         file.close()

@@ -8,18 +8,21 @@ more takes any amount of memory. Texts: damaged ones make it loop, or take all m
 from __future__ import annotations
 
 import math
-import mmap
+import os
 import struct
 import zlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import h5py
 from numpy.typing import NDArray
 
-__all__ = ["LayoutError", "Table", "has_endless_text"]
+__all__ = ["LZF", "LayoutError", "Table", "has_endless_text"]
+
+LZF: Final = 32000
+"""Number of the filter that h5py brings beside HDF5's own."""
 
 _CHECKSUM_BYTES: Final = 4
 _PACKED_MARGIN: Final = 1 << 10  # what packing may add to bytes that cannot be packed, and more
@@ -28,6 +31,7 @@ _COLLECTION: Final = b"GCOL\x01"
 _HEADER_BYTES: Final = 16
 _MAX_TEXT_BYTES: Final = 1 << 16
 _MAX_HEAPS: Final = 64
+_BLOCK_BYTES: Final = 1 << 23
 _VIRTUAL_LAYOUT: Final = (b"\x03\x03", b"\x04\x03")
 """What stands before the address of the heap where a virtual data set says where its values are.
 
@@ -44,7 +48,7 @@ class Table:
 
     Arguments:
         name: As messages call it.
-        data: The data set; its filters are among deflate, shuffle and Fletcher's checksum.
+        data: The data set; its filters are among deflate, LZF, shuffle and Fletcher's checksum.
 
     Raises:
         LayoutError: If a chunk lies where none can.
@@ -119,11 +123,13 @@ def has_endless_text(path: Path) -> bool:
 
     Arguments:
         path: An HDF5 file.
+
+    Raises:
+        OSError: If it cannot be read.
     """
-    if path.stat().st_size == 0:  # which cannot be mapped
-        return False
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        heaps, start = 0, data.find(_COLLECTION)
+    with path.open("rb") as file:
+        data = _FileBytes(file)
+        heaps, start = 0, data.find(_COLLECTION, 0)
         while start >= 0:
             heaps += 1
             # Ours have one heap; others need few, and each costs a look at the whole file.
@@ -131,6 +137,44 @@ def has_endless_text(path: Path) -> bool:
                 return True
             start = data.find(_COLLECTION, start + 1)
     return False
+
+
+class _FileBytes:
+    """Bytes of a file, read block by block; the last block is kept.
+
+    A mapping into memory would do the same, but not every file system has one, and a disk that
+    fails under it ends the process.
+
+    Arguments:
+        file: The open file.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = os.fstat(file.fileno()).st_size
+        self._start, self._block = 0, b""
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, start: int, n: int) -> bytes:
+        """The n bytes from there on, fewer at the end of the file."""
+        place = start - self._start
+        if not 0 <= place <= len(self._block) - n:
+            self._file.seek(start)
+            self._start, self._block, place = start, self._file.read(_BLOCK_BYTES), 0
+        return self._block[place : place + n]
+
+    def find(self, pattern: bytes, start: int) -> int:
+        """Where the pattern is, from there on; -1 if it is nowhere."""
+        while start + len(pattern) <= self._size:
+            if len(self.read(start, len(pattern))) < len(pattern):
+                break  # the file was cut since
+            place = self._block.find(pattern, start - self._start)
+            if place >= 0:
+                return self._start + place
+            start = self._start + len(self._block) - len(pattern) + 1
+        return -1
 
 
 def _filters(data: h5py.Dataset) -> list[int]:
@@ -153,16 +197,42 @@ def _unpacked_bytes(packed: bytes, filters: Sequence[int], most: int) -> int:
             if len(packed) < _CHECKSUM_BYTES:
                 return -1
             packed = packed[:-_CHECKSUM_BYTES]
+        elif kind == LZF:  # behind it comes at most shuffle, which keeps the size
+            return _lzf_bytes(packed, most)
     return len(packed)
 
 
-def _is_endless(data: mmap.mmap, start: int) -> bool:
+def _lzf_bytes(packed: bytes, most: int) -> int:
+    """Size of what LZF packed, once unpacked; -1 if it is no such bytes, or has more than the most.
+
+    Bytes come in runs: up to 32 as they are behind a number below 32, or a length in the upper
+    three bits (7 of them: more in the next byte) and how far back they are copied from.
+    """
+    at = n_bytes = 0
+    while at < len(packed) and n_bytes <= most:
+        control = packed[at]
+        if control < 32:
+            at += control + 2
+            n_bytes += control + 1
+            continue
+        length, distance = control >> 5, (control & 31) << 8
+        if length == 7:
+            at += 1
+            length += packed[at] if at < len(packed) else 0
+        if at + 1 >= len(packed) or distance + packed[at + 1] >= n_bytes:
+            return -1
+        at += 2
+        n_bytes += length + 2
+    return n_bytes if at == len(packed) else -1
+
+
+def _is_endless(data: _FileBytes, start: int) -> bool:
     if start + _HEADER_BYTES > len(data):
         return False
-    end = min(start + struct.unpack_from("<Q", data, start + 8)[0], len(data))
+    end = min(start + struct.unpack("<Q", data.read(start + 8, 8))[0], len(data))
     at = start + _HEADER_BYTES
     while at + _HEADER_BYTES <= end:
-        index, size = struct.unpack_from("<H6xQ", data, at)
+        index, size = struct.unpack("<H6xQ", data.read(at, _HEADER_BYTES))
         # Free space counts its header in its length, an object does not.
         step = size if index == 0 else _HEADER_BYTES + (size + 7) // 8 * 8
         if step == 0 or step >= 2**63:  # in 64 bits, such a step may lead back
@@ -171,7 +241,7 @@ def _is_endless(data: mmap.mmap, start: int) -> bool:
     return False
 
 
-def _is_far_too_long(data: mmap.mmap, start: int) -> bool:
+def _is_far_too_long(data: _FileBytes, start: int) -> bool:
     """True if anything refers to an object of this heap as one of more bytes than a text has.
 
     A reference is a length, the address of the heap, and a number from 1 to 65535. Something else
@@ -180,8 +250,9 @@ def _is_far_too_long(data: mmap.mmap, start: int) -> bool:
     address = start.to_bytes(8, "little")
     at = data.find(address, 4)
     while at >= 0 and at + 12 <= len(data):
-        length, number = struct.unpack_from("<I8xI", data, at - 4)
-        is_layout = data[at - 2 : at] in _VIRTUAL_LAYOUT
+        reference = data.read(at - 4, 16)
+        length, number = struct.unpack("<I8xI", reference)
+        is_layout = reference[2:4] in _VIRTUAL_LAYOUT
         if length > _MAX_TEXT_BYTES and 0 < number < 1 << 16 and not is_layout:
             return True
         at = data.find(address, at + 1)

@@ -31,7 +31,6 @@ __all__ = [
     "has_member",
     "hit_fault",
     "number",
-    "reason",
     "table",
 ]
 
@@ -172,13 +171,6 @@ def hit_fault(hits: Hits, detector: str) -> str | None:
         return f"a hit in cell {hits.cell.min()}"
     last = _layer_behind(hits.layer, detector)
     return f"a hit in {last}" if last else None
-
-
-def reason(error: BaseException) -> str:
-    """Reason of an error in a few words: the system's own where it has some."""
-    words = getattr(error, "strerror", None) or (error.args[0] if error.args else "")
-    first = str(words).partition("\n")[0].partition(" (")[0].strip().rstrip(".")
-    return first[:1].lower() + first[1:] if first else type(error).__name__
 
 
 def _layer_behind(layer: NDArray[np.uint8], detector: str) -> str | None:

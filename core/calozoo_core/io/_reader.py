@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar, overload
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.hits import Hits
 from calozoo_core.incident import Incident
-from calozoo_core.io._hdf5_guards import Table, has_endless_text
+from calozoo_core.io._hdf5_guards import Table
 from calozoo_core.io._layout import (
     FORMAT,
     HIT_TYPES,
@@ -28,8 +27,9 @@ from calozoo_core.io._layout import (
     has_member,
     hit_fault,
     number,
-    reason,
 )
+from calozoo_core.io._opening import open_hdf5
+from calozoo_core.io.file_faults import reason, system_reason
 from calozoo_core.ragged import Rows, is_number, row_number, row_selection
 from calozoo_core.representation import REPRESENTATIONS
 from calozoo_core.showers import Shower, Showers
@@ -69,23 +69,7 @@ class ShowerFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        try:
-            if not self.path.is_file():
-                msg = f"There is no shower file {self.path}."
-                raise ShowerFileError(msg)
-            is_endless = has_endless_text(self.path)
-        except (OSError, ValueError) as error:
-            msg = f"{self.path} cannot be read ({reason(error)})."
-            raise ShowerFileError(msg) from error
-        if is_endless:
-            raise self._damaged(LayoutError("its texts have no end"))
-        try:
-            self._file = h5py.File(self.path, "r")
-        except Exception as error:
-            msg = (
-                f"{self.path} is not a whole HDF5 file; make it again, or wait till it is written."
-            )
-            raise ShowerFileError(msg) from error
+        self._file = open_hdf5(self.path)
         try:
             self._read_header()
         except BaseException as error:
@@ -371,6 +355,9 @@ class ShowerFile:
             raise ShowerFileError(msg)
 
     def _damaged(self, error: Exception) -> ShowerFileError:
+        failed = system_reason(error)
+        if failed:
+            return ShowerFileError(f"{self.path} cannot be read ({failed}).")
         return ShowerFileError(f"{self.path} is damaged ({reason(error)}); make it again.")
 
 

@@ -95,6 +95,11 @@ class ShowerWriter:
             self._part.discard()
             raise
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the file so far; of the complete file once the block has been left."""
+        return self._part.size
+
     def __enter__(self) -> ShowerWriter:
         return self
 

@@ -25,7 +25,8 @@ from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.incident import Incident
 from calozoo_core.io._exchange_format import Exported, check_values, open_tables, write_tables
 from calozoo_core.io._hdf5_guards import Table
-from calozoo_core.io._layout import LayoutError, reason, table
+from calozoo_core.io._layout import LayoutError, table
+from calozoo_core.io.file_faults import reason
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray
 from calozoo_core.voxels import DATASETS, CylinderVoxels, LayerBins

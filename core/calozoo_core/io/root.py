@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.incident import Incident
 from calozoo_core.io._exchange_format import Exported, check_values, unwritable, whole_file
-from calozoo_core.io._layout import fault, reason
+from calozoo_core.io._layout import fault
+from calozoo_core.io._opening import check_file
 from calozoo_core.io.atomic import PartFile, uninterrupted
+from calozoo_core.io.file_faults import reason, system_reason
 from calozoo_core.representation import REPRESENTATIONS
 from calozoo_core.showers import Showers
 
@@ -190,15 +192,16 @@ def _entries(batch: Showers) -> dict[str, Any]:
 def _opened(path: Path) -> Iterator[Any]:
     """A file that anyone may have made; whatever goes wrong in it is said in one sentence."""
     uproot = import_uproot()
+    check_file(path)
     try:
         # Opened here: uproot would take a name for an address, or for a file and what is in it.
         with path.open("rb") as stream, uproot.open(stream) as file:
             yield file
-    except FileNotFoundError as error:
-        msg = f"There is no shower file {path}."
-        raise ShowerFileError(msg) from error
     except Exception as error:
+        failed = system_reason(error) if isinstance(error, OSError) else None
         msg = f"{path} is not a whole ROOT file of showers ({reason(error)}); make it again."
+        if failed:
+            msg = f"{path} cannot be read ({failed})."
         raise ShowerFileError(msg) from error
 
 

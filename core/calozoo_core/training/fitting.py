@@ -85,13 +85,17 @@ def fit(
         enable_model_summary=False,
         log_every_n_steps=schedule.steps,
     )
-    with _interruptible(trainer):
-        trainer.fit(
-            stage,
-            datamodule=_Steps(batch, schedule.steps),
-            ckpt_path=resumed if resumed.exists() else None,
-            weights_only=False,  # our own checkpoint, with an optimiser's state in it
-        )
+    try:
+        with _interruptible(trainer):
+            trainer.fit(
+                stage,
+                datamodule=_Steps(batch, schedule.steps),
+                ckpt_path=resumed if resumed.exists() else None,
+                weights_only=False,  # our own checkpoint, with an optimiser's state in it
+            )
+    except OSError as error:
+        error.filename = error.filename or str(folder)  # of a checkpoint or a log in it
+        raise
     _join_log(folder)
     kept = _loaded(folder / BEST)
     stage.load_state_dict(kept["state_dict"])

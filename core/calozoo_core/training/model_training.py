@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import torch
 from pydantic import Field, ValidationError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from calozoo_core.cores import available_cores
@@ -196,7 +196,7 @@ class ModelTraining(ABC):
         state = {
             name: tensor.contiguous() for name, tensor in training.averaged.state_dict().items()
         }
-        save_file(state, folder / BEST_WEIGHTS)
+        write_atomic(folder / BEST_WEIGHTS, save(state))
         record = {"options": options.model_dump(), "schedule": asdict(schedule), "best": best}
         _write_json(folder / RECORD, record)
 

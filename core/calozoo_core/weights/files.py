@@ -7,7 +7,6 @@ import json
 import math
 import os
 import reprlib
-import shutil
 import stat
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +19,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from calozoo_core.errors import WeightsError
-from calozoo_core.io.atomic import atomic_path
+from calozoo_core.io.atomic import atomic_path, copy_bytes, kept_folder
+from calozoo_core.io.file_faults import is_lfs_pointer, lfs_advice, system_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +50,8 @@ TENSORS_FILE = "model.safetensors"
 WEIGHT_FILES = (CONFIG_FILE, TENSORS_FILE)
 
 MAX_CONFIG_BYTES: Final = 1 << 20
+
+_AGAIN: Final = "train, convert or copy it again"
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -89,7 +91,7 @@ def read_config(folder: Path, schema: type[Config]) -> Config:
         msg = f"{path} is not this model's configuration: {reason} at {place}."
         raise WeightsError(msg) from error
     except (ValueError, RecursionError) as error:
-        msg = f"{path} is not proper JSON ({_reason(error)}); pull the model again."
+        msg = f"{path} is not proper JSON ({_reason(error)}); {_AGAIN}."
         raise WeightsError(msg) from error
 
 
@@ -132,12 +134,12 @@ def read_arrays(
     _check_claims(path, shapes, dtypes or {})
     import numpy as np
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load
 
     try:
-        arrays: dict[str, NDArray[Any]] = load_file(path)
-    except (OSError, SafetensorError) as error:
-        msg = f"{path} is damaged ({_reason(error)}); pull the model again."
+        arrays: dict[str, NDArray[Any]] = load(_content(path))
+    except SafetensorError as error:
+        msg = f"{path} is damaged ({_reason(error)}); {_AGAIN}."
         raise WeightsError(msg) from error
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not bool(np.isfinite(array).all()):
@@ -168,8 +170,7 @@ def write_weights(
 
     arrays = {name: np.asarray(_on_cpu(tensor), order="C") for name, tensor in tensors.items()}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _parts(folder) as (config_part, tensors_part):
+        with kept_folder(folder), _parts(folder) as (config_part, tensors_part):
             # Python writes it, so that it is as open to others as any new file of this user.
             tensors_part.write_bytes(save(arrays, metadata={"format": "pt"}))
             _write_json(config_part, config)
@@ -190,10 +191,9 @@ def write_config(folder: Path, config: BaseModel, source: Path) -> None:
         WeightsError: If a file cannot be read or written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _parts(folder) as (config_part, tensors_part):
-            with _opened(source / TENSORS_FILE) as tensors, tensors_part.open("wb") as copy:
-                shutil.copyfileobj(tensors, copy)
+        with kept_folder(folder), _parts(folder) as (config_part, tensors_part):
+            with _opened(source / TENSORS_FILE):  # or it is refused
+                copy_bytes(source / TENSORS_FILE, tensors_part)
             _write_json(config_part, config)
     except OSError as error:
         msg = f"The weights cannot be written to {folder} ({_reason(error)}); choose another."
@@ -205,13 +205,26 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     """A regular file, open for reading; a pipe or a device would never end."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            msg = f"{path} is not a file; pull the model again."
+            msg = f"{path} is not a file; {_AGAIN}."
+            raise WeightsError(msg)
+        if is_lfs_pointer(path):
+            msg = f"{path} {lfs_advice(path)}"
             raise WeightsError(msg)
         with path.open("rb") as file:
             yield file
-    except OSError as error:
-        msg = f"{path} cannot be read ({_reason(error)}); pull the model again."
+    except FileNotFoundError as error:
+        names = " and ".join(WEIGHT_FILES)
+        msg = f"There is no file {path}; give a folder of weights, with {names}."
         raise WeightsError(msg) from error
+    except OSError as error:
+        msg = f"{path} cannot be read ({_reason(error)})."
+        raise WeightsError(msg) from error
+
+
+def _content(path: Path) -> bytes:
+    """All bytes of a file, read: a disk that fails under a mapping ends the process."""
+    with _opened(path) as file:
+        return file.read()
 
 
 def _check_claims(
@@ -222,7 +235,7 @@ def _check_claims(
         try:
             claims = read_header(file)
         except HeaderError as error:
-            msg = f"{path} {error}; pull the model again."
+            msg = f"{path} {error}; {_AGAIN}."
             raise WeightsError(msg) from error
     for name, shape in shapes.items():
         if name not in claims:
@@ -259,7 +272,7 @@ def _on_cpu(tensor: Any) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).rstrip(".")
+    return system_reason(error) or str(error).rstrip(".")
 
 
 MAX_HEADER_BYTES: Final = 2 << 20  # of some twenty thousand tensors

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from calozoo_caloclouds3.pointwise_net import (
@@ -21,7 +21,7 @@ from calozoo_caloclouds3.pointwise_net import (
     heun_step,
     karras_sigmas,
 )
-from calozoo_core.io.atomic import atomic_path
+from calozoo_core.io.atomic import write_atomic
 from calozoo_core.random import stream
 from calozoo_core.typing import Float32Array
 
@@ -169,8 +169,7 @@ class TrajectoryCache:
             condition = torch.from_numpy(chosen)
             pairs = zip(torch.split(noise, CHUNK), torch.split(condition, CHUNK), strict=True)
             end = torch.cat([run_teacher(teacher, *pair) for pair in pairs])
-            with atomic_path(path) as unfinished:
-                save_file({"noise": noise, "condition": condition, "end": end}, unfinished)
+            write_atomic(path, save({"noise": noise, "condition": condition, "end": end}))
         loaded = [load_file(path) for path in sorted(folder.glob("part_*.safetensors"))[:parts]]
         names = ("noise", "condition", "end")
         return cls(*(torch.cat([part[name] for part in loaded]) for name in names))

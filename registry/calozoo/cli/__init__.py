@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import re
 import sys
 from typing import NoReturn
@@ -11,6 +10,7 @@ from typing import NoReturn
 import click
 
 from calozoo.cli.signals import raised, stop_message
+from calozoo.cli.standard_streams import STDOUT, drop_output, guard_streams
 from calozoo_core.errors import CalozooError
 
 __all__ = ["cli", "main", "message_with_options"]
@@ -110,6 +110,7 @@ def cli(context: click.Context) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; known failures end in one sentence and their exit code."""
+    guard_streams()
     try:
         with raised():
             status = cli.main(args=arguments, prog_name="calozoo", standalone_mode=False)
@@ -123,14 +124,17 @@ def main(arguments: list[str] | None = None) -> int:
         _end(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt) as error:
         _end(stop_message(error), 130)
-    except BrokenPipeError:
-        # Whoever read our output has closed it; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     except OSError as error:
-        if error.filename is None or error.strerror is None:
+        if isinstance(error, BrokenPipeError) and error.filename in (None, STDOUT):
+            # Whoever read our output has closed it; there is nobody left to tell.
+            drop_output()
+            sys.exit(1)
+        if error.strerror is None:
             raise
-        _end(f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}.", 1)
+        if error.filename == STDOUT:
+            drop_output()
+        place = "a file" if error.filename is None else error.filename
+        _end(f"{place}: {error.strerror[0].lower()}{error.strerror[1:]}.", 1)
     return status if isinstance(status, int) else 0
 
 

@@ -93,7 +93,8 @@ BESIDE_A_PLAN = (
 @click.option(
     "--particle",
     metavar="PDG",
-    help="PDG name of the incident particle, such as gamma or e-; by default the model's own.",
+    help="PDG name or number of the incident particle, such as gamma, e- or 22; by default the "
+    "model's own.",
 )
 @extrapolate_option("the model")
 @click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from calozoo_core.errors import InputError, OutputExistsError, ShowerFileError
 from calozoo_core.generator import Generator, ModelSpec
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerWriter
+from calozoo_core.io.atomic import is_stream, is_taken
 from calozoo_core.strict_model import StrictModel
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ __all__ = [
     "generate_to_file",
     "write_batches",
 ]
+
+PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst", ".lzma")
 
 Item = TypeVar("Item")
 
@@ -150,7 +154,7 @@ def generate_to_file(
         out,
         writer.n_showers,
         writer.n_points,
-        out.stat().st_size,
+        writer.n_bytes,
         perf_counter() - start,
         generation_seconds,
         placer,
@@ -227,21 +231,31 @@ def check_output(out: Path, *, overwrite: bool = False) -> None:
         if out.is_dir():
             msg = f"{out} is a folder; give the name of a file."
             raise ShowerFileError(msg)
+        if is_stream(out):
+            return
         if not is_shower_file(out):
-            msg = f"Showers are written as HDF5; call the file {out.with_suffix('.h5')}."
+            msg = f"Showers are written as HDF5; call the file {_as_hdf5(out)}."
             raise ShowerFileError(msg)
-        if out.exists() and not overwrite:
+        if is_taken(out) and not overwrite:
             msg = f"{out} is already there. Add overwrite=True to replace it."
             raise OutputExistsError(msg, argument="overwrite=True")
-        if not out.parent.is_dir():
-            msg = f"There is no folder {out.parent}; make it, or give another file name."
+        folder = Path(os.path.realpath(out)).parent
+        if not folder.is_dir():
+            named = folder if out.is_symlink() else out.parent
+            msg = f"There is no folder {named}; make it, or give another file name."
             raise ShowerFileError(msg)
         # Trying is the only way to know: a disk can be read-only whatever the folder's mode says.
-        with tempfile.TemporaryFile(dir=out.parent):
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         msg = f"{out} cannot be written: {str(error.strerror).lower()}; give another file name."
         raise ShowerFileError(msg) from error
+
+
+def _as_hdf5(out: Path) -> Path:
+    """The name with the suffix of a shower file, without those of packed files: HDF5 is packed."""
+    bare = out.with_suffix("") if out.suffix in PACKED else out
+    return bare if is_shower_file(bare) else bare.with_suffix(".h5")
 
 
 class Stopwatch:

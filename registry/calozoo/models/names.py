@@ -18,6 +18,7 @@ from calozoo.models.index import IndexEntry, read_index
 from calozoo.models.weights import bundled_folder
 from calozoo_core.errors import CalozooError, InputError, ModelNameError, PluginError
 from calozoo_core.generator import Generator, ModelSpec
+from calozoo_core.particles import to_particle_name
 
 if TYPE_CHECKING:
     from calozoo.models.discovery import Registration
@@ -50,7 +51,7 @@ Known = TypeVar("Known", "ModelSpec", "IndexEntry")
 
 
 def list_models(
-    pattern: str | None = None, *, detector: str | None = None, particle: str | None = None
+    pattern: str | None = None, *, detector: str | None = None, particle: str | int | None = None
 ) -> list[ModelSpec]:
     """Specs of the models of the installed plugins, sorted by name.
 
@@ -58,7 +59,7 @@ def list_models(
         pattern: Only names that match it, as file names match `cal*` in a shell; a bare
             architecture means all its tags.
         detector: Only models of this detector.
-        particle: Only models that were trained on this particle, by its PDG name.
+        particle: Only models that were trained on this particle, by its PDG name or number.
 
     Example:
         >>> [spec.name for spec in list_models("toy*", particle="gamma")]
@@ -66,13 +67,14 @@ def list_models(
         >>> list_models("toy*", detector="par04_siw")
         []
     """
+    wanted = None if particle is None else to_particle_name(particle)
     specs = [registration.spec for registration in discovery.registered().values()]
     return sorted(
         (
             spec
             for spec in _matching(specs, pattern)
             if detector in (None, spec.detector)
-            and (particle is None or particle in spec.conditions.particles)
+            and (wanted is None or wanted in spec.conditions.particles)
         ),
         key=lambda spec: spec.name,
     )

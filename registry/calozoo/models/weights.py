@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from calozoo.hub import Hub, HubUnreachableError, NotOnHubError
 from calozoo.hub.cache import PULLED_FILES, CachedRepo, default_cache, is_commit
 from calozoo_core.errors import HubError, OutputExistsError, WeightsError
-from calozoo_core.io.atomic import atomic_path
+from calozoo_core.io.atomic import atomic_path, copy_bytes, kept_folder
 from calozoo_core.weights import WEIGHT_FILES, sha256
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class Pulled:
         }
 
     def copy_to(self, folder: Path) -> Pulled:
-        """Copy the files to a folder, each completely or not at all, and check the copies.
+        """Copy the files to a folder, all of them or none, and check the copies.
 
         Raises:
             OutputExistsError: If the folder has another file of such a name.
@@ -79,14 +78,19 @@ class Pulled:
         """
         if self.folder is None:
             return self
-        folder.mkdir(parents=True, exist_ok=True)
         for file in self.files:
             target = folder / file.name
             if target.exists() and sha256(target) != file.sha256:
                 msg = f"{target} is another file; choose another --dir, or delete it."
                 raise OutputExistsError(msg)
-        for file in self.files:
-            _copy(self.folder / file.name, folder / file.name, file.sha256)
+        with kept_folder(folder), ExitStack() as parts:
+            for file in self.files:
+                target = folder / file.name
+                part = parts.enter_context(atomic_path(target))
+                copy_bytes(self.folder / file.name, part)
+                if sha256(part) != file.sha256:
+                    msg = f"{target} could not be copied whole; copy it to another disk."
+                    raise WeightsError(msg)
         return replace(self, folder=folder)
 
 
@@ -273,14 +277,6 @@ def _found(model: str, source: str, folder: Path, commit: str | None = None) -> 
     paths = [folder / name for name in PULLED_FILES if (folder / name).is_file()]
     listed = tuple(PulledFile(path.name, path.stat().st_size, sha256(path)) for path in paths)
     return Pulled(model, source, folder, listed, commit)
-
-
-def _copy(source: Path, target: Path, digest: str) -> None:
-    with atomic_path(target) as part:
-        shutil.copyfile(source, part)
-        if sha256(part) != digest:
-            msg = f"{target} could not be copied whole; copy it to another disk."
-            raise WeightsError(msg)
 
 
 def _cached(model: str, cached: CachedRepo, commit: str) -> Pulled:

@@ -13,6 +13,7 @@ from calozoo.generation.parsing import is_shower_file, make_source, make_source_
 from calozoo.models import names
 from calozoo_core.errors import InputError
 from calozoo_core.generator import Generator, ModelSpec, Precision
+from calozoo_core.particles import to_particle_name
 from calozoo_core.strict_model import StrictModel
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class GenerationRequest(StrictModel):
         from calozoo.generation.generate_file import check_request
 
         spec = api.find_model(names.split_revision(self.model)[0], offline=offline)
-        particle = self.particle or spec.conditions.particles[0]
+        particle = to_particle_name(self.particle or spec.conditions.particles[0])
         made_for = self.detector or spec.detector
         placement = placer = None
         placed = (self.place, self.position, self.threshold_mev)

@@ -1,0 +1,66 @@
+"""Opening of HDF5 files that anyone may have made, with the system's own reason if that fails."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import h5py
+
+from calozoo_core.errors import ShowerFileError
+from calozoo_core.io._hdf5_guards import has_endless_text
+from calozoo_core.io.file_faults import is_lfs_pointer, lfs_advice, reason, system_reason
+
+__all__ = ["check_file", "open_hdf5"]
+
+
+def open_hdf5(path: Path) -> h5py.File:
+    """An HDF5 file, open for reading; no lock is taken, which not every file system has.
+
+    Raises:
+        ShowerFileError: If it is missing, cannot be read, or is no whole HDF5 file.
+    """
+    check_file(path)
+    try:
+        is_endless = has_endless_text(path)
+    except (OSError, ValueError) as error:
+        msg = f"{path} cannot be read ({reason(error)})."
+        raise ShowerFileError(msg) from error
+    if is_endless:
+        msg = f"{path} is damaged (its texts have no end); make it again."
+        raise ShowerFileError(msg)
+    try:
+        return h5py.File(path, "r", locking=False)
+    except Exception as error:
+        failed = system_reason(error)
+        if failed:
+            msg = f"{path} cannot be read ({failed})."
+        else:
+            msg = f"{path} is not a whole HDF5 file; make it again, or wait till it is written."
+        raise ShowerFileError(msg) from error
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no file with content of its own.
+
+    Raises:
+        ShowerFileError: If it is missing, a folder, a pipe or a device, may not be looked at, or is
+            a pointer of Git LFS.
+    """
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            msg = f"{path} is a folder; give the name of a file."
+            raise ShowerFileError(msg)
+        if not stat.S_ISREG(mode):
+            msg = f"{path} is a pipe or a device, in which nothing can be looked up; give a file."
+            raise ShowerFileError(msg)
+        if is_lfs_pointer(path):
+            msg = f"{path} {lfs_advice(path)}"
+            raise ShowerFileError(msg)
+    except FileNotFoundError as error:
+        msg = f"There is no shower file {path}."
+        raise ShowerFileError(msg) from error
+    except (OSError, ValueError) as error:
+        msg = f"{path} cannot be read ({reason(error)})."
+        raise ShowerFileError(msg) from error
