@@ -165,7 +165,7 @@ def test_a_bad_row_is_named(tmp_path, row):
         parse_energy(f"@{tmp_path}/e.txt")
 
 
-@pytest.mark.parametrize("row", ["x,y,z", "0,0", "0,0,0", "0,0,-1", "0,nan,1", "0 0 1"])
+@pytest.mark.parametrize("row", ["x,y,z", "0,0", "0,0,0", "0,0,-1", "0,nan,1", "0;0,1"])
 def test_a_bad_row_of_directions_is_named(tmp_path, row):
     (tmp_path / "d.csv").write_text(f"0,0,1\n{row}\n")
     with pytest.raises(InputError, match=r"in row 2 of .*d\.csv"):

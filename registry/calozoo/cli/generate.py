@@ -63,16 +63,17 @@ BESIDE_A_PLAN = (
 @click.option(
     "--energy",
     metavar="GEV",
-    help="50 | 10:100 (uniform) | log:1:1000 | 10,20,50 (in turn) | @FILE (one a row, or .h5: "
-    "the incident energies of its showers).",
+    help="50 | 10:100 (uniform) | log:1:1000 | 10,20,50 (in turn) | @FILE (one a row, as text or "
+    ".npy; @- is stdin; or .h5: the incident energies of its showers). A table with the columns "
+    "energy,theta,phi or energy,x,y,z gives the directions, too.",
 )
 @click.option(
     "--dir",
     "direction",
     metavar="DIR",
     help="THETA,PHI in degrees from the calorimeter normal | X,Y,Z | cone:60 (theta and phi "
-    "uniform) | @FILE (one X,Y,Z a row, or .h5); by default 0,0. With --from-ip, in the "
-    "detector's frame, THETA from the beam; by default all directions within the acceptance "
+    "uniform) | @FILE (one THETA,PHI or X,Y,Z a row, or .h5); by default 0,0. With --from-ip, "
+    "in the detector's frame, THETA from the beam; by default all directions within the acceptance "
     "of the trigger.",
 )
 @click.option(

@@ -12,7 +12,7 @@ import math
 import reprlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -26,8 +26,10 @@ from calozoo.generation.incident_sources import (
     check_rows,
     unit_vectors,
 )
+from calozoo.generation.incident_tables import IncidentTable, TableReader
 from calozoo_core.errors import InputError
 from calozoo_core.incident import Incident
+from calozoo_core.typing import FloatArray
 
 if TYPE_CHECKING:
     from calozoo_core.placement import Placement
@@ -48,17 +50,17 @@ MIN_ENERGY_GEV, MAX_ENERGY_GEV = 1e-12, 1e9
 MIN_COSINE = 1e-6
 
 ENERGY_FORMS = "a number of GeV, or 10:100, log:1:1000, 10,20,50 or @FILE (one a row, or .h5)"
-DIRECTION_FORMS = "THETA,PHI in degrees, X,Y,Z, cone:60 or @FILE (one X,Y,Z a row, or .h5)"
+DIRECTION_FORMS = "THETA,PHI in degrees, X,Y,Z, cone:60 or @FILE (one of these a row, or .h5)"
 
 POSITION_FORMS = "X,Y,Z in mm, random or @FILE (one X,Y,Z a row, or .h5)"
-MOMENTUM_FORMS = "THETA,PHI in degrees from the beam, X,Y,Z or @FILE (one X,Y,Z a row)"
+MOMENTUM_FORMS = "THETA,PHI in degrees from the beam, X,Y,Z or @FILE (one of these a row)"
 
-Value = TypeVar("Value", float, tuple[float, float, float])
+Value = TypeVar("Value", float, FloatArray)
 
 
 def make_source(
     energy: str,
-    direction: str = "0,0",
+    direction: str | None = None,
     n: int | None = None,
     *,
     seed: int = 0,
@@ -70,7 +72,8 @@ def make_source(
 
     Arguments:
         energy: See `parse_energy`.
-        direction: See `parse_direction`.
+        direction: See `parse_direction`; None for those of a table that has energies and
+            directions, else straight in.
         n: Number of particles; by default the rows of a file, else the entries of a list, which is
             one for a single value.
         seed: Seed of all distributions.
@@ -82,8 +85,12 @@ def make_source(
         InputError: If the text cannot be read or makes no sense; the message says what to write.
         ShowerFileError: If a shower file is missing or damaged.
     """
-    energies, directions = parse_energy(energy), parse_direction(direction)
-    positions = None if placement is None else parse_position(position, placement)
+    tables = TableReader()
+    energies = parse_energy(energy, tables)
+    directions = _directions(energy, tables) if direction is None else None
+    if directions is None:
+        directions = parse_direction("0,0" if direction is None else direction, tables)
+    positions = None if placement is None else parse_position(position, placement, tables)
     if n is None:
         n = default_n(energies, directions, positions)
     source = IncidentSource(energies, directions, n, seed, particle, positions)
@@ -128,8 +135,9 @@ def make_source_from_ip(
         check_lines,
     )
 
-    energies = parse_energy(energy)
-    momenta = None if direction is None else parse_momentum(direction)
+    tables = TableReader()
+    energies = parse_energy(energy, tables)
+    momenta = None if direction is None else parse_momentum(direction, tables)
     if n is None:
         n = default_n(energies, momenta)
     check_rows(n, momenta)
@@ -149,10 +157,14 @@ def is_shower_file(name: str | Path) -> bool:
     return Path(name).suffix in (".h5", ".hdf5")
 
 
-def parse_energy(text: str) -> Distribution:
+def parse_energy(text: str, tables: TableReader | None = None) -> Distribution:
     """Energies in GeV from `50`, `10:100`, `log:1:1000`, `10,20,50` or `@file`.
 
-    A file is a text with one energy a row, or a shower file, whose incident energies are taken.
+    A file is a table (see `incident_tables`), or a shower file, whose incident energies are taken.
+
+    Arguments:
+        text: The energies; `@-` for a table in the standard input.
+        tables: Reader of the tables of the request.
 
     Raises:
         InputError: If the text is none of these, or an energy is not positive.
@@ -163,10 +175,11 @@ def parse_energy(text: str) -> Distribution:
         LogUniformEnergy(low=1.0, high=1000.0)
     """
     if text.startswith("@"):
-        file = text[1:]
-        if is_shower_file(file):
+        tables, file = tables or TableReader(), text[1:]
+        if is_shower_file(file) or tables.is_hdf5(file):
             return ListedValues(_read_incident(file).energy.astype(np.float64), file=file)
-        return _read_rows(file, _energy)
+        table = tables.read(file)
+        return _listed(table, table.energies(), lambda energy, where: _energy(str(energy), where))
     if ":" not in text:
         return ListedValues(np.array([_energy(word) for word in text.split(",")]))
     kind, *bounds = text.split(":") if text.startswith("log:") else ("", *text.split(":"))
@@ -179,11 +192,15 @@ def parse_energy(text: str) -> Distribution:
     return LogUniformEnergy(low, high) if kind else UniformEnergy(low, high)
 
 
-def parse_direction(text: str) -> Distribution:
+def parse_direction(text: str, tables: TableReader | None = None) -> Distribution:
     """Directions from `theta,phi` in degrees, `x,y,z`, `cone:60` or `@file`.
 
-    Theta is measured from the calorimeter normal z', phi around it from x'. A file is a text with
-    one `x,y,z` a row, or a shower file, whose incident directions are taken.
+    Theta is measured from the calorimeter normal z', phi around it from x'. A file is a table (see
+    `incident_tables`), or a shower file, whose incident directions are taken.
+
+    Arguments:
+        text: The directions; `@-` for a table in the standard input.
+        tables: Reader of the tables of the request.
 
     Raises:
         InputError: If the text is none of these, or does not point into the calorimeter.
@@ -194,26 +211,34 @@ def parse_direction(text: str) -> Distribution:
         [[0.0, 0.0, 1.0]]
     """
     if text.startswith("@"):
-        file = text[1:]
-        if is_shower_file(file):
+        tables, file = tables or TableReader(), text[1:]
+        if is_shower_file(file) or tables.is_hdf5(file):
             return ListedValues(_read_incident(file).direction.astype(np.float64), file=file)
-        return _read_rows(file, _vector)
+        table = tables.read(file)
+        return _listed(table, table.directions(), _local_direction)
     if text.startswith("cone:"):
         return Cone(_theta(_number(text.removeprefix("cone:")), text))
     if text.count(",") != 1:
-        return ListedValues(np.array([_vector(text)]))
+        return ListedValues(np.array([_vector(_three(text, "direction", DIRECTION_FORMS), text)]))
     theta, phi = (_number(word) for word in text.split(","))
     if phi is None:
         raise InputError(_unreadable("direction", text, DIRECTION_FORMS))
     return ListedValues(unit_vectors(np.array([_theta(theta, text)]), np.array([phi])))
 
 
-def parse_position(text: str, placement: Placement) -> Distribution:
+def parse_position(
+    text: str, placement: Placement, tables: TableReader | None = None
+) -> Distribution:
     """Global positions in mm from `x,y,z`, `random` or `@file`.
 
     Random positions are entry points of straight lines from the interaction point, within the
-    acceptance of the trigger.
-    A file is a text with one `x,y,z` a row, or a shower file with positions.
+    acceptance of the trigger. A file is a table (see `incident_tables`), or a shower file with
+    positions.
+
+    Arguments:
+        text: The positions; `@-` for a table in the standard input.
+        placement: The detector.
+        tables: Reader of the tables of the request.
 
     Raises:
         InputError: If the text is none of these.
@@ -224,10 +249,11 @@ def parse_position(text: str, placement: Placement) -> Distribution:
 
         return EntryPoints(LinesFromIp(placement))
     if not text.startswith("@"):
-        return ListedValues(np.array([_position(text)]))
-    file = text[1:]
-    if not is_shower_file(file):
-        return _read_rows(file, _position)
+        return ListedValues(np.array([_three(text, "position", POSITION_FORMS)]))
+    tables, file = tables or TableReader(), text[1:]
+    if not is_shower_file(file) and not tables.is_hdf5(file):
+        table = tables.read(file)
+        return ListedValues(table.positions(), file=table.file)
     positions = _read_incident(file).position
     if positions is None:
         msg = f"The showers of {file} have no positions; write position={POSITION_FORMS}."
@@ -235,10 +261,14 @@ def parse_position(text: str, placement: Placement) -> Distribution:
     return ListedValues(positions, file=file)
 
 
-def parse_momentum(text: str) -> Distribution:
+def parse_momentum(text: str, tables: TableReader | None = None) -> Distribution:
     """Directions in the detector's frame from `theta,phi` in degrees, `x,y,z` or `@file`.
 
-    Theta is measured from the beam, phi around it.
+    Theta is measured from the beam, phi around it. A file is a table (see `incident_tables`).
+
+    Arguments:
+        text: The directions; `@-` for a table in the standard input.
+        tables: Reader of the tables of the request.
 
     Raises:
         InputError: If the text is none of these.
@@ -248,9 +278,10 @@ def parse_momentum(text: str) -> Distribution:
         [[0.0, 1.0, 0.0]]
     """
     if text.startswith("@"):
-        return _read_rows(text[1:], _momentum)
+        table = (tables or TableReader()).read(text[1:])
+        return _listed(table, table.directions(), _global_direction)
     if text.count(",") != 1:
-        return ListedValues(np.array([_momentum(text)]))
+        return ListedValues(np.array([_momentum(_three(text, "direction", MOMENTUM_FORMS), text)]))
     theta, phi = (_number(word) for word in text.split(","))
     if theta is None or phi is None or not 0 <= theta <= 180:
         raise InputError(_unreadable("direction", text, MOMENTUM_FORMS))
@@ -284,23 +315,43 @@ def _read_incident(path: str) -> Incident:
         return file.incident()
 
 
-def _read_rows(path: str, parse: Callable[[str, str], Value]) -> ListedValues:
-    """Values of a text file, one a row; empty rows are left out."""
-    try:
-        with Path(path).open(encoding="utf-8-sig") as file:
-            values = [
-                parse(line.strip(), f" in row {number} of {path}")
-                for number, line in enumerate(file, start=1)
-                if line.strip()
-            ]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = str(error.strerror).lower() if isinstance(error, OSError) else "it is not text"
-        msg = f"The file {path} cannot be read: {reason}."
-        raise InputError(msg) from error
-    if not values:
-        msg = f"The file {path} has no rows; write one value a row."
-        raise InputError(msg)
-    return ListedValues(np.array(values), file=path)
+def _directions(energy: str, tables: TableReader) -> Distribution | None:
+    """Directions that stand beside the energies of a table; None if there are none."""
+    file = energy[1:]
+    if not energy.startswith("@") or is_shower_file(file) or tables.is_hdf5(file):
+        return None
+    return parse_direction(energy, tables) if tables.read(file).has_directions else None
+
+
+def _listed(
+    table: IncidentTable, values: FloatArray, check: Callable[[Any, str], Value]
+) -> ListedValues:
+    """Values of a table, each checked on its own."""
+    checked = [check(value, table.where(row)) for row, value in enumerate(values)]
+    return ListedValues(np.array(checked), file=table.file)
+
+
+def _local_direction(values: FloatArray, where: str) -> FloatArray:
+    text = _joined(values)
+    if len(values) == 2:
+        theta = np.array([_theta(values[0], text + where)])
+        direction: FloatArray = unit_vectors(theta, values[1:])[0]
+        return direction
+    return _vector(values, text, where)
+
+
+def _global_direction(values: FloatArray, where: str) -> FloatArray:
+    text = _joined(values)
+    if len(values) == 3:
+        return _momentum(values, text, where)
+    if not 0 <= values[0] <= 180:
+        raise InputError(_unreadable("direction", text, MOMENTUM_FORMS, where))
+    direction: FloatArray = unit_vectors(values[:1], values[1:])[0]
+    return direction
+
+
+def _joined(values: FloatArray) -> str:
+    return ",".join(f"{value:g}" for value in values)
 
 
 def _energy(word: str, where: str = "") -> float:
@@ -313,40 +364,37 @@ def _energy(word: str, where: str = "") -> float:
     return value
 
 
-def _vector(text: str, where: str = "") -> tuple[float, float, float]:
-    x, y, z = _three(text, "direction", DIRECTION_FORMS, where)
-    if x == y == z == 0:
+def _vector(vector: FloatArray, text: str, where: str = "") -> FloatArray:
+    """Direction in the local frame, its largest component 1."""
+    largest = np.abs(vector).max()
+    if not largest:
         msg = f"The direction {text}{where} is zero; write 0,0,1 for straight in."
         raise InputError(msg)
-    if z <= MIN_COSINE * math.hypot(x, y, z):
+    scaled: FloatArray = vector / largest
+    if scaled[2] <= MIN_COSINE * np.linalg.norm(scaled):
         msg = (
             f"The direction {text}{where} does not point into the calorimeter; "
             "write a z' that is positive."
         )
         raise InputError(msg)
-    largest = max(abs(x), abs(y), z)
-    return x / largest, y / largest, z / largest
+    return scaled
 
 
-def _momentum(text: str, where: str = "") -> tuple[float, float, float]:
-    x, y, z = _three(text, "direction", MOMENTUM_FORMS, where)
-    largest = max(abs(x), abs(y), abs(z))
+def _momentum(vector: FloatArray, text: str, where: str = "") -> FloatArray:
+    """Direction in the detector's frame, its largest component 1."""
+    largest = np.abs(vector).max()
     if not largest:
         msg = f"The direction {text}{where} is zero; write 0,1,0 for straight up."
         raise InputError(msg)
-    return x / largest, y / largest, z / largest
+    scaled: FloatArray = vector / largest
+    return scaled
 
 
-def _position(text: str, where: str = "") -> tuple[float, float, float]:
-    return _three(text, "position", POSITION_FORMS, where)
-
-
-def _three(text: str, what: str, forms: str, where: str) -> tuple[float, float, float]:
+def _three(text: str, what: str, forms: str) -> FloatArray:
     numbers = [_number(word) for word in text.split(",")]
     if len(numbers) != 3 or None in numbers:
-        raise InputError(_unreadable(what, text, forms, where))
-    x, y, z = (float(number) for number in numbers if number is not None)
-    return x, y, z
+        raise InputError(_unreadable(what, text, forms))
+    return np.array([float(number) for number in numbers if number is not None])
 
 
 def _theta(degrees: float | None, text: str) -> float:

@@ -136,7 +136,7 @@ class GenerationRequest(StrictModel):
         else:
             source = make_source(
                 self.energy,
-                self.direction or "0,0",
+                self.direction,
                 self.n,
                 seed=self.seed,
                 particle=particle,
