@@ -89,7 +89,7 @@ class IncidentTable:
     def has_directions(self) -> bool:
         """True if directions stand beside the energies."""
         if self.names is None:
-            return self.values.shape[1] == 4
+            return bool(self.values.shape[1] == 4)
         return "energy" in self.names and bool({"theta", "x"} & set(self.names))
 
     def energies(self) -> FloatArray:
