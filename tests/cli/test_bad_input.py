@@ -30,7 +30,7 @@ def folder(tmp_path, monkeypatch):
         "text.txt": "10\nabc\n",
         "nan.txt": "10\nnan\n",
         "backward.csv": "0,0,1\n0,0,-1\n",
-        "header.csv": "x,y,z\n0,0,1\n",
+        "header.csv": "x,y,w\n0,0,1\n",
         "empty.txt": "",
     }
     for name, text in files.items():
@@ -87,7 +87,7 @@ REQUESTS = {
     "--dir cone:x": "Cannot read the direction",
     "--dir @missing.csv": "missing.csv cannot be read",
     "--dir @backward.csv": "in row 2 of backward.csv does not point into",
-    "--dir @header.csv": "'x,y,z' in row 1 of header.csv",
+    "--dir @header.csv": "'w' of header.csv means nothing",
     "-n 0": "at least 1, not 0",
     "-n -3": "at least 1, not -3",
     "-n 1.5": "'1.5' is not a valid integer",
