@@ -14,13 +14,17 @@ from calozoo_core.io.file_faults import is_lfs_pointer, lfs_advice, reason, syst
 __all__ = ["check_file", "open_hdf5"]
 
 
-def open_hdf5(path: Path) -> h5py.File:
+def open_hdf5(path: Path, what: str = "shower file") -> h5py.File:
     """An HDF5 file, open for reading; no lock is taken, which not every file system has.
+
+    Arguments:
+        path: The file.
+        what: What it is, for the message that there is none.
 
     Raises:
         ShowerFileError: If it is missing, cannot be read, or is no whole HDF5 file.
     """
-    check_file(path)
+    check_file(path, what)
     try:
         is_endless = has_endless_text(path)
     except (OSError, ValueError) as error:
@@ -40,8 +44,12 @@ def open_hdf5(path: Path) -> h5py.File:
         raise ShowerFileError(msg) from error
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path, what: str = "shower file") -> None:
     """Refuse what is no file with content of its own.
+
+    Arguments:
+        path: The file.
+        what: What it is, for the message that there is none.
 
     Raises:
         ShowerFileError: If it is missing, a folder, a pipe or a device, may not be looked at, or is
@@ -59,7 +67,7 @@ def check_file(path: Path) -> None:
             msg = f"{path} {lfs_advice(path)}"
             raise ShowerFileError(msg)
     except FileNotFoundError as error:
-        msg = f"There is no shower file {path}."
+        msg = f"There is no {what} {path}."
         raise ShowerFileError(msg) from error
     except (OSError, ValueError) as error:
         msg = f"{path} cannot be read ({reason(error)})."

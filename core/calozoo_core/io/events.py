@@ -39,7 +39,6 @@ from calozoo_core.event_hits import EventHits
 from calozoo_core.events import PRIMARY_COLUMNS, Events
 from calozoo_core.hits import Hits
 from calozoo_core.io._exchange_format import open_part, unwritable
-from calozoo_core.io._hdf5_guards import has_endless_text
 from calozoo_core.io._layout import (
     HIT_TYPES,
     LayoutError,
@@ -48,9 +47,10 @@ from calozoo_core.io._layout import (
     has_member,
     hit_fault,
     number,
-    reason,
 )
+from calozoo_core.io._opening import open_hdf5
 from calozoo_core.io.atomic import uninterrupted
+from calozoo_core.io.file_faults import reason, system_reason
 from calozoo_core.typing import FloatArray, IntArray
 
 __all__ = [
@@ -261,17 +261,7 @@ class EventFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         with _readable(self.path):
-            if not self.path.is_file():
-                msg = f"There is no file of events {self.path}."
-                raise ShowerFileError(msg)
-            if has_endless_text(self.path):
-                msg = "its texts have no end"
-                raise LayoutError(msg)
-            try:
-                self._file = h5py.File(self.path, "r")
-            except Exception as error:
-                msg = f"{self.path} is not a whole HDF5 file; make it again."
-                raise ShowerFileError(msg) from error
+            self._file = open_hdf5(self.path, "file of events")
             try:
                 self._read_header()
             except BaseException:
@@ -507,7 +497,7 @@ def write_events(
 def is_event_file(path: str | os.PathLike[str]) -> bool:
     """`True` if a file is one of events."""
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             return attribute(file, "format") == FORMAT
     except Exception:  # any file may be asked about
         return False
@@ -528,4 +518,6 @@ def _readable(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         msg = f"{path} is not a sound file of events ({reason(error)}); make it again."
+        if system_reason(error):
+            msg = f"{path} cannot be read ({reason(error)})."
         raise ShowerFileError(msg) from error
