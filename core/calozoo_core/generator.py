@@ -428,7 +428,11 @@ def _incident(
             msg = f"The number of showers must be at least 1, not {n}."
             raise InputError(msg)
         energies = float_array(energy, "energy")
-        energy = np.full(n, energies) if energies.ndim == 0 else energies
+        try:
+            energy = np.full(n, energies) if energies.ndim == 0 else energies
+        except (MemoryError, ValueError, OverflowError) as error:
+            msg = f"{n} showers do not fit into the memory; make fewer at a time."
+            raise InputError(msg) from error
     incident = Incident(energy, (0, 0, 1) if direction is None else direction, particle, position)
     if n is not None and len(incident) != n:
         msg = f"{len(incident)} energies or directions do not make {n} showers; leave n out."

@@ -120,6 +120,18 @@ class CylinderVoxels:
         """Number of voxels of all layers."""
         return sum(bins.n_voxels for bins in self.layers)
 
+    def is_like(self, other: CylinderVoxels) -> bool:
+        """True if the others have the same sectors, and the same rings up to rounding."""
+        if [(one.n_alpha, one.n_r) for one in self.layers] != [
+            (one.n_alpha, one.n_r) for one in other.layers
+        ]:
+            return False
+        return all(
+            math.isclose(here, there, abs_tol=1e-6)
+            for one, another in zip(self.layers, other.layers, strict=True)
+            for here, there in zip(one.r_edges_mm, another.r_edges_mm, strict=True)
+        )
+
     @cached_property
     def starts(self) -> IntArray:
         """Number of the first voxel of each layer, shape (n_layers,)."""

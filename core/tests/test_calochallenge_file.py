@@ -187,15 +187,63 @@ def test_files_of_32_bits_are_read_too(tmp_path):
     assert voxels.sum() == VOXELS.n_voxels
 
 
+ROWS = np.random.default_rng(1).integers(0, 9, (3, VOXELS.n_voxels)).astype(float)
+ENERGIES = np.array([[1000.0], [2000.0], [30000.0]])
+N_R, N_ALPHA = VOXELS.layers[0].n_r, VOXELS.layers[0].n_alpha
+GRID = ROWS.reshape(3, -1, N_ALPHA, N_R)
+
+
+@pytest.mark.parametrize(
+    ("energies", "rows", "how"),
+    [
+        (ENERGIES[:, 0], ROWS, {}),
+        (ENERGIES.astype(int), ROWS.astype("u1"), {}),
+        (ENERGIES.astype(">f8"), ROWS.astype(">f4"), {}),
+        (ENERGIES.astype("f2"), ROWS.astype("f2"), {"compression": "gzip"}),
+        (ENERGIES, GRID, {}),
+        (ENERGIES, ROWS, {"compression": "lzf", "shuffle": True}),
+        (ENERGIES, GRID.astype("f4"), {"compression": "lzf"}),
+    ],
+)
+def test_layouts_of_other_programs_hold_the_same_showers(tmp_path, energies, rows, how):
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file.create_dataset("incident_energies", data=energies, **how)
+        file.create_dataset("showers", data=rows, **how)
+    for found, expected in zip(read(tmp_path / "c.h5"), (ENERGIES, ROWS), strict=True):
+        assert found.dtype == np.float64
+        np.testing.assert_allclose(found, expected, rtol=1e-3)
+
+
+def test_par04_has_its_axes_the_other_way_round(tmp_path):
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file["incident_energy"] = ENERGIES[:, 0]
+        file["showers"] = GRID.transpose(0, 3, 2, 1)
+    energies, rows = read(tmp_path / "c.h5", layout="par04")
+    assert np.array_equal(energies, ENERGIES)
+    assert np.array_equal(rows, ROWS)
+
+
+def test_an_lzf_chunk_that_unpacks_to_another_size_is_refused(tmp_path):
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file["incident_energies"] = ENERGIES
+        rows = file.create_dataset("showers", data=ROWS, compression="lzf", chunks=ROWS.shape)
+        packed = rows.id.read_direct_chunk((0, 0))[1]
+        rows.id.write_direct_chunk((0, 0), packed[: len(packed) // 2])
+    with pytest.raises(ShowerFileError, match="size of one"):
+        read(tmp_path / "c.h5")
+
+
 @pytest.mark.parametrize(
     ("tables", "words"),
     [
         ({}, "it has no incident_energies"),
         ({"incident_energies": np.ones((2, 1))}, "it has no showers"),
-        ({"incident_energies": np.ones(2), "showers": np.ones((2, 1440))}, "shape"),
+        ({"incident_energies": np.ones((2, 2)), "showers": np.ones((2, 1440))}, "shape"),
+        ({"incident_energies": np.ones(2), "showers": np.ones((2, 10, 1440))}, "shape"),
+        ({"incident_energy": np.ones(2), "showers": np.ones((2, 9, 16, 10))}, "layout='par04'"),
         ({"incident_energies": np.ones((3, 1)), "showers": np.ones((2, 1440))}, "shape"),
-        ({"incident_energies": np.ones((2, 1), int), "showers": np.ones((2, 1440))}, "type"),
-        ({"incident_energies": np.ones((2, 1)), "showers": np.full((2, 1440), np.inf)}, "number"),
+        ({"incident_energies": np.ones((2, 1), "S3"), "showers": np.ones((2, 1440))}, "type"),
+        ({"incident_energies": np.ones((2, 1)), "showers": np.full((2, 1440), np.inf)}, "row 0"),
         ({"incident_energies": np.zeros((2, 1)), "showers": np.ones((2, 1440))}, "number of MeV"),
         ({"incident_energies": np.ones((2, 1)), "showers": np.ones((2, 7))}, "7 voxels"),
         ({"incident_energies": np.ones((0, 1)), "showers": np.ones((0, 1440))}, "shape"),

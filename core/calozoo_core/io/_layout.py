@@ -7,6 +7,7 @@ other files, a filter of its own would run other code, and a claimed size would 
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,16 +17,19 @@ from numpy.typing import NDArray
 
 from calozoo_core.detector import list_detectors, load_detector
 from calozoo_core.hits import Hits
-from calozoo_core.io._hdf5_guards import LayoutError, Table
+from calozoo_core.io._hdf5_guards import LZF, LayoutError, Table
+from calozoo_core.representation import REPRESENTATIONS
 from calozoo_core.showers import Showers
 
 __all__ = [
     "FORMAT",
     "HIT_TYPES",
+    "NUMBERS",
     "POINT_TYPES",
     "VERSION",
     "LayoutError",
     "attribute",
+    "attribute_fault",
     "column",
     "fault",
     "has_member",
@@ -39,20 +43,26 @@ VERSION: Final = 1
 POINT_TYPES: Final = {"x": "f4", "y": "f4", "layer": "u1", "energy": "f4"}
 HIT_TYPES: Final = {"layer": "u1", "x": "f4", "y": "f4", "z": "f4", "energy": "f4", "cell": "i8"}
 
-_TYPES: Final = {
-    "f4": h5py.h5t.IEEE_F32LE,
-    "f8": h5py.h5t.IEEE_F64LE,
-    "u1": h5py.h5t.STD_U8LE,
-    "i4": h5py.h5t.STD_I32LE,
-    "i8": h5py.h5t.STD_I64LE,
-}
+NUMBERS: Final = tuple(
+    f"{order}{kind}{size}"
+    for kind, sizes in (("f", (2, 4, 8)), ("i", (1, 2, 4, 8)), ("u", (1, 2, 4, 8)))
+    for size in sizes
+    for order in "<>"
+)
+"""Types of numbers that other programs write, with the lowest byte first or last."""
+
 _INTEGERS: Final = (
     h5py.h5t.STD_I64LE,
     h5py.h5t.STD_U64LE,
     h5py.h5t.STD_I32LE,
     h5py.h5t.STD_U32LE,
 )
-_FILTERS: Final = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+_FILTERS: Final = {
+    h5py.h5z.FILTER_DEFLATE,
+    h5py.h5z.FILTER_SHUFFLE,
+    h5py.h5z.FILTER_FLETCHER32,
+    LZF,
+}
 _LAYOUTS: Final = {h5py.h5d.CHUNKED, h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT}
 _LARGEST_DEFLATION: Final = 1032  # zlib's own limit: 258 bytes from 2 bits
 _MAX_CHUNK_BYTES: Final = 64 << 20
@@ -79,10 +89,34 @@ def attribute(file: h5py.File, name: str) -> str | int | None:
         value = value.decode()
     if not isinstance(value, str):
         return int(value)
-    if len(value) > _MAX_TEXT_BYTES or not value.isprintable():
+    if not is_readable(value):
         msg = f"its attribute {name} is no text for people to read"
         raise LayoutError(msg)
     return value
+
+
+def is_readable(value: str) -> bool:
+    """True for a text that an attribute may have: printable, and not too long."""
+    return value.isprintable() and len(value.encode()) <= _MAX_TEXT_BYTES
+
+
+def attribute_fault(name: str, value: str | int | float) -> str | None:
+    """Fault of an attribute that could not be read again; None if there is none."""
+    if isinstance(value, str):
+        if not is_readable(value):
+            return f"{name} is no text for people to read: {reprlib.repr(value)}"
+        if name.endswith("detector") and value.endswith(".toml"):
+            return f"{name} is the path of a file, {value}, not a name"
+        if name == "representation" and value not in REPRESENTATIONS:
+            return f"{value} is no representation"
+    elif isinstance(value, float):
+        if not math.isfinite(value) or (name == "hits_threshold_mev" and value < 0):
+            return f"{name} is {value:g}"
+    elif not isinstance(value, int | np.integer):
+        return f"{name} is {value!r}, neither a text nor a number"
+    elif not -(2**63) <= value < 2**64:
+        return f"{name} is {value}, which 64 bits do not hold"
+    return None
 
 
 def number(file: h5py.File, name: str) -> float | None:
@@ -128,20 +162,20 @@ def column(file: h5py.File, name: str, dtype: str, width: int | None = None) -> 
     return data
 
 
-def table(file: h5py.File, name: str, dtypes: Sequence[str], rank: int) -> Table:
+def table(file: h5py.File, name: str, dtypes: Sequence[str], rank: int | tuple[int, ...]) -> Table:
     """A data set of several axes, once it is clear that reading it is safe.
 
     Arguments:
         file: The open file.
         name: Where it is, as `group/name`.
-        dtypes: What it may hold, of "f4", "f8", "u1" and "i8".
-        rank: How many axes it must have.
+        dtypes: What it may hold, as numpy's short names of types; `NUMBERS` are all.
+        rank: How many axes it must have, or may have.
 
     Raises:
         LayoutError: If it is missing, of another kind, or not to be trusted.
     """
     data = _trusted(file, name, dtypes)
-    if len(data.shape) != rank:
+    if len(data.shape) not in ((rank,) if isinstance(rank, int) else rank):
         msg = f"its {name} has the shape {data.shape}"
         raise LayoutError(msg)
     return data
@@ -204,8 +238,9 @@ def _trusted(file: h5py.File, name: str, dtypes: Sequence[str]) -> Table:
         msg = f"its {name} is not a data set"
         raise LayoutError(msg)
     kind = stored.get_type()
-    if not any(kind == _TYPES[dtype] for dtype in dtypes):
-        known = " or ".join(str(np.dtype(dtype)) for dtype in dtypes)
+    if not any(kind == h5py.h5t.py_create(np.dtype(dtype)) for dtype in dtypes):
+        named = dict.fromkeys(np.dtype(dtype).newbyteorder("=").name for dtype in dtypes)
+        known = " or ".join(named)
         msg = f"its {name} does not hold numbers of type {known}"
         raise LayoutError(msg)
     _check_storage(name, stored)

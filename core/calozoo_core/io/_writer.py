@@ -20,6 +20,7 @@ from calozoo_core.io._layout import (
     HIT_TYPES,
     POINT_TYPES,
     VERSION,
+    attribute_fault,
     fault,
     hit_fault,
 )
@@ -30,6 +31,9 @@ __all__ = ["ShowerWriter"]
 
 POINT_CHUNK: Final = 1 << 16
 SHOWER_CHUNK: Final = 1 << 12
+
+KIND: Final = ("representation", "detector", "particle")
+"""Attributes that the showers bring."""
 
 _LONG: Final = {*POINT_TYPES, *HIT_TYPES, "time"}
 """Columns in large chunks."""
@@ -84,6 +88,7 @@ class ShowerWriter:
                 "hits_detector": hits_detector,
                 "hits_threshold_mev": float(hits_threshold_mev),
             }
+        self._check_attributes(self._attributes)
         self._columns: dict[str, h5py.Dataset] = {}
         self._kind: tuple[str, str, str, bool, bool] | None = None
         self._part = open_part(self.path, overwrite=overwrite)
@@ -178,9 +183,21 @@ class ShowerWriter:
             have, given = (_words(*k) for k in (self._kind, kind))
             msg = f"{self.path} holds showers of {have}; those of {given} need another file."
             raise ShowerFileError(msg)
+        self._check_attributes(dict(zip(KIND, kind, strict=False)))
         wrong = fault(showers)
         if wrong:
             msg = f"The showers hold {wrong}, so {self.path} was not written."
+            raise ShowerFileError(msg)
+
+    def _check_attributes(self, attributes: Mapping[str, str | int | float]) -> None:
+        """Refuse attributes that the reader would refuse."""
+        taken = {"format", "version", *KIND} & self._attributes.keys()
+        faults = [f"{name} is the file's own" for name in sorted(taken)]
+        for name, value in attributes.items():
+            wrong = attribute_fault(name, value)
+            faults += [wrong] if wrong else []
+        if faults:
+            msg = f"{self.path} cannot be written, since {faults[0]}; change that."
             raise ShowerFileError(msg)
 
     def _check_hits(self, showers: Showers, hits: Hits | None) -> None:

@@ -4,6 +4,9 @@
 
     /incident_energies (n, 1) f8 MeV    /showers (n, n_voxels) f8 MeV
 
+Read are also energies of shape (n,), voxels of shape (n, layers, sectors, rings), numbers of other
+types and byte orders, and data packed with LZF.
+
 Directions and the particle are not in the file. Voxels are numbered with the radius fastest, then
 alpha, then the layer; `calozoo_core.voxels` says how they lie.
 """
@@ -12,9 +15,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, Literal, NoReturn
 from xml.parsers import expat
 
 import h5py
@@ -25,7 +28,7 @@ from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.incident import Incident
 from calozoo_core.io._exchange_format import Exported, check_values, open_tables, write_tables
 from calozoo_core.io._hdf5_guards import Table
-from calozoo_core.io._layout import LayoutError, table
+from calozoo_core.io._layout import NUMBERS, LayoutError, has_member, table
 from calozoo_core.io.file_faults import reason
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray
@@ -35,7 +38,9 @@ __all__ = [
     "DATASETS",
     "SAMPLING_FRACTION",
     "THRESHOLD_MEV",
+    "Layout",
     "read",
+    "read_batches",
     "read_binning",
     "read_showers",
     "write",
@@ -51,6 +56,8 @@ THRESHOLD_MEV: Final = 0.5e-3 / SAMPLING_FRACTION
 """Readout threshold of a voxel of data sets 2 and 3: 0.5 keV, divided likewise (15.15 keV)."""
 
 LAYOUT: Final = "in the CaloChallenge's layout"
+
+Layout = Literal["calochallenge", "par04"]
 
 BLOCK_VOXELS: Final = 1 << 22
 
@@ -116,8 +123,16 @@ def write(
     return exported
 
 
-def read(path: str | os.PathLike[str], rows: slice = slice(None)) -> tuple[FloatArray, FloatArray]:
+def read(
+    path: str | os.PathLike[str], rows: slice = slice(None), *, layout: Layout = "calochallenge"
+) -> tuple[FloatArray, FloatArray]:
     """Incident energies and voxels, all rows or a run of them.
+
+    Arguments:
+        path: The file.
+        rows: Which showers.
+        layout: "par04" for `incident_energy` and voxels of shape (n, rings, sectors, layers), as
+            Geant4's example Par04 has them.
 
     Returns:
         Incident energies, shape (n, 1), and voxels, shape (n, n_voxels), both in MeV and 64 bits.
@@ -127,7 +142,7 @@ def read(path: str | os.PathLike[str], rows: slice = slice(None)) -> tuple[Float
         ShowerFileError: If the file is missing, damaged, or not of this layout.
     """
     with open_tables(path, LAYOUT) as file:
-        return _numbers(path, *_tables(file), rows)
+        return _numbers(path, *_tables(file, path, layout), rows, layout)
 
 
 def read_showers(
@@ -142,6 +157,34 @@ def read_showers(
 ) -> Showers:
     """Showers whose points are spread uniformly over their voxels.
 
+    Arguments and errors are those of `read_batches`.
+    """
+    return Showers.concatenate(
+        read_batches(
+            path,
+            voxels,
+            detector=detector,
+            direction=direction,
+            particle=particle,
+            seed=seed,
+            sampling_fraction=sampling_fraction,
+        )
+    )
+
+
+def read_batches(
+    path: str | os.PathLike[str],
+    voxels: CylinderVoxels,
+    *,
+    detector: str,
+    direction: ArrayLike = (0, 0, 1),
+    particle: str = "e-",
+    seed: int = 0,
+    sampling_fraction: float = 1.0,
+    layout: Layout = "calochallenge",
+) -> Iterator[Showers]:
+    """Showers whose points are spread uniformly over their voxels, batch by batch.
+
     Arguments:
         path: The file.
         voxels: The voxels it was written with.
@@ -150,6 +193,7 @@ def read_showers(
         particle: PDG name of the primaries; not in the file.
         seed: The same seed gives the same points.
         sampling_fraction: What the voxels were divided by; the showers get deposits back.
+        layout: As for `read`.
 
     Raises:
         InputError: If the sampling fraction or the directions make no sense.
@@ -159,21 +203,19 @@ def read_showers(
     _check_fraction(sampling_fraction)
     directions = np.atleast_2d(np.asarray(direction, dtype=np.float64))
     step = max(1, BLOCK_VOXELS // voxels.n_voxels)
-    parts = []
     with open_tables(path, LAYOUT) as file:
-        energies, showers = _tables(file)
-        n, width = showers.shape
+        energies, showers = _tables(file, path, layout)
+        n, width = len(showers), math.prod(showers.shape[1:])
         if width != voxels.n_voxels:
             msg = f"{path} has showers of {width} voxels, where this binning has {voxels.n_voxels}."
             raise ShowerFileError(msg)
         for start in range(0, n, step):
             rows = slice(start, start + step)
-            energy, filled = _numbers(path, energies, showers, rows)
+            energy, filled = _numbers(path, energies, showers, rows, layout)
             some = directions if len(directions) == 1 else directions[rows]
             incident = Incident(energy[:, 0] / 1000, some, particle)
             deposits = filled * sampling_fraction
-            parts.append(voxels.spread(deposits, incident, detector, seed, first=start))
-    return Showers.concatenate(parts)
+            yield voxels.spread(deposits, incident, detector, seed, first=start)
 
 
 def read_binning(path: str | os.PathLike[str], particle: str | None = None) -> CylinderVoxels:
@@ -216,27 +258,46 @@ def read_binning(path: str | os.PathLike[str], particle: str | None = None) -> C
     return CylinderVoxels(tuple(_chosen(path, bins, particle)))
 
 
-def _tables(file: h5py.File) -> tuple[Table, Table]:
+def _tables(file: h5py.File, path: str | os.PathLike[str], layout: Layout) -> tuple[Table, Table]:
     """Both data sets, once it is clear that they belong together.
 
     Raises:
         LayoutError: If they do not, or are not to be trusted.
+        ShowerFileError: If they are in the other layout.
     """
-    energies = table(file, "incident_energies", ("f8", "f4"), rank=2)
-    showers = table(file, "showers", ("f8", "f4"), rank=2)
-    if energies.shape != (len(showers), 1) or showers.size == 0:
+    is_par04 = has_member(file, "incident_energy")
+    if is_par04 != (layout == "par04") and (is_par04 or has_member(file, "incident_energies")):
+        other = "par04" if is_par04 else "calochallenge"
+        msg = f"{path} is in another layout; read it with layout={other!r}."
+        raise ShowerFileError(msg, argument=f"layout={other!r}")
+    if is_par04 and has_member(file, "incident_theta"):
+        msg = f"{path} has particles at angles to Par04's cylinder, which have no place here yet."
+        raise ShowerFileError(msg)
+    name = "incident_energy" if is_par04 else "incident_energies"
+    energies = table(file, name, NUMBERS, rank=(1, 2))
+    showers = table(file, "showers", NUMBERS, rank=4 if is_par04 else (2, 4))
+    n = len(showers)
+    if energies.shape not in ((n,), (n, 1)) or showers.size == 0:
         msg = f"its energies have the shape {energies.shape}, its showers {showers.shape}"
         raise LayoutError(msg)
     return energies, showers
 
 
 def _numbers(
-    path: str | os.PathLike[str], energies: Table, showers: Table, rows: slice
+    path: str | os.PathLike[str], energies: Table, showers: Table, rows: slice, layout: Layout
 ) -> tuple[FloatArray, FloatArray]:
-    energy = energies[rows].astype(np.float64, copy=False)
+    energy = energies[rows].astype(np.float64, copy=False).reshape(-1, 1)
     filled = showers[rows].astype(np.float64, copy=False)
-    if not (np.all(np.isfinite(energy) & (energy > 0)) and np.all(np.isfinite(filled))):
-        msg = f"{path} is damaged (an energy is not a number of MeV); make it again."
+    if layout == "par04":
+        filled = filled.transpose(0, 3, 2, 1)
+    filled = filled.reshape(len(energy), -1)
+    is_sound = (np.isfinite(energy) & (energy > 0))[:, 0] & np.isfinite(filled).all(axis=1)
+    if not is_sound.all():
+        row = rows.indices(len(showers))[0] + int(np.flatnonzero(~is_sound)[0])
+        msg = (
+            f"{path} holds an energy that is not a number of MeV in row {row}, counted from 0; "
+            "leave that row out."
+        )
         raise ShowerFileError(msg)
     return energy, filled
 

@@ -24,12 +24,12 @@ from calozoo_core.detector import load_detector
 from calozoo_core.errors import DetectorError, InputError, ShowerFileError
 from calozoo_core.incident import Incident
 from calozoo_core.io._exchange_format import Exported, check_values, open_tables, write_tables
-from calozoo_core.io._layout import table
+from calozoo_core.io._layout import NUMBERS, table
 from calozoo_core.representation import REPRESENTATIONS
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray
 
-__all__ = ["Grid", "TwoAngleGrid", "read_library", "write_library"]
+__all__ = ["Grid", "TwoAngleGrid", "count", "read_library", "write_library"]
 
 BLOCK_CELLS: Final = 1 << 22
 MAX_CELLS: Final = 1 << 24
@@ -260,7 +260,7 @@ def read_library(
     grid = grid or TwoAngleGrid()
     expected = (load_detector(detector).n_layers, *grid.shape)
     with open_tables(path, "a DDML library") as file:
-        layers = table(file, "layers", ("f4",), rank=4)
+        layers = table(file, "layers", NUMBERS, rank=4)
         if layers.shape[1:] != expected:
             have, want = (" x ".join(map(str, shape)) for shape in (layers.shape[1:], expected))
             msg = f"{path} has showers of {have} cells, where this grid in {detector} has {want}."
@@ -273,12 +273,22 @@ def read_library(
         parts = []
         step = max(1, BLOCK_CELLS // math.prod(expected))
         for start in range(0, len(layers), step):
-            cells = layers[start : start + step]
+            cells = layers[start : start + step].astype(np.float32)
             if not np.all(np.isfinite(cells)):
                 msg = f"{path} is damaged (an energy is not a number of MeV); make it again."
                 raise ShowerFileError(msg)
             parts.append(grid.points(cells, incident[start : start + step], detector))
     return Showers.concatenate(parts)
+
+
+def count(path: str | os.PathLike[str]) -> int:
+    """Number of showers in a library.
+
+    Raises:
+        ShowerFileError: If the file is missing, damaged, or no library.
+    """
+    with open_tables(path, "a DDML library") as file:
+        return len(table(file, "layers", NUMBERS, rank=4))
 
 
 def _representation(cell_mm: float, detector: str) -> str:

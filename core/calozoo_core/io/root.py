@@ -31,7 +31,7 @@ from calozoo_core.io.file_faults import reason, system_reason
 from calozoo_core.representation import REPRESENTATIONS
 from calozoo_core.showers import Showers
 
-__all__ = ["import_uproot", "read", "write"]
+__all__ = ["import_uproot", "read", "read_batches", "read_generator", "write"]
 
 TREE: Final = "showers"
 TEXTS: Final = ("representation", "detector", "particle", "generator")
@@ -106,7 +106,7 @@ def read(path: str | os.PathLike[str], rows: slice = slice(None)) -> Showers:
         if texts["representation"] not in REPRESENTATIONS:
             msg = f"{texts['representation']} is no representation"
             raise ValueError(msg)
-        tree = file[TREE]
+        tree = _tree(file)
         start, stop, _ = rows.indices(int(tree.num_entries))
         branches = _branches(tree, Path(path).stat().st_size)
         arrays = tree.arrays(branches, entry_start=start, entry_stop=max(start, stop))
@@ -116,6 +116,30 @@ def read(path: str | os.PathLike[str], rows: slice = slice(None)) -> Showers:
             msg = f"it holds {wrong}"
             raise ValueError(msg)
     return showers
+
+
+def read_batches(path: str | os.PathLike[str], size: int) -> Iterator[Showers]:
+    """Showers of a file that `write` made, at most `size` at a time.
+
+    Raises:
+        InputError: If uproot or awkward is not installed.
+        ShowerFileError: If the file is missing, damaged, or another kind of tree.
+    """
+    with _opened(Path(path)) as file:
+        n = int(_tree(file).num_entries)
+    for start in range(0, n, size):
+        yield read(path, slice(start, start + size))
+
+
+def read_generator(path: str | os.PathLike[str]) -> str:
+    """Who made the showers of a file that `write` made.
+
+    Raises:
+        InputError: If uproot or awkward is not installed.
+        ShowerFileError: If the file is missing, damaged, or does not say it.
+    """
+    with _opened(Path(path)) as file:
+        return _text(file, "generator")
 
 
 def import_uproot() -> ModuleType:
@@ -216,6 +240,13 @@ def _text(file: Any, name: str) -> str:
     return text
 
 
+def _tree(file: Any) -> Any:
+    if TREE not in file or file.classname_of(TREE) != "TTree":
+        msg = f"it has no tree {TREE}"
+        raise ValueError(msg)
+    return file[TREE]
+
+
 def _branches(tree: Any, file_bytes: int) -> list[str]:
     """Names of the branches to read, once it is clear that they hold what they should."""
     types = dict(_SCALARS)
@@ -234,7 +265,12 @@ def _branches(tree: Any, file_bytes: int) -> list[str]:
         form = branch.interpretation
         content = getattr(form, "content", form) if name.startswith("point_") else form
         numpy_type = getattr(content, "to_dtype", None)
-        if numpy_type != np.dtype(dtype) or (name.startswith("point_") and content is form):
+        kinds = "f" if np.dtype(dtype).kind == "f" else "iu"
+        if (
+            numpy_type is None
+            or numpy_type.kind not in kinds
+            or (name.startswith("point_") and content is form)
+        ):
             msg = f"its branch {name} does not hold numbers of type {dtype}"
             raise ValueError(msg)
         if branch.uncompressed_bytes > file_bytes * _LARGEST_DEFLATION:

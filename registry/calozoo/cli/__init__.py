@@ -27,6 +27,7 @@ COMMANDS = {
     "evaluate": "calozoo.cli.evaluate:evaluate",
     "export": "calozoo.cli.export:export",
     "generate": "calozoo.cli.generate:generate",
+    "import": "calozoo.cli.import_showers:import_showers",
     "info": "calozoo.cli.models:info",
     "list": "calozoo.cli.models:list_models",
     "merge": "calozoo.cli.merge:merge",
@@ -47,6 +48,7 @@ COMMANDS = {
 }
 
 OPTIONS = {
+    "layout": "--from",
     "n": "-n",
     "direction": "--dir",
     "energy_gev": "--energy",

@@ -14,11 +14,13 @@ from calozoo_core.io.events import EventFile, is_event_file
 from calozoo_core.showers import Showers
 from calozoo_core.voxels import DATASETS, CylinderVoxels
 
-__all__ = ["FORMATS", "export_file", "format_of"]
+__all__ = ["FORMATS", "export_file", "format_of", "parse_grid", "parse_voxels"]
 
 FORMATS: Final = ("ddml", "calochallenge", "root", "edm4hep")
 
 _EVENT_FORMATS: Final = ("root", "edm4hep")
+
+_SUFFIXES: Final = (".root", ".h5", ".hdf5")
 
 _OWN_OPTIONS: Final = {
     "ddml": {"grid"},
@@ -42,7 +44,13 @@ def format_of(out: Path, to: str | None) -> str:
         if to not in FORMATS:
             msg = f"There is no format {to!r}; give to={', '.join(FORMATS[:-1])} or {FORMATS[-1]}."
             raise InputError(msg, argument="to=ddml")
+        if (out.suffix == ".root") != (to in _EVENT_FORMATS) and out.suffix in _SUFFIXES:
+            suffix = ".root" if to in _EVENT_FORMATS else ".h5"
+            msg = f"{to} is written as {suffix}; call the file {out.with_suffix(suffix)}."
+            raise InputError(msg)
         return to
+    if out.name.endswith(".edm4hep.root"):
+        return "edm4hep"
     if out.suffix == ".root":
         return "root"
     if out.suffix in (".h5", ".hdf5"):
@@ -114,11 +122,12 @@ def export_file(
         if to == "ddml":
             cells = None if grid is None else parse_grid(grid, file.detector)
             return ddml.write_library(out, batches, grid=cells, overwrite=overwrite)
-        dataset = voxels in DATASETS
+        cylinders = parse_voxels(voxels, bin, file.detector)
+        dataset = any(cylinders.is_like(known) for known in DATASETS.values())
         return calochallenge.write(
             out,
             batches,
-            _voxels(voxels, bin, file.detector),
+            cylinders,
             sampling_fraction=_or(sampling_fraction, calochallenge.SAMPLING_FRACTION, dataset, 1),
             threshold_mev=_or(threshold, calochallenge.THRESHOLD_MEV, dataset, 0),
             overwrite=overwrite,
@@ -162,7 +171,18 @@ def parse_grid(text: str, detector: str) -> ddml.Grid:
     return ddml.Grid((int(match[1]), int(match[2])), load_detector(detector).cell_mm)
 
 
-def _voxels(text: str | None, bin_name: str | None, detector: str) -> CylinderVoxels:
+def parse_voxels(text: str | None, bin_name: str | None, detector: str) -> CylinderVoxels:
+    """Voxels from the name of a data set, `ALPHAxRxMM`, or a file of `<Bins>`.
+
+    Arguments:
+        text: The voxels.
+        bin_name: Which `<Bin>` of the file.
+        detector: Name of the detector, whose layers regular voxels have.
+
+    Raises:
+        InputError: If there are no such voxels.
+        ShowerFileError: If the file cannot be read.
+    """
     known = f"{', '.join(DATASETS)}, ALPHAxRxMM such as 16x9x4.65, or a file of <Bins>"
     if text is None:
         msg = f"The CaloChallenge's format needs voxels: {known}."

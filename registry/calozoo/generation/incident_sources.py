@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -27,6 +27,10 @@ __all__ = [
     "check_rows",
     "unit_vectors",
 ]
+
+
+MAX_SHOWERS: Final = 1 << 63
+"""Numbers of showers are 64 bits wide, with their sign."""
 
 
 class Distribution(Protocol):
@@ -137,8 +141,8 @@ class IncidentSource:
     positions: Distribution | None = None
 
     def __post_init__(self) -> None:
-        if self.n < 1:
-            msg = f"The number of showers must be at least 1, not {self.n}."
+        if not 1 <= self.n < MAX_SHOWERS:
+            msg = f"The number of showers must be at least 1 and below 2^63, not {self.n}."
             raise InputError(msg)
         check_rows(self.n, self.energies, self.directions, self.positions)
         stream(self.seed, 0, "energy")

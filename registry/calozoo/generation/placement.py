@@ -31,6 +31,7 @@ __all__ = [
 
 NEUTRAL = ("gamma", "neutron", "anti_neutron", "kaon0L", "kaon0S", "pi0")
 BLOCK = 4096
+MAX_LOOKED_AT = 4 * BLOCK
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,12 @@ class LocalDirections:
         return self.lines.placement.local_direction(position, momentum)
 
     def bounds(self, n: int) -> FloatArray:
-        """Directions with the smallest and the largest angle; all n are made to find them."""
-        outermost = np.zeros((0, 3))
+        """Directions with the smallest and the largest angle of the first ones.
+
+        Of a large sample not all are made to find them, which would take minutes before anything
+        is seen; the generator looks at the rest batch by batch.
+        """
+        outermost, n = np.zeros((0, 3)), min(n, MAX_LOOKED_AT)
         for first in range(0, n, BLOCK):
             block = self.sample(self.seed, first, min(first + BLOCK, n))
             outermost = np.concatenate([outermost, block])

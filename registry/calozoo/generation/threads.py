@@ -10,6 +10,8 @@ from calozoo_core.errors import InputError
 
 __all__ = ["use_threads"]
 
+MAX_THREADS = 1024
+
 
 def use_threads(threads: int | None = None) -> None:
     """Set the number of threads for models that are loaded from now on, and for torch at once.
@@ -23,15 +25,15 @@ def use_threads(threads: int | None = None) -> None:
             process may use.
 
     Raises:
-        InputError: If it is not positive.
+        InputError: If it is not 1 to 1024.
     """
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     if threads is None:
         if "OMP_NUM_THREADS" in os.environ:
             return
         threads = available_cores()
-    if threads < 1:
-        msg = f"The number of threads must be at least 1, not {threads}."
+    if not 1 <= threads <= MAX_THREADS:
+        msg = f"The number of threads must be 1 to {MAX_THREADS}, not {threads}."
         raise InputError(msg)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     if "torch" in sys.modules:
