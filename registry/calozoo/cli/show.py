@@ -42,10 +42,8 @@ __all__ = ["show"]
 @click.option(
     "--event",
     type=int,
-    default=0,
-    show_default=True,
     metavar="I",
-    help="The shower to draw in --plot, and the first in --html, counted from 0.",
+    help="The shower to draw in --plot, and the first in --html, counted from 0; by default 0.",
 )
 @click.option(
     "--count",
@@ -59,7 +57,7 @@ def show(
     picture: Path | None,
     page: Path | None,
     beside: Path | None,
-    event: int,
+    event: int | None,
     count: int | None,
     as_json: bool,
 ) -> None:
@@ -77,17 +75,20 @@ def show(
         option = "--count" if beside is None else "--beside"
         msg = f"{option} belongs to --html; add --html PAGE."
         raise click.UsageError(msg)
+    if event is not None and page is None and picture is None:
+        msg = "--event is a shower to draw; add --plot PICTURE or --html PAGE."
+        raise click.UsageError(msg)
     if page is not None:
         from calozoo.plotting.event_display import COUNT, event_display
         from calozoo.plotting.html_page import check_html, write_html
 
         check_html(page)
         files = [file] if beside is None else [file, beside]
-        write_html(page, event_display(files, first=event, count=count or COUNT))
+        write_html(page, event_display(files, first=event or 0, count=count or COUNT))
     if picture is not None:
         from calozoo.plotting.showers import plot_file
 
-        plot_file(file, picture, event=event)
+        plot_file(file, picture, event=event or 0)
     summary = summarise(file)
     if as_json:
         import json

@@ -77,7 +77,8 @@ class Pulled:
             WeightsError: If a copy differs.
         """
         if self.folder is None:
-            return self
+            msg = f"{self.model} has no weights to copy; leave --dir out."
+            raise WeightsError(msg)
         for file in self.files:
             target = folder / file.name
             if target.exists() and sha256(target) != file.sha256:
