@@ -209,6 +209,7 @@ def test_workers_that_cannot_start_say_why(small, monkeypatch):
     ("number", "how"),
     [
         (signal.SIGTERM, ["--resume"]),
+        (signal.SIGUSR1, ["--resume"]),
         (signal.SIGKILL, ["--resume"]),
         (signal.SIGINT, ["--jobs", "2"]),
         (signal.SIGKILL, ["--jobs", "2"]),

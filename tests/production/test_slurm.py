@@ -154,12 +154,12 @@ def test_a_signal_before_the_end_of_the_time_leaves_nothing_half_written(
 
 
 def test_fifty_kills_at_random_moments_cost_no_shower(typed_there, tmp_path, slurm):
-    typed_there(*words(out="s.h5", plan="s.plan.json", shards="30", **SLOW))
+    typed_there(*words(out="s.h5", plan="s.plan.json", shards="20", **SLOW))
     chance, kills = random.Random(5), 0
     end = time.monotonic() + 1500
     while True:
         now = status(typed_there)
-        if len(now["done"]) == 30:
+        if len(now["done"]) == 20:
             break
         assert time.monotonic() < end, now
         if now["missing"] or now["failed"]:
