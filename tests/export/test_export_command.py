@@ -23,7 +23,7 @@ def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        main(["export", "caloclouds3", "photons.pt", "--to", "ddml"])
+        main(["export", "caloclouds3.ild-photon", "photons.pt", "--to", "ddml"])
     return folder
 
 
@@ -49,7 +49,7 @@ def refused(capsys, folder, words, code):
 
 def test_the_record_says_what_the_file_is(exported):
     record = read_record(exported / "photons.pt")
-    model = calozoo.load("caloclouds3")
+    model = calozoo.load("caloclouds3.ild-photon")
     assert record.model == model.spec.name
     assert record.sha256 == sha256(exported / "photons.pt")
     assert record.bytes == (exported / "photons.pt").stat().st_size
@@ -65,7 +65,7 @@ def test_the_record_says_what_the_file_is(exported):
 
 
 def test_a_user_sees_the_steering_of_ddsim_and_one_line_about_the_file(capsys, folder, exported):
-    main(["export", "caloclouds3", "photons.pt", "--to", "ddml"])
+    main(["export", "caloclouds3.ild-photon", "photons.pt", "--to", "ddml"])
     said = capsys.readouterr()
     assert said.out == (folder / "photons_ddsim.py").read_text()
     assert said.err.startswith("photons.pt  caloclouds3.ild-photon as ddml-points, torchscript, ")
@@ -74,7 +74,7 @@ def test_a_user_sees_the_steering_of_ddsim_and_one_line_about_the_file(capsys, f
         "photons.pt.json",
         "photons_ddsim.py",
     ]
-    main(["export", "caloclouds3", "again.pt", "--to", "ddml", "--json", "--quiet"])
+    main(["export", "caloclouds3.ild-photon", "again.pt", "--to", "ddml", "--json", "--quiet"])
     said = capsys.readouterr()
     assert json.loads(said.out)["file"] == "again.pt"
     assert said.err == ""
@@ -169,28 +169,28 @@ def test_a_file_of_an_opset_that_the_runtime_does_not_know_is_refused(capsys, fo
 
 
 REFUSED = {
-    "export caloclouds3 o.pt": (2, "Say what the model is for: --to ddml, --to onnx, --to pt2"),
-    "export caloclouds3 o.pt --to podio": (2, "No model is exported for podio: --to ddml"),
-    "export caloclouds3 o.onnx --to ddml": (2, "A file for ddml ends in .pt; call it o.pt"),
-    "export caloclouds3 o --to onnx": (2, "A file for onnx ends in .onnx; call it o.onnx"),
-    "export caloclouds3 no/o.pt --to ddml": (1, "no such file or directory"),
-    "export caloclouds3 there.pt --to ddml": (1, "there.pt is already there. Add --overwrite"),
-    "export caloclouds3 beside.pt --to ddml": (1, "beside.pt.json is already there"),
+    "export caloclouds3.ild-photon o.pt": (2, "Say what the model is for: --to ddml, --to onnx, --to pt2"),
+    "export caloclouds3.ild-photon o.pt --to podio": (2, "No model is exported for podio: --to ddml"),
+    "export caloclouds3.ild-photon o.onnx --to ddml": (2, "A file for ddml ends in .pt; call it o.pt"),
+    "export caloclouds3.ild-photon o --to onnx": (2, "A file for onnx ends in .onnx; call it o.onnx"),
+    "export caloclouds3.ild-photon no/o.pt --to ddml": (1, "no such file or directory"),
+    "export caloclouds3.ild-photon there.pt --to ddml": (1, "there.pt is already there. Add --overwrite"),
+    "export caloclouds3.ild-photon beside.pt --to ddml": (1, "beside.pt.json is already there"),
     "export calocluds3 o.pt --to ddml": (2, "Did you mean 'caloclouds3'?"),
-    "export caloclouds3 o.onnx --to onnx --opset 7": (
+    "export caloclouds3.ild-photon o.onnx --to onnx --opset 7": (
         2,
         "opset 18 to 23, not 7; leave out --opset",
     ),
-    "export caloclouds3 o.pt --to ddml --opset 18": (
+    "export caloclouds3.ild-photon o.pt --to ddml --opset 18": (
         2,
         "Only operators of ONNX have versions; leave out --opset",
     ),
-    "export caloclouds3 o.pt --to ddml --given": (2, "leave out --given"),
-    "export caloclouds3 o.pt --to ddml --interface ddml-x9": (
+    "export caloclouds3.ild-photon o.pt --to ddml --given": (2, "leave out --given"),
+    "export caloclouds3.ild-photon o.pt --to ddml --interface ddml-x9": (
         2,
         "For ddml, caloclouds3.ild-photon has --interface ddml-points, not ddml-x9",
     ),
-    "export caloclouds3 o.onnx --to par04": (
+    "export caloclouds3.ild-photon o.onnx --to par04": (
         2,
         "does not fit par04; export it with --to ddml, --to onnx, --to pt2, or write a library",
     ),
@@ -199,8 +199,8 @@ REFUSED = {
         "no network that a file could hold; write a library of its showers with --to library",
     ),
     "export geant4 o.onnx --to onnx": (2, "with --to library"),
-    "export caloclouds3 o.pt --to ddml --grid 30x30": (2, "--grid means nothing for models"),
-    "export caloclouds3 o.pt --to ddml --energy 50": (2, "--energy means nothing for models"),
+    "export caloclouds3.ild-photon o.pt --to ddml --grid 30x30": (2, "--grid means nothing for models"),
+    "export caloclouds3.ild-photon o.pt --to ddml --energy 50": (2, "--energy means nothing for models"),
     "export toy o.h5 --to library": (
         2,
         "A library needs the energies of its showers; add --energy",
@@ -222,9 +222,9 @@ def test_a_bad_request_ends_in_one_sentence_and_changes_nothing(capsys, folder, 
 @pytest.mark.parametrize(
     ("library", "words"),
     [
-        ("torch", "export caloclouds3 o.pt --to ddml"),
-        ("onnxscript", "export caloclouds3 o.onnx --to onnx"),
-        ("onnxruntime", "export caloclouds3 o.onnx --to onnx"),
+        ("torch", "export caloclouds3.ild-photon o.pt --to ddml"),
+        ("onnxscript", "export caloclouds3.ild-photon o.onnx --to onnx"),
+        ("onnxruntime", "export caloclouds3.ild-photon o.onnx --to onnx"),
     ],
 )
 def test_a_missing_library_is_named_with_what_to_type(capsys, folder, monkeypatch, library, words):
@@ -240,7 +240,7 @@ def test_a_file_that_fails_its_check_leaves_nothing(capsys, folder, monkeypatch)
     from calozoo_caloclouds3 import exported
 
     monkeypatch.setattr(exported, "SIGMA_DATA", 0.6)
-    sentence = refused(capsys, folder, "export caloclouds3 o.pt --to ddml", 1)
+    sentence = refused(capsys, folder, "export caloclouds3.ild-photon o.pt --to ddml", 1)
     assert "exports another shower than it generates" in sentence
     assert not list(folder.iterdir())
 

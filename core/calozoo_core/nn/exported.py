@@ -277,9 +277,10 @@ class CylinderModel(ExportedModel):
     @torch.jit.export
     def given(self, condition: Tensor, noise: list[Tensor]) -> Tensor:
         """Shower of given random numbers, shape (6480,)."""
-        deposits = self.voxels(condition[:, 0], noise)
+        values = condition.flatten()  # TorchScript gets one axis from Par04, ONNX two
+        deposits = self.voxels(values[:1], noise)
         # The other conditions stay in the graph: a host hands over all of them.
-        unused = 0 * condition[:, 1:].sum()
+        unused = 0 * values[1:].sum()
         return deposits.permute(2, 1, 0).reshape(-1) / 1000 + unused
 
 

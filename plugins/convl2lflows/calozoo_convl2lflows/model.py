@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from calozoo_convl2lflows.calibration import corrected_energy, moved_inward
@@ -12,7 +14,7 @@ from calozoo_convl2lflows.energy_sampling import LayerEnergySampler, energies_la
 from calozoo_convl2lflows.grid import SubCells, positions
 from calozoo_convl2lflows.subcell_sampling import SubCellSampler, subcells_layout
 from calozoo_core.detector import Detector, load_detector
-from calozoo_core.errors import WeightsError
+from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.random import stream
@@ -20,6 +22,9 @@ from calozoo_core.showers import Showers
 from calozoo_core.typing import Float32Array, IntArray
 from calozoo_core.weights.layout import Layout, prefixed
 from calozoo_core.weights.trained_arrays import TrainedArrays
+
+if TYPE_CHECKING:
+    from calozoo_core.nn.exported import ExportedModel
 
 __all__ = ["ConvL2LFlows", "Pipeline", "streams"]
 
@@ -87,6 +92,7 @@ class ConvL2LFlows(NetworkGenerator[ConvL2LConfig]):
 
     schema = ConvL2LConfig
     shares_batches = True
+    interfaces = ("ddml-points", "ddml-x9")
 
     @classmethod
     def layout(cls, config: ConvL2LConfig) -> Layout:
@@ -95,6 +101,30 @@ class ConvL2LFlows(NetworkGenerator[ConvL2LConfig]):
             | prefixed("subcells", subcells_layout(config.grid, config.subcells))
             | prefixed("cells", cells_layout(config.grid, config.cells))
         )
+
+    def exported(self, interface: str) -> ExportedModel:
+        """Module of one shower in torch alone."""
+        if interface not in self.interfaces:
+            return super().exported(interface)
+        from calozoo_convl2lflows.exported import (
+            ExportedGrid,
+            ExportedPoints,
+            Flows,
+            ShowerOfSubCells,
+        )
+        from calozoo_convl2lflows.trained import TrainedConvL2LFlows
+
+        config = self.trained.config
+        if not config.cells.shared:
+            msg = f"{self.spec.name} has a flow for each layer; only a shared one can be exported."
+            raise InputError(msg)
+        trained = TrainedConvL2LFlows.from_arrays(self.trained)
+        flows = Flows(trained.energies, trained.cells.of(0), trained.subcells)
+        shower = ShowerOfSubCells(flows, config)
+        if interface == "ddml-x9":
+            return ExportedGrid(shower, config).eval()
+        depths = load_detector(self.spec.detector).layer_depth_mm.tolist()
+        return ExportedPoints(shower, config, depths).eval()
 
     def prepare(self) -> None:
         _check_grid(self.trained.config, load_detector(self.spec.detector))

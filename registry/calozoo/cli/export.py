@@ -113,8 +113,8 @@ def export(
       calozoo export showers.h5 library.h5 --to ddml
       calozoo export hits.h5 events.root --to edm4hep
       calozoo export showers.h5 voxels.h5 --to calochallenge --voxels 16x9x4.65
-      calozoo export caloclouds3 photons.pt --to ddml
-      calozoo export caloclouds3 photons.onnx --to onnx
+      calozoo export caloclouds3.ild-photon photons.pt --to ddml
+      calozoo export caloclouds3.ild-photon photons.onnx --to onnx
     """
     from calozoo.generation.parsing import is_shower_file
 

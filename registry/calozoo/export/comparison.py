@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calozoo.export.model_format import Array
+from calozoo_core.detector import load_detector
 from calozoo_core.errors import PluginError
+from calozoo_core.frames import axis_offsets
 from calozoo_core.incident import Incident
 from calozoo_core.typing import FloatArray
+from calozoo_core.voxels import DATASETS
 
 if TYPE_CHECKING:
     from calozoo_core.generator import Generator
@@ -22,14 +26,17 @@ __all__ = [
     "ReferenceShower",
     "check_against_generator",
     "check_form",
+    "difference_from_generator",
     "points_of_output",
     "reference_shower",
     "references",
 ]
 
 N_LAYERS = 30
-POSITION_MM, ENERGY_SHARE = 0.01, 1e-3
-"""Largest differences by rounding: of the sorted positions of a layer, and of its energy."""
+MESH = (9, 16, 45)
+POSITION_MM, ENERGY_SHARE, MOVED_SHARE = 0.01, 1e-3, 1e-2
+"""Largest differences by rounding: of the sorted positions of a layer, of its energy, and of the
+energy that lies in another sub-cell."""
 
 
 class ReferenceShower(NamedTuple):
@@ -110,10 +117,10 @@ def reference_shower(
     )
 
 
-def check_against_generator(
-    output: Array, reference: ReferenceShower, module: ExportedModel, name: str
-) -> None:
-    """Make sure that an exported shower is the generator's, up to rounding.
+def difference_from_generator(
+    output: Array, reference: ReferenceShower, module: ExportedModel
+) -> str | None:
+    """Difference of an exported shower from the generator's, beyond rounding; None if none.
 
     Layers are compared by their energies, and by their sorted positions: points that rounding
     swaps across a border between layers differ in their rows.
@@ -122,15 +129,27 @@ def check_against_generator(
         output: Output of the file for the inputs and the noise of the reference.
         reference: The reference.
         module: What the model exports.
+    """
+    return _COMPARED[module.interface](output, reference.shower)
+
+
+def check_against_generator(differences: Sequence[str | None], name: str) -> None:
+    """Make sure that most exported showers are the generator's.
+
+    Not all: rounding turns a cell on or off once in some hundred showers, and all that a model
+    draws behind it is another draw then.
+
+    Arguments:
+        differences: Differences of several showers, of `difference_from_generator`.
         name: Name of the model, for the message.
 
     Raises:
-        PluginError: If it is another one.
+        PluginError: If half of them or more differ.
     """
-    difference = _COMPARED[module.interface](output, reference.shower)
-    if difference is not None:
+    found = [difference for difference in differences if difference is not None]
+    if 2 * len(found) >= len(differences):
         msg = (
-            f"{name} exports another shower than it generates: {difference}; "
+            f"{name} exports another shower than it generates: {found[0]}; "
             "please report this to the authors of its plugin."
         )
         raise PluginError(msg)
@@ -222,10 +241,56 @@ def _of_points(energy: float, theta: float, phi: float, _: FloatArray) -> tuple[
     return tuple(np.array([[value]], np.float32) for value in (energy, theta, phi))
 
 
+def _difference_of_grid(output: Array, showers: Showers) -> str | None:
+    """Difference of a grid in GeV, from points in its sub-cells."""
+    grid = output.astype(np.float64).reshape(N_LAYERS, -1) * 1000
+    if not np.isfinite(grid).all() or (grid < 0).any():
+        return "energies that are none"
+    detector = load_detector(showers.detector)
+    side, pitch = math.isqrt(grid.shape[1]), detector.cell_mm / 3
+    upright = [
+        a - b for a, b in zip((showers.x, showers.y), axis_offsets(showers, detector), strict=True)
+    ]
+    ix, iy = (np.floor(values / pitch + side / 2).astype(np.int64) for values in upright)
+    expected = np.zeros_like(grid)
+    np.add.at(expected, (showers.layer, ix * side + iy), showers.energy)
+    # A point at the edge of its sub-cell may be rounded into the next one.
+    moved = float(np.abs(grid - expected).sum() / expected.sum())
+    if moved > MOVED_SHARE:
+        return f"{100 * moved:.2g} % of the energy lies in other sub-cells"
+    return _difference_of_energies(grid.sum(axis=1), expected.sum(axis=1))
+
+
+def _of_grid(energy: float, theta: float, phi: float, direction: FloatArray) -> tuple[Array, ...]:
+    return (np.array([[energy, *direction]], np.float32),)
+
+
+def _difference_of_cylinder(output: Array, showers: Showers) -> str | None:
+    """Difference of voxels in GeV, by radius, phi and layer, from points in them."""
+    mesh = output.astype(np.float64).reshape(MESH) * 1000
+    if not np.isfinite(mesh).all() or (mesh < 0).any():
+        return "energies that are none"
+    voxels, _ = DATASETS["dataset2"].fill(showers)
+    expected = voxels.reshape(MESH[::-1]).transpose(2, 1, 0)
+    moved = float(np.abs(mesh - expected).sum() / expected.sum())
+    if moved > MOVED_SHARE:
+        return f"{100 * moved:.2g} % of the energy lies in other voxels"
+    return _difference_of_energies(mesh.sum(axis=(0, 1)), expected.sum(axis=(0, 1)))
+
+
+def _of_cylinder(energy: float, theta: float, phi: float, _: FloatArray) -> tuple[Array, ...]:
+    angles = np.radians([phi, theta])
+    return (np.array([[energy, *angles, 1, 0, 0, 0, 0]], np.float32),)
+
+
 _INPUTS: Final[dict[str, Callable[[float, float, float, FloatArray], tuple[Array, ...]]]] = {
     "ddml-points": _of_points,
+    "ddml-x9": _of_grid,
+    "par04": _of_cylinder,
 }
 
 _COMPARED: Final[dict[str, Callable[[Array, Showers], str | None]]] = {
     "ddml-points": _difference_of_points,
+    "ddml-x9": _difference_of_grid,
+    "par04": _difference_of_cylinder,
 }

@@ -228,17 +228,24 @@ def _check_file(
     given: bool,
 ) -> None:
     """Compare a file with its generator; its own noise is compared by the module that it is of."""
-    from calozoo.export.comparison import check_against_generator, check_form, references
+    from calozoo.export.comparison import (
+        check_against_generator,
+        check_form,
+        difference_from_generator,
+        references,
+    )
 
-    run = file_format.open(path)
+    name, run = generator.spec.name, file_format.open(path)
+    differences = []
     for reference in references(generator, module):
         if given or file_format.has_both_entries:
             output = run(reference.inputs, reference.noise)
         else:
             output = reference.of_module(module)
-        check_against_generator(output, reference, module, generator.spec.name)
+        differences.append(difference_from_generator(output, reference, module))
         if not given:
-            check_form(run(reference.inputs, None), module, generator.spec.name)
+            check_form(run(reference.inputs, None), module, name)
+    check_against_generator(differences, name)
 
 
 def _described(generator: Generator, module: ExportedModel) -> dict[str, Any]:

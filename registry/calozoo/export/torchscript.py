@@ -30,8 +30,8 @@ class TorchScript(ModelFormat):
         module = copy.deepcopy(module)
         with silent_torch(), torch.inference_mode():
             for name, example in module.traced_parts().items():
-                part = getattr(module, name)
-                setattr(module, name, torch.jit.trace(part, example))  # type: ignore[no-untyped-call]
+                traced = torch.jit.trace(module.get_submodule(name), example)  # type: ignore[no-untyped-call]
+                module.set_submodule(name, traced)
             torch.jit.script(module).save(str(path))  # type: ignore[no-untyped-call]
 
     def open(self, path: Path) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from calozoo_caloinn.cylinder.config import CylinderConfig
 from calozoo_caloinn.cylinder.sectors import RingSplitter, SectorTables, voxel_centres
 from calozoo_caloinn.numpy_inn import NumpyInn, Sampler, has_numpy, inn_layout
 from calozoo_caloinn.voxel_encoding import Codec
+from calozoo_core.errors import InputError
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.random import stream
@@ -18,6 +20,9 @@ from calozoo_core.runtime import Runtime
 from calozoo_core.showers import Showers
 from calozoo_core.typing import Float32Array
 from calozoo_core.weights.layout import Layout, prefixed
+
+if TYPE_CHECKING:
+    from calozoo_core.nn.exported import ExportedModel
 
 __all__ = ["CaloInnCylinder"]
 
@@ -44,6 +49,7 @@ class CaloInnCylinder(NetworkGenerator[CylinderConfig]):
 
     schema = CylinderConfig
     runtimes = ("numpy", "torch")
+    interfaces = ("par04",)
 
     @classmethod
     def layout(cls, config: CylinderConfig) -> Layout:
@@ -56,6 +62,20 @@ class CaloInnCylinder(NetworkGenerator[CylinderConfig]):
     def runtimes_of(cls, config: CylinderConfig) -> Sequence[Runtime]:
         in_numpy = all(has_numpy(getattr(config, name)) for name in NETWORKS)
         return ("numpy", "torch") if in_numpy else ("torch",)
+
+    def exported(self, interface: str) -> ExportedModel:
+        """Module of one shower in torch alone."""
+        if interface not in self.interfaces:
+            return super().exported(interface)
+        from calozoo_caloinn.cylinder.exported import ExportedCylinder, Networks
+        from calozoo_caloinn.cylinder.trained import TrainedCylinder
+
+        if self.config.dataset != "dataset2":
+            msg = f"{self.spec.name} fills voxels of {self.config.dataset}, not of dataset2."
+            raise InputError(msg)
+        trained = TrainedCylinder.from_arrays(self.trained)
+        networks = Networks(trained.visible, trained.layers, trained.rings)
+        return ExportedCylinder(networks, trained.tables, self.config).eval()
 
     def prepare(self) -> None:
         self.config = self.trained.config
