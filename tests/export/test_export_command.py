@@ -169,12 +169,27 @@ def test_a_file_of_an_opset_that_the_runtime_does_not_know_is_refused(capsys, fo
 
 
 REFUSED = {
-    "export caloclouds3.ild-photon o.pt": (2, "Say what the model is for: --to ddml, --to onnx, --to pt2"),
-    "export caloclouds3.ild-photon o.pt --to podio": (2, "No model is exported for podio: --to ddml"),
-    "export caloclouds3.ild-photon o.onnx --to ddml": (2, "A file for ddml ends in .pt; call it o.pt"),
-    "export caloclouds3.ild-photon o --to onnx": (2, "A file for onnx ends in .onnx; call it o.onnx"),
+    "export caloclouds3.ild-photon o.pt": (
+        2,
+        "Say what the model is for: --to ddml, --to onnx, --to pt2",
+    ),
+    "export caloclouds3.ild-photon o.pt --to podio": (
+        2,
+        "No model is exported for podio: --to ddml",
+    ),
+    "export caloclouds3.ild-photon o.onnx --to ddml": (
+        2,
+        "A file for ddml ends in .pt; call it o.pt",
+    ),
+    "export caloclouds3.ild-photon o --to onnx": (
+        2,
+        "A file for onnx ends in .onnx; call it o.onnx",
+    ),
     "export caloclouds3.ild-photon no/o.pt --to ddml": (1, "no such file or directory"),
-    "export caloclouds3.ild-photon there.pt --to ddml": (1, "there.pt is already there. Add --overwrite"),
+    "export caloclouds3.ild-photon there.pt --to ddml": (
+        1,
+        "there.pt is already there. Add --overwrite",
+    ),
     "export caloclouds3.ild-photon beside.pt --to ddml": (1, "beside.pt.json is already there"),
     "export calocluds3 o.pt --to ddml": (2, "Did you mean 'caloclouds3'?"),
     "export caloclouds3.ild-photon o.onnx --to onnx --opset 7": (
@@ -199,8 +214,18 @@ REFUSED = {
         "no network that a file could hold; write a library of its showers with --to library",
     ),
     "export geant4 o.onnx --to onnx": (2, "with --to library"),
-    "export caloclouds3.ild-photon o.pt --to ddml --grid 30x30": (2, "--grid means nothing for models"),
-    "export caloclouds3.ild-photon o.pt --to ddml --energy 50": (2, "--energy means nothing for models"),
+    "export convl2lflows.ild-photon o.onnx --to onnx": (
+        2,
+        "loops over layers, which only TorchScript keeps; give a .pt file, with --to ddml",
+    ),
+    "export caloclouds3.ild-photon o.pt --to ddml --grid 30x30": (
+        2,
+        "--grid means nothing for models",
+    ),
+    "export caloclouds3.ild-photon o.pt --to ddml --energy 50": (
+        2,
+        "--energy means nothing for models",
+    ),
     "export toy o.h5 --to library": (
         2,
         "A library needs the energies of its showers; add --energy",

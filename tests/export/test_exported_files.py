@@ -91,7 +91,9 @@ def read(program, *words):
 
 @pytest.fixture(scope="module")
 def photons(tmp_path_factory):
-    return Exported.make("caloclouds3.ild-photon", "ddml-points", tmp_path_factory.mktemp("references"))
+    return Exported.make(
+        "caloclouds3.ild-photon", "ddml-points", tmp_path_factory.mktemp("references")
+    )
 
 
 @pytest.fixture(scope="module")

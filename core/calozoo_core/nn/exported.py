@@ -86,6 +86,8 @@ class ExportedModel(nn.Module, ABC):
     output_shape: ClassVar[tuple[int, ...]]
     #: Content and unit of the tensor it returns, for people.
     output: ClassVar[str]
+    #: It loops over layers; only TorchScript keeps a loop, other formats would unroll it.
+    has_loops: ClassVar[bool] = False
 
     def __init__(self, noise: Sequence[Noise]) -> None:
         super().__init__()

@@ -494,6 +494,8 @@ class ExportedPoints(PointModel):
         layer_depth_mm: Depths of the layers.
     """
 
+    has_loops = True
+
     powers: Tensor
 
     def __init__(
@@ -557,6 +559,8 @@ class ExportedGrid(GridModel):
         shower: Its sub-cells.
         config: Configuration of the model.
     """
+
+    has_loops = True
 
     def __init__(self, shower: ShowerOfSubCells, config: ConvL2LConfig) -> None:
         super().__init__(shower.noise())

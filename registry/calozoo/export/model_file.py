@@ -50,7 +50,7 @@ TARGETS: Final = {
     "ddml": Target(("torchscript",), tuple(DDML_INTERFACES)),
     "onnx": Target(("onnx",)),
     "pt2": Target(("pt2",)),
-    "par04": Target(("onnx", "torchscript"), ("par04",)),
+    "par04": Target(("torchscript", "onnx"), ("par04",)),
 }
 
 
@@ -120,6 +120,12 @@ def export_model(
     _check_output(paths, overwrite=overwrite)
     generator = api.load(name, weights=weights, offline=offline)
     module = generator.exported(interface)
+    if module.has_loops and not file_format.keeps_loops:
+        msg = (
+            f"{spec.name} loops over layers, which only TorchScript keeps; "
+            f"give a .pt file, with to={_scripted(interface)!r}."
+        )
+        raise InputError(msg, argument=f"to={_scripted(interface)!r}")
     text = steering(spec, interface, out) if to == "ddml" else None
     with ExitStack() as stack:
         # The file itself comes first and is renamed last: who sees it sees the others too.
@@ -192,6 +198,15 @@ def _interface(spec: ModelSpec, to: str, asked: str | None) -> str:
     )
     msg = f"{spec.name} {reason} {library}."
     raise InputError(msg, argument=[*others, "to='library'"])
+
+
+def _scripted(interface: str) -> str:
+    """Target that reads an interface from TorchScript."""
+    return next(
+        target
+        for target, one in TARGETS.items()
+        if "torchscript" in one.formats and interface in one.choices((interface,))
+    )
 
 
 def _format(out: Path, to: str) -> ModelFormat:

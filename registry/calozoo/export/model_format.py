@@ -40,6 +40,8 @@ class ModelFormat(ABC):
     reading_libraries: ClassVar[tuple[str, ...]] = ()
     #: A file can make showers of its own noise and of given noise.
     has_both_entries: ClassVar[bool] = False
+    #: A file can hold a loop; else it is unrolled when the file is written.
+    keeps_loops: ClassVar[bool] = False
     #: Version of the operators, where the format has one.
     default_opset: ClassVar[int | None] = None
 

@@ -23,6 +23,7 @@ class TorchScript(ModelFormat):
     suffix = ".pt"
     libraries = ("torch",)
     has_both_entries = True
+    keeps_loops = True
 
     def write(self, module: ExportedModel, path: Path, *, given: bool, opset: int | None) -> None:
         import torch

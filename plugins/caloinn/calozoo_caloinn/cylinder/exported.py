@@ -189,7 +189,8 @@ class SectorsPart(nn.Module):
         super().__init__()
         zones, rings, levels, members, sectors = tables.shares.shape
         shares, knots, ranking, wave = (
-            torch.tensor(table) for table in (tables.shares, tables.knots, tables.ranking, tables.wave)
+            torch.tensor(table)
+            for table in (tables.shares, tables.knots, tables.ranking, tables.wave)
         )
         layers = config.codec.layers
         self.layers, self.rings, self.sectors = layers, rings, sectors
@@ -266,6 +267,8 @@ class ExportedCylinder(CylinderModel):
         config: Configuration of the model.
     """
 
+    has_loops = True
+
     threshold: Tensor
     calibration: Tensor
 
@@ -283,7 +286,7 @@ class ExportedCylinder(CylinderModel):
         self.register_buffer("calibration", torch.tensor(tables.calibration))
 
     def traced_parts(self) -> dict[str, tuple[Tensor, ...]]:
-        parts = {}
+        parts: dict[str, tuple[Tensor, ...]] = {}
         for name in ("of_visible", "of_layer", "of_rings"):
             inn = getattr(self.energies, name).inn
             example = torch.zeros(1, inn.config.dim), torch.zeros(1, inn.config.conditions)
@@ -306,4 +309,5 @@ class ExportedCylinder(CylinderModel):
         kept = torch.where(sampled < least, torch.zeros_like(sampled), sampled) * self.calibration
         # Neither thresholds nor factors change the visible energy.
         rings = kept * (sampled.sum() / kept.sum())
-        return self.sectors(rings, noise[1])
+        voxels: Tensor = self.sectors(rings, noise[1])
+        return voxels
