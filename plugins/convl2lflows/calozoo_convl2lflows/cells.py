@@ -116,7 +116,7 @@ class CellFlow(nn.Module):
         """Hidden features of each coupling, logits of a hit, and cells, by phase."""
         phases = _squeeze(energy[:, None])
         condition = self.context(primary, energies, layer)
-        hidden = self._previous_layers(_squeeze(before), condition)
+        hidden = self.previous_layers(_squeeze(before), condition)
         near = self.near.weight * self.earlier_phases
         hidden = hidden + conv2d(log_energy_map(phases), near, padding=1)
         hidden = (
@@ -126,8 +126,14 @@ class CellFlow(nn.Module):
         by_phase = torch.unflatten(hidden, 1, (PHASES, -1)).movedim(2, 4)
         return by_phase, self.logit(hidden).float(), phases
 
-    def _previous_layers(self, before: Tensor, condition: Tensor) -> Tensor:
-        """Hidden features from the layers before, shape (n, 4 * hidden, half, half)."""
+    def previous_layers(self, before: Tensor, condition: Tensor) -> Tensor:
+        """Hidden features from the layers before, shape (n, 4 * hidden, half, half).
+
+        Arguments:
+            before: Maps of the layers before, the nearest first, squeezed, shape (n, previous * 4,
+                half, half).
+            condition: Context vector, shape (n, condition).
+        """
         mix = self.mix(condition).view(len(condition), self.config.width, -1)
         place = (mix @ self.maps.flatten(1)).unflatten(2, self.maps.shape[1:])
         gate = 1 + self.gate(condition)[..., None, None]
