@@ -174,11 +174,13 @@ class Geant4(Generator):
         if self._placement is None:
             return np.zeros(n, np.int64), np.zeros((n, 2))
         if incident.position is None:
+            point = ", ".join(f"{c:.3f}" for c in self._placement.draw(1, 0, 0)[0][0])
             msg = (
                 f"{self.detector.name} is not the same everywhere, so {self.spec.name} must know "
-                "where the primaries enter it: add position=(x, y, z), in mm."
+                f"where the primaries enter it: add position=({point}), or another point of its "
+                "face, in mm."
             )
-            raise InputError(msg, argument="position=(x, y, z)")
+            raise InputError(msg, argument=f"position=({point})")
         self._placement.check(incident.position)
         entry = self._placement.entry(incident.position)
         frames = np.array([frame_of(self.detector, part) for part in entry.part.tolist()], np.int64)
