@@ -135,7 +135,7 @@ class DaskExecutor:
                 threads_per_worker=1,
                 processes=True,
                 dashboard_address=None,
-                silence_logs=logging.ERROR,
+                silence_logs=logging.CRITICAL,  # what a shard fails with is told once, in the end
                 env={"OMP_NUM_THREADS": "1"},
             )
         try:
