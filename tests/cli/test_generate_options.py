@@ -174,6 +174,16 @@ def test_the_conditions_of_what_feeds_it_hold(capsys):
             ["toy", "--workers", "0"],
             "Invalid value for '--workers': 0 is not in the range x>=1.",
         ),
+        (["toy", "-o", "steps=4"], "toy.ild-photon does not take -o steps; leave it out."),
+        (["toy", "-o", "steps"], "Cannot read the option 'steps'; write name=value."),
+        (
+            ["toy", "-o", "device=cpu"],
+            "--device is not among the model's own options; give it by itself.",
+        ),
+        (
+            ["calodream", "-o", "steps=0"],
+            "calodream.ild-photon-clumps takes 1 to 1000 evaluations of its networks, not 0.",
+        ),
     ],
 )
 def test_an_option_that_nobody_takes_is_refused(words, sentence, library, capsys):

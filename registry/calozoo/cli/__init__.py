@@ -54,6 +54,7 @@ OPTIONS = {
     "energy_gev": "--energy",
     "threshold_mev": "--threshold",
     "least_energy_gev": "--least-energy",
+    "steps": "-o steps",
 }
 """Options that are not called as the Python argument is."""
 

@@ -156,6 +156,14 @@ BESIDE_A_PLAN = (
     metavar="MEV",
     help="Leave out hits with less energy; by default 0.1, half of what a muon leaves.",
 )
+@click.option(
+    "-o",
+    "--option",
+    "words",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the model's own, such as steps=4 of calodream.",
+)
 @production_options
 @offline_option
 @quiet_option
@@ -185,6 +193,7 @@ def generate(
     position: str | None,
     from_ip: bool,
     threshold_mev: float | None,
+    words: tuple[str, ...],
     resume: bool,
     jobs: int | None,
     executor: str | None,
@@ -211,6 +220,7 @@ def generate(
 
     use_threads(threads)  # before numpy is imported: its linear algebra asks only then
     from calozoo.production.request import GenerationRequest
+    from calozoo.training import parse_options
 
     options = ProductionOptions(
         plan=plan,
@@ -250,6 +260,7 @@ def generate(
             position=position,
             from_ip=from_ip,
             threshold_mev=threshold_mev,
+            options=parse_options(words),
         )
     else:
         _check_plan_alone(context, plan)

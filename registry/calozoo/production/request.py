@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from calozoo import api
 from calozoo.generation.parsing import is_shower_file, make_source, make_source_from_ip
@@ -48,6 +48,7 @@ class GenerationRequest(StrictModel):
         position: Entry points in it, as `parse_position` reads them; None for random ones.
         from_ip: Incident particles fly straight from the interaction point.
         threshold_mev: Hits with less energy are left out; None for the default.
+        options: What only this model takes, by name, such as `steps`.
     """
 
     # Any number may be written on the command line; `prepared` refuses those that make no sense.
@@ -71,6 +72,7 @@ class GenerationRequest(StrictModel):
     position: str | None = None
     from_ip: bool = False
     threshold_mev: float | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
 
     def with_absolute_paths(self) -> GenerationRequest:
         """The request as a process in another folder has to write it.
@@ -154,22 +156,25 @@ class GenerationRequest(StrictModel):
             workers: Processes of a model that simulates.
 
         Raises:
+            InputError: If one of the model's own options is one that all models have.
             CalozooError: What `api.load` raises.
         """
         options: dict[str, Any] = {
+            "device": self.device,
+            "precision": self.precision,
+            "offline": offline,
+            "weights": self.weights,
             "workers": workers,
             "source": self.source,
             "detector": self.detector,
             "runtime": self.runtime,
         }
-        return api.load(
-            self.model,
-            device=self.device,
-            precision=self.precision,
-            offline=offline,
-            weights=self.weights,
-            **{name: value for name, value in options.items() if value is not None},
-        )
+        common = sorted(self.options.keys() & {"name", *options})
+        if common:
+            msg = f"{common[0]} is not among the model's own options; give it by itself."
+            raise InputError(msg, argument=common[0])
+        given = {name: value for name, value in options.items() if value is not None}
+        return api.load(self.model, **given, **self.options)
 
 
 @dataclass(frozen=True)
