@@ -1,0 +1,268 @@
+"""Configurations of CaloDREAM: sizes of its networks, published ones and ours."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, model_validator
+
+from calozoo_core.clumps import VoxelMesh
+from calozoo_core.strict_model import StrictModel
+
+__all__ = [
+    "PRESETS",
+    "PUBLISHED",
+    "AutoregressiveConfig",
+    "CaloDreamConfig",
+    "PublishedConfig",
+    "Solver",
+    "TransformerConfig",
+    "preset",
+    "published",
+]
+
+Size = Annotated[int, Field(ge=1, le=4096)]
+Solver = Literal["euler", "midpoint", "rk4"]
+
+CORE_EDGES_MM: Final = VoxelMesh().edges_mm[:5]
+"""Radii between the rings of the core, and the one at which it ends."""
+
+LAYERS: Final = 30
+
+
+class TransformerConfig(StrictModel):
+    """Sizes of a transformer over patches of a grid of layers, sectors and rings.
+
+    Arguments:
+        grid: Numbers of layers, sectors and rings.
+        patch: How many of each make a patch, which is one token.
+        width: Width of a token.
+        blocks: Number of blocks.
+        heads: Heads of each attention.
+        mlp_ratio: Width of the hidden layer of a block over that of a token.
+        conditions: Numbers of the condition of a shower.
+        token_conditions: Further numbers that each token gets.
+        time_features: Sinusoids of the time.
+    """
+
+    grid: tuple[Size, Size, Size]
+    patch: tuple[Size, Size, Size]
+    width: Size
+    blocks: Annotated[int, Field(ge=1, le=64)]
+    heads: Annotated[int, Field(ge=1, le=64)]
+    mlp_ratio: Annotated[int, Field(ge=1, le=16)] = 4
+    conditions: Size
+    token_conditions: Annotated[int, Field(ge=0, le=4096)] = 0
+    time_features: Annotated[int, Field(ge=2, le=4096, multiple_of=2)] = 256
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> TransformerConfig:
+        if any(n % p for n, p in zip(self.grid, self.patch, strict=True)):
+            msg = f"patches of {self.patch} do not divide a grid of {self.grid}"
+            raise ValueError(msg)
+        if self.width % 6 or self.width % self.heads:
+            msg = f"the width {self.width} is not a multiple of 6 and of the heads {self.heads}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def patches(self) -> tuple[int, int, int]:
+        """Numbers of patches along layers, sectors and rings."""
+        (a, b, c), (d, e, f) = self.grid, self.patch
+        return a // d, b // e, c // f
+
+    @property
+    def tokens(self) -> int:
+        """Number of patches."""
+        return math.prod(self.patches)
+
+    @property
+    def patch_size(self) -> int:
+        """Numbers in a patch."""
+        return math.prod(self.patch)
+
+
+class AutoregressiveConfig(StrictModel):
+    """Sizes of the published energy network, which samples one number after the other.
+
+    Arguments:
+        dim: How many numbers it samples.
+        conditions: Numbers of the condition of a shower.
+        width: Width of the transformer.
+        heads: Heads of each attention.
+        encoder_layers: Layers on the condition.
+        decoder_layers: Layers on the numbers so far.
+        feed_forward: Width of the hidden layer of those.
+        time_features: Sinusoids of the time.
+        hidden: Width of the velocity network.
+        hidden_layers: Its layers between the first and the last.
+    """
+
+    dim: Size
+    conditions: Size = 1
+    width: Size = 64
+    heads: Annotated[int, Field(ge=1, le=64)] = 4
+    encoder_layers: Annotated[int, Field(ge=1, le=64)] = 4
+    decoder_layers: Annotated[int, Field(ge=1, le=64)] = 4
+    feed_forward: Size = 512
+    time_features: Annotated[int, Field(ge=2, le=4096, multiple_of=2)] = 64
+    hidden: Size = 512
+    hidden_layers: Annotated[int, Field(ge=1, le=64)] = 6
+
+    @model_validator(mode="after")
+    def _numbers_fit(self) -> AutoregressiveConfig:
+        if self.width < 1 + self.dim:
+            msg = f"a token of {self.width} does not hold a number and its place among {self.dim}"
+            raise ValueError(msg)
+        return self
+
+
+class PublishedConfig(StrictModel):
+    """Sizes of both networks as they were published.
+
+    Arguments:
+        energies: Of the network of the layer energies.
+        shape: Of the network of the voxels.
+    """
+
+    energies: AutoregressiveConfig
+    shape: TransformerConfig
+
+
+class CaloDreamConfig(StrictModel):
+    """Configuration of a CaloDREAM on the rings of a shower's core.
+
+    Arguments:
+        version: Version of this schema.
+        architecture: Always "calodream".
+        core_edges_mm: Radii between the rings of the core, and the one at which it ends.
+        energies: Sizes of the network of the layer energies: a token a layer, one number each.
+        shape: Sizes of the network of the rings: a token a layer, all its rings.
+        solver: Solver of the differential equation.
+        steps: Network evaluations of each network for a shower.
+        fitted_on: Name of the showers that the calibration was fitted on.
+    """
+
+    version: Literal[1] = 1
+    architecture: Literal["calodream"] = "calodream"
+    core_edges_mm: Annotated[tuple[float, ...], Field(min_length=1, max_length=64)]
+    energies: TransformerConfig
+    shape: TransformerConfig
+    solver: Solver = "midpoint"
+    steps: Annotated[int, Field(ge=1, le=1000)] = 8
+    fitted_on: str = "not fitted"
+
+    @model_validator(mode="after")
+    def _networks_fit(self) -> CaloDreamConfig:
+        layers = self.shape.grid[0]
+        for name, network, numbers in (
+            ("energies", self.energies, 1),
+            ("shape", self.shape, len(self.core_edges_mm)),
+        ):
+            if network.grid != (layers, 1, numbers) or network.patch != (1, 1, numbers):
+                msg = f"the network {name} must have a token of {numbers} numbers a layer"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        return self.shape.grid[0]
+
+    @property
+    def rings(self) -> int:
+        """Number of rings of the core."""
+        return len(self.core_edges_mm)
+
+
+PRIMARY_CONDITIONS: Final = 4
+"""ln E, |p_x|, p_y, p_z."""
+
+
+def _core(energies: tuple[int, int, int], shape: tuple[int, int, int]) -> CaloDreamConfig:
+    """Configuration with networks of these widths, blocks and heads."""
+
+    def network(size: tuple[int, int, int], numbers: int, of_shape: int) -> TransformerConfig:
+        width, blocks, heads = size
+        return TransformerConfig(
+            grid=(LAYERS, 1, numbers),
+            patch=(1, 1, numbers),
+            width=width,
+            blocks=blocks,
+            heads=heads,
+            conditions=PRIMARY_CONDITIONS + LAYERS * of_shape,
+            token_conditions=of_shape,
+        )
+
+    return CaloDreamConfig(
+        core_edges_mm=CORE_EDGES_MM,
+        energies=network(energies, 1, 0),
+        shape=network(shape, len(CORE_EDGES_MM), 1),
+    )
+
+
+PRESETS: Final = {
+    "ild-photon-clumps": _core((36, 3, 3), (48, 4, 4)),
+    "tiny": _core((12, 1, 2), (12, 1, 2)),
+}
+
+_CHALLENGE_LAYERS: Final = 45
+
+PUBLISHED: Final = {
+    "calochallenge2": PublishedConfig(
+        energies=AutoregressiveConfig(dim=_CHALLENGE_LAYERS),
+        shape=TransformerConfig(
+            grid=(_CHALLENGE_LAYERS, 16, 9),
+            patch=(3, 16, 1),
+            width=480,
+            blocks=6,
+            heads=6,
+            conditions=1 + _CHALLENGE_LAYERS,
+        ),
+    ),
+    "calochallenge3": PublishedConfig(
+        energies=AutoregressiveConfig(dim=_CHALLENGE_LAYERS),
+        shape=TransformerConfig(
+            grid=(_CHALLENGE_LAYERS, 50, 18),
+            patch=(3, 5, 2),
+            width=240,
+            blocks=6,
+            heads=6,
+            mlp_ratio=3,
+            conditions=1 + _CHALLENGE_LAYERS,
+        ),
+    ),
+}
+
+
+def preset(name: str) -> CaloDreamConfig:
+    """Named configuration: `ild-photon-clumps` is what calozoo trains, `tiny` for tests.
+
+    Raises:
+        ValueError: If there is no such preset.
+
+    Example:
+        >>> preset("ild-photon-clumps").rings
+        5
+    """
+    if name not in PRESETS:
+        msg = f"no preset is called {name!r}; there are {', '.join(PRESETS)}"
+        raise ValueError(msg)
+    return PRESETS[name]
+
+
+def published(name: str) -> PublishedConfig:
+    """Published configuration, of the data sets 2 or 3 of the CaloChallenge.
+
+    Raises:
+        ValueError: If there is no such configuration.
+
+    Example:
+        >>> published("calochallenge2").shape.tokens
+        135
+    """
+    if name not in PUBLISHED:
+        msg = f"no published configuration is called {name!r}; there are {', '.join(PUBLISHED)}"
+        raise ValueError(msg)
+    return PUBLISHED[name]

@@ -1,0 +1,218 @@
+"""Encoding of the energies of a shower's core as the numbers that the networks model.
+
+The energy network models u_0, the logarithm of the visible over the incident energy, and u_i, the
+logit of the energy of layer i - 1 over that of itself and all behind it. The shape network models
+the logarithm of each ring's share of its layer. Both are standardised by what the condition says.
+
+References:
+    | CaloDREAM, section 2: https://arxiv.org/abs/2405.09629
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from calozoo_core.incident import Incident
+from calozoo_core.typing import Float32Array
+
+__all__ = [
+    "EMPTY_MEV",
+    "Standardisation",
+    "core_from",
+    "energy_features",
+    "fit_standardisation",
+    "layer_condition",
+    "layer_ratios",
+    "layers_from_ratios",
+    "log_shares",
+    "primary_condition",
+    "shape_features",
+    "with_noise",
+]
+
+NOISE_MEV: Final = 0.01
+"""Typical energy of the noise that stands for an empty ring."""
+
+NOISE_WIDTH: Final = 0.5
+"""Standard deviation of the logarithm of that noise."""
+
+EMPTY_MEV: Final = 0.03
+"""Energy below which a ring or a layer is empty."""
+
+VISIBLE: Final = 0.019
+"""Typical visible energy over incident energy."""
+
+RATIO_FLOOR: Final = 1e-6
+"""Ratios are kept this far from 0 and 1, or their logits would not be finite."""
+
+FARTHEST: Final = np.float32(8)
+"""Standardised numbers are kept this close to zero, so that none rules a batch."""
+
+LOG_FLOOR_MEV: Final = np.float32(0.05)
+"""Added to the energy of a layer before its logarithm is taken, for conditions."""
+
+
+class Standardisation(NamedTuple):
+    """Mean and spread of numbers, each a linear function of features.
+
+    Arguments:
+        mean: Coefficients of the mean, shape (dim, features).
+        log_spread: Coefficients of the logarithm of the standard deviation, shape (dim, features).
+    """
+
+    mean: Float32Array
+    log_spread: Float32Array
+
+    def apply(self, values: Float32Array, features: Float32Array) -> Float32Array:
+        """Standardised numbers, at most 8 from zero, shape (n, dim).
+
+        Arguments:
+            values: Shape (n, dim).
+            features: Shape (n, dim, features), or (n, 1, features) for all numbers alike.
+        """
+        mean, spread = self._both(features)
+        return np.asarray(np.clip((values - mean) / spread, -FARTHEST, FARTHEST), np.float32)
+
+    def invert(self, values: Float32Array, features: Float32Array) -> Float32Array:
+        """Numbers of standardised ones, shape (n, dim); the inverse of `apply`."""
+        mean, spread = self._both(features)
+        return values * spread + mean
+
+    def _both(self, features: Float32Array) -> tuple[Float32Array, Float32Array]:
+        mean = (features * self.mean).sum(axis=2)
+        # A spread is bounded, however far outside the training showers a primary is.
+        spread = np.exp(np.clip((features * self.log_spread).sum(axis=2), -7, 4))
+        return mean.astype(np.float32), spread.astype(np.float32)
+
+
+def fit_standardisation(values: Float32Array, features: Float32Array) -> Standardisation:
+    """Standardisation by least squares of the numbers, then of the logarithm of their residuals.
+
+    Arguments:
+        values: Shape (n, dim).
+        features: Shape (n, dim or 1, features).
+    """
+    dim, width = values.shape[1], features.shape[2]
+    mean, log_spread = np.empty((dim, width)), np.empty((dim, width))
+    for column in range(dim):
+        own = features[:, min(column, features.shape[1] - 1)].astype(np.float64)
+        gram = own.T @ own + 1e-6 * len(own) * np.eye(width)
+        mean[column] = np.linalg.solve(gram, own.T @ values[:, column].astype(np.float64))
+        residual = np.abs(values[:, column] - own @ mean[column]) + 1e-4
+        log_spread[column] = np.linalg.solve(gram, own.T @ np.log(residual))
+        # The first feature is 1: the residuals are given a mean square of 1.
+        excess = residual * np.exp(-(own @ log_spread[column]))
+        log_spread[column, 0] += np.log(np.sqrt(np.mean(excess**2)))
+    return Standardisation(mean.astype(np.float32), log_spread.astype(np.float32))
+
+
+def primary_condition(incident: Incident) -> Float32Array:
+    """Condition of the networks: (ln E, |p_x|, p_y, p_z), of order 1, shape (n, 4).
+
+    Showers with p_x and -p_x are mirror images of each other, and their rings have the same law.
+    """
+    x, y, z = incident.direction.T
+    columns = [(np.log(incident.energy) - 3.5) / 1.2, np.abs(x), y, 5 * z - 4]
+    return np.column_stack(columns).astype(np.float32)
+
+
+def energy_features(condition: Float32Array) -> Float32Array:
+    """Features of the layer ratios' standardisation, shape (n, 1, 10).
+
+    Arguments:
+        condition: `primary_condition`, shape (n, 4).
+    """
+    energy, x, y, z = condition.T
+    one = np.ones_like(energy)
+    columns = [one, energy, energy**2, energy**3, z, z**2, energy * z, energy**2 * z, x, y]
+    return np.stack(columns, axis=1)[:, None]
+
+
+def shape_features(condition: Float32Array, layers: Float32Array) -> Float32Array:
+    """Features of the shares' standardisation, shape (n, layers, 9).
+
+    Arguments:
+        condition: `primary_condition`, shape (n, 4).
+        layers: `layer_condition`, shape (n, layers).
+    """
+    energy, _, _, z = (np.broadcast_to(column[:, None], layers.shape) for column in condition.T)
+    one = np.ones_like(layers)
+    columns = [one, layers, layers**2, layers**3, energy, energy**2, energy * layers, z, z**2]
+    return np.stack(columns, axis=2).astype(np.float32)
+
+
+def layer_condition(layers: Float32Array) -> Float32Array:
+    """Condition on layer energies: their logarithms, of order 1, shape (n, layers).
+
+    Arguments:
+        layers: In MeV, shape (n, layers).
+    """
+    return np.asarray((np.log(layers + LOG_FLOOR_MEV) - 1) / 2.5, np.float32)
+
+
+def with_noise(energies: Float32Array, random: np.random.Generator) -> Float32Array:
+    """Energies with noise wherever there are none, so that their logarithms have a density.
+
+    Arguments:
+        energies: In MeV, any shape.
+        random: Draws the noise.
+    """
+    draw = random.standard_normal(energies.shape, np.float32)
+    noise = np.float32(NOISE_MEV) * np.exp(np.float32(NOISE_WIDTH) * draw)
+    return np.where(energies < EMPTY_MEV, noise, energies)
+
+
+def layer_ratios(layers: Float32Array, energy_gev: Float32Array) -> Float32Array:
+    """Logarithm of u_0 over its typical value, and logits of u_1, u_2, ..., shape (n, layers).
+
+    Arguments:
+        layers: Positive energies of the layers, in MeV, shape (n, layers).
+        energy_gev: Incident energies, shape (n,).
+    """
+    behind = np.cumsum(layers[:, ::-1], axis=1)[:, ::-1]
+    ratio = np.clip(layers[:, :-1] / behind[:, :-1], RATIO_FLOOR, 1 - RATIO_FLOOR)
+    first = np.log(behind[:, 0] / (1000 * VISIBLE * energy_gev))
+    return np.column_stack([first, np.log(ratio / (1 - ratio))]).astype(np.float32)
+
+
+def layers_from_ratios(ratios: Float32Array, energy_gev: Float32Array) -> Float32Array:
+    """Energies of the layers, in MeV, shape (n, layers); the inverse of `layer_ratios`.
+
+    Arguments:
+        ratios: Shape (n, layers).
+        energy_gev: Incident energies, shape (n,).
+    """
+    # A network may stray, but no shower holds more than its primary had.
+    visible = 1000 * energy_gev * VISIBLE * np.exp(np.clip(ratios[:, 0], -12, -np.log(VISIBLE)))
+    part = 1 / (1 + np.exp(-np.clip(ratios[:, 1:], -14, 14)))
+    layers = np.ones_like(ratios)
+    np.cumprod(1 - part, axis=1, out=layers[:, 1:])
+    layers[:, :-1] *= part
+    return np.asarray(layers * visible[:, None], np.float32)
+
+
+def log_shares(core: Float32Array, layers: Float32Array) -> Float32Array:
+    """Logarithm of each ring's share of its layer, shape (n, layers, rings).
+
+    Arguments:
+        core: Positive energies of rings, in MeV, shape (n, layers, rings).
+        layers: Energies of the layers, in MeV, shape (n, layers).
+    """
+    return np.asarray(np.log(core / (layers + LOG_FLOOR_MEV)[..., None]), np.float32)
+
+
+def core_from(shares: Float32Array, layers: Float32Array) -> Float32Array:
+    """Energies of rings, in MeV, shape (n, layers, rings), which add up to those of their layers.
+
+    Arguments:
+        shares: `log_shares`, shape (n, layers, rings).
+        layers: Energies of the layers, in MeV, shape (n, layers); what is below 0.03 is empty.
+    """
+    filled = np.where(layers < EMPTY_MEV, np.float32(0), layers)
+    drawn = np.exp(np.clip(shares, -20, 3)) * (layers + LOG_FLOOR_MEV)[..., None]
+    # The largest ring of a layer is never empty.
+    kept = (drawn >= EMPTY_MEV) | (drawn == drawn.max(axis=2, keepdims=True))
+    drawn = np.where(kept, drawn, np.float32(0))
+    return np.asarray(drawn * (filled / drawn.sum(axis=2))[..., None], np.float32)

@@ -1,0 +1,86 @@
+"""The transformer: the same function in numpy as in torch, and what it begins as."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from calozoo_calodream.config import PRESETS, TransformerConfig, preset
+from calozoo_calodream.numpy_transformer import NumpyTransformer, tensor_shapes
+from calozoo_calodream.transformer import VisionTransformer
+
+PATCHES = TransformerConfig(
+    grid=(6, 4, 2), patch=(2, 2, 1), width=12, blocks=2, heads=3, mlp_ratio=2, conditions=3
+)
+CONFIGS = {
+    "patches in three directions": PATCHES,
+    "tiny energies": preset("tiny").energies,
+    "tiny shape": preset("tiny").shape,
+    "energies": preset("ild-photon-clumps").energies,
+    "shape": preset("ild-photon-clumps").shape,
+}
+
+
+def random_network(config: TransformerConfig) -> VisionTransformer:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        network = VisionTransformer(config)
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.2)
+    return network.eval().requires_grad_(requires_grad=False)
+
+
+def inputs(config: TransformerConfig, n: int) -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed(5)
+    x = torch.randn(n, config.tokens, config.patch_size, generator=generator)
+    condition = torch.randn(n, config.conditions, generator=generator)
+    if not config.token_conditions:
+        return x, condition
+    tokens = torch.randn(n, config.tokens, config.token_conditions, generator=generator)
+    return x, condition, tokens
+
+
+@pytest.mark.parametrize("n", [1, 5])
+@pytest.mark.parametrize("time", [0.0, 0.37, 1.0])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_numpy_computes_what_torch_does(name: str, time: float, n: int) -> None:
+    config = CONFIGS[name]
+    network = random_network(config)
+    arrays = {key: tensor.numpy() for key, tensor in network.state_dict().items()}
+    x, *conditions = inputs(config, n)
+    expected = network(x, torch.full((n,), time), *conditions)
+    light = NumpyTransformer(config, arrays)
+    given = light.given(*(tensor.numpy() for tensor in conditions))
+    found = light(x.numpy(), time, given)
+    np.testing.assert_allclose(found, expected.numpy(), rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_shapes_of_the_tensors_follow_from_the_configuration(name: str) -> None:
+    state = VisionTransformer(CONFIGS[name]).state_dict()
+    assert {key: tuple(t.shape) for key, t in state.items()} == tensor_shapes(CONFIGS[name])
+
+
+def test_it_begins_as_zero_whatever_it_is_given() -> None:
+    x, condition = inputs(PATCHES, 3)
+    assert not VisionTransformer(PATCHES)(x, torch.rand(3), condition).any()
+
+
+def test_tokens_see_each_other_and_know_their_places() -> None:
+    network = random_network(PATCHES)
+    x, condition = inputs(PATCHES, 1)
+    time = torch.full((1,), 0.5)
+    before = network(x, time, condition)
+    changed = x.clone()
+    changed[0, 0] += 1
+    assert (network(changed, time, condition) != before)[0, 1:].all()
+    turned = network(x.flip(1), time, condition).flip(1)
+    assert (turned - before).abs().max() > 1e-3
+
+
+def test_trained_sizes_are_small() -> None:
+    for network in (PRESETS["ild-photon-clumps"].energies, PRESETS["ild-photon-clumps"].shape):
+        with torch.device("meta"):
+            built = VisionTransformer(network)
+        assert sum(p.numel() for p in built.parameters()) < 1_000_000
