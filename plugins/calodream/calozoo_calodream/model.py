@@ -103,15 +103,12 @@ class CaloDream(Generator):
         return cls(spec, config, read_arrays(Path(folder), array_shapes(config)), steps=steps)
 
     def save(self, folder: Path) -> None:
-        """Write `config.json` and `model.safetensors`, whole or not at all; needs torch.
+        """Write `config.json` and `model.safetensors`, whole or not at all.
 
         Raises:
             WeightsError: If the folder cannot be written to.
         """
-        import torch
-
-        tensors = {name: torch.from_numpy(array) for name, array in self._arrays.items()}
-        write_weights(Path(folder), self.config, tensors)
+        write_weights(Path(folder), self.config, self._arrays)
 
     @property
     def load_options(self) -> dict[str, Any]:

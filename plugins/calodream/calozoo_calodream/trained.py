@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from calozoo_calodream.config import CaloDreamConfig
 from calozoo_calodream.core_sampler import array_shapes
+from calozoo_calodream.encoding import Standardisation
 from calozoo_calodream.transformer import VisionTransformer
+from calozoo_core.clumps.ring_calibration import RingCalibration
+from calozoo_core.typing import Float32Array
 from calozoo_core.weights.trained_model import TrainedModel
 
-__all__ = ["CalibrationTables", "ScaleTables", "TrainedCaloDream"]
-
-
-class ScaleTables(NamedTuple):
-    """A `Standardisation` as tensors."""
-
-    mean: Tensor
-    log_spread: Tensor
-
-
-class CalibrationTables(NamedTuple):
-    """A `RingCalibration` as tensors."""
-
-    threshold: Tensor
-    factor: Tensor
+__all__ = ["TrainedCaloDream"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,19 +35,19 @@ class TrainedCaloDream(TrainedModel):
     config: CaloDreamConfig
     energies: VisionTransformer
     shape: VisionTransformer
-    energy_scale: ScaleTables
-    shape_scale: ScaleTables
-    calibration: CalibrationTables
+    energy_scale: Standardisation
+    shape_scale: Standardisation
+    calibration: RingCalibration
 
     @classmethod
     def untrained(cls, config: CaloDreamConfig) -> TrainedCaloDream:
         shapes = array_shapes(config)
 
-        def table(name: str) -> Tensor:
-            return torch.zeros(shapes[name])
+        def table(name: str) -> Float32Array:
+            return np.zeros(shapes[name], np.float32)
 
-        def scale(name: str) -> ScaleTables:
-            return ScaleTables(table(f"{name}.mean"), table(f"{name}.log_spread"))
+        def scale(name: str) -> Standardisation:
+            return Standardisation(table(f"{name}.mean"), table(f"{name}.log_spread"))
 
         return cls(
             config,
@@ -68,5 +55,5 @@ class TrainedCaloDream(TrainedModel):
             VisionTransformer(config.shape),
             scale("energy_scale"),
             scale("shape_scale"),
-            CalibrationTables(table("calibration.threshold"), table("calibration.factor")),
+            RingCalibration(table("calibration.threshold"), table("calibration.factor")),
         )

@@ -18,14 +18,14 @@ from calozoo_calodream.core_sampler import CoreSampler, EnergySampler, ShapeSamp
 from calozoo_calodream.encoding import EMPTY_MEV
 from calozoo_calodream.flow_matching import flow_matching_loss, uniform_times
 from calozoo_calodream.numpy_transformer import Arrays
-from calozoo_calodream.trained import CalibrationTables, ScaleTables, TrainedCaloDream
+from calozoo_calodream.trained import TrainedCaloDream
 from calozoo_calodream.training_data import CoreSample, Scales, batch, encoded
 from calozoo_calodream.transformer import VisionTransformer
-from calozoo_core.clumps.ring_calibration import fit_ring_calibration
-from calozoo_core.nn.mlp import to_float32
+from calozoo_core.clumps.ring_calibration import RingCalibration, fit_ring_calibration
 from calozoo_core.random import stream
 from calozoo_core.training import ModelTraining, StageConfig, TrainingOptions, read_sample, seeded
 from calozoo_core.typing import Float32Array
+from calozoo_core.weights.trained_model import network_arrays
 
 __all__ = ["CaloDreamTraining", "Options", "train"]
 
@@ -113,9 +113,9 @@ class CaloDreamTraining(ModelTraining):
             self.config,
             best["energies"],
             best["shape"],
-            ScaleTables(*map(torch.from_numpy, self.scales.energies)),
-            ScaleTables(*map(torch.from_numpy, self.scales.shape)),
-            CalibrationTables(torch.zeros(cells), torch.ones(cells)),
+            self.scales.energies,
+            self.scales.shape,
+            RingCalibration(np.zeros(cells, np.float32), np.ones(cells, np.float32)),
         )
         return self._calibrated(uncalibrated)
 
@@ -124,8 +124,7 @@ class CaloDreamTraining(ModelTraining):
 
     def _calibrated(self, model: TrainedCaloDream) -> TrainedCaloDream:
         """The model with thresholds and factors that make its rings those of Geant4 on average."""
-        arrays = {name: to_float32(tensor) for name, tensor in model.named_tensors().items()}
-        draw = CoreSampler(self.config, arrays, self.config.steps)
+        draw = CoreSampler(self.config, model.named_arrays(), self.config.steps)
         sample, seed = self.sample, self.options.seed
         parts = []
         for first in range(0, len(sample), CALIBRATION_BATCH):
@@ -136,7 +135,7 @@ class CaloDreamTraining(ModelTraining):
         fitted = fit_ring_calibration(
             np.concatenate(parts), sample.core.reshape(len(sample), -1), EMPTY_MEV
         )
-        return replace(model, calibration=CalibrationTables(*map(torch.from_numpy, fitted)))
+        return replace(model, calibration=fitted)
 
 
 train = CaloDreamTraining.train
@@ -177,8 +176,7 @@ class _HeldOut:
         """
         with torch.inference_mode():
             loss = float(_loss(network, network, self._batch))
-        arrays = {name: to_float32(tensor) for name, tensor in network.state_dict().items()}
-        drawn, sample = self._drawn(arrays), self._sample
+        drawn, sample = self._drawn(network_arrays(network)), self._sample
         energies = (np.tile(sample.energy_gev, REPEATS), sample.energy_gev)
         truth = sample.core
         if self._stage == "energies":

@@ -29,12 +29,12 @@ def trained(tiny_config: CaloDreamConfig) -> TrainedCaloDream:
             for parameter in network.parameters():
                 torch.nn.init.normal_(parameter, std=0.1)
     # The logarithm of the visible energy, then logits of what a layer keeps of what is left.
-    depth = torch.arange(29)
+    depth = np.arange(29)
     model.energy_scale.mean[1:, 0] = -2.0 + 0.05 * depth
     model.energy_scale.log_spread[:, 0] = -1.5
-    model.shape_scale.mean[:, 0] = torch.tensor(np.log([0.4, 0.25, 0.15, 0.1, 0.1])).repeat(30)
+    model.shape_scale.mean[:, 0] = np.tile(np.log([0.4, 0.25, 0.15, 0.1, 0.1]), 30)
     model.shape_scale.log_spread[:, 0] = -0.5
-    model.calibration.factor.fill_(1.0)
+    model.calibration.factor.fill(1.0)
     return model
 
 
