@@ -142,7 +142,8 @@ class IncidentSource:
 
     def __post_init__(self) -> None:
         if not 1 <= self.n < MAX_SHOWERS:
-            msg = f"The number of showers must be at least 1 and below 2^63, not {self.n}."
+            bound = "at least 1" if self.n < 1 else "below 2^63"
+            msg = f"The number of showers must be {bound}, not {self.n}."
             raise InputError(msg)
         check_rows(self.n, self.energies, self.directions, self.positions)
         stream(self.seed, 0, "energy")

@@ -33,7 +33,8 @@ def use_threads(threads: int | None = None) -> None:
             return
         threads = available_cores()
     if not 1 <= threads <= MAX_THREADS:
-        msg = f"The number of threads must be 1 to {MAX_THREADS}, not {threads}."
+        bound = "at least 1" if threads < 1 else f"at most {MAX_THREADS}"
+        msg = f"The number of threads must be {bound}, not {threads}."
         raise InputError(msg)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     if "torch" in sys.modules:
