@@ -105,7 +105,7 @@ ild_siecal_regular, float32 on cpu>
     spec = find_model(pulled.model if pulled else short)
     factory = names.find_factory(spec)
     if folder is not None and not _has_weights(spec, factory):
-        msg = f"{spec.name} has no weights; leave weights out."
+        msg = f"{spec.name} needs no files to load; leave weights out."
         raise InputError(msg, argument="weights")
     handed_on = {"device": device, "precision": precision, "offline": offline}
     accepted = _accepted(spec, factory, options, handed_on)
