@@ -21,7 +21,7 @@ def verify(file: Path, quiet: bool, as_json: bool) -> None:
     Exit code 1 if the file was changed, or the library that runs it cannot load it.
 
     \b
-    Example:
+    Examples:
       calozoo verify photons.pt
     """
     from calozoo.export.model_file import verify_file
