@@ -1,4 +1,4 @@
-"""System calls that fail: the message says what failed on which file, and nothing is left behind."""
+"""System calls that fail: the message names the file, and nothing is left behind."""
 
 from __future__ import annotations
 
