@@ -178,7 +178,10 @@ def test_a_library_is_read_only_with_its_own_grid_and_as_many_primaries(tmp_path
     [
         (lambda file: None, "it has no layers"),
         (lambda file: file.create_group("layers"), "is not a data set"),
-        (lambda file: file.create_dataset("layers", data=np.zeros((1, 30, 30, 49))), "float32"),
+        (
+            lambda file: file.create_dataset("layers", data=np.zeros((1, 30, 30, 49), "S4")),
+            "float32",
+        ),
         (lambda file: file.create_dataset("layers", data=np.zeros(9, "f4")), "shape"),
         (lambda file: file.create_dataset("layers", (10**6, 30, 30, 49), "f4"), "too short"),
         (

@@ -106,7 +106,7 @@ def test_models_are_listed_by_pattern_detector_and_particle():
 def test_a_model_that_knows_no_other_device_says_so(trained):
     assert trained.to("cpu") is trained
     for model in (trained, calozoo.load("toy")):
-        with pytest.raises(InputError, match=r"CPU only|on cpu"):
+        with pytest.raises(InputError, match=r"CPU only|on cpu|use device='cpu'"):
             model.to("cuda")
 
 

@@ -90,7 +90,7 @@ def test_info_of_weights_that_are_nowhere_asks_nothing_of_the_network(calozoo):
     done = calozoo("info", "caloclouds3@v9", CALOZOO_LOAD_PLUGINS="calozoo-caloclouds3")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert "not here: calozoo/caloclouds3.ild-photon@v9 is not in the cache" in done.stdout
+    assert "not here: calozoo/caloclouds3.ild-photon-clumps@v9 is not in the cache" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -235,8 +235,9 @@ def test_the_models_of_the_zoo_are_as_they_should_be(monkeypatch, cache):
     assert {one.subject for one in of(found, "weights")} == {
         "caloclouds3.ild-photon",
         "caloclouds3.ild-photon-cells",
+        "caloclouds3.ild-photon-clumps",
     }
-    assert len(of(found, "card")) == len(of(found, "model")) == 3
+    assert len(of(found, "card")) == len(of(found, "model")) == 4
 
 
 def test_geant4s_missing_data_is_broken_and_the_others_are_not(monkeypatch, cache, tmp_path):

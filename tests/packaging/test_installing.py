@@ -183,7 +183,7 @@ def test_the_main_job_is_done_where_torch_is_not_installed(install):
     assert "No module named 'torch'" in missing
     generate = ["generate", "--model", "caloclouds3", "--energy", "50", "-n", "5", "--out"]
 
-    assert "comes with calozoo-caloclouds3" in environment.run("calozoo", "pull", "caloclouds3")
+    assert "bundled with calozoo-caloclouds3" in environment.run("calozoo", "pull", "caloclouds3")
     assert "5 showers" in environment.run("calozoo", *generate, "s.h5")
     environment.run("calozoo", "show", "s.h5", "--plot", "s.png")
     assert (environment.folder / "s.png").stat().st_size > 10_000

@@ -22,7 +22,10 @@ from packaging.requirements import Requirement
 from calozoo.models import discovery
 from calozoo.models.index import read_index
 
-SUFFIXES = {".csv", ".json", ".md", ".png", ".py", ".safetensors", ".tmpl", ".toml", ".typed"}
+SUFFIXES = {
+    *(".csv", ".json", ".md", ".png", ".py", ".safetensors", ".tmpl", ".toml", ".typed"),
+    *(".css", ".html", ".js"),  # pages
+}
 BESIDE = {".gitignore", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
 
 every_project = pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)

@@ -99,7 +99,9 @@ def test_a_plan_for_other_weights_is_refused(tmp_path):
     from calozoo.production.request import GenerationRequest
 
     path = tmp_path / "s.plan.json"
-    plan = make_plan(GenerationRequest(model="caloclouds3", energy="50"), tmp_path / "s.h5", path)
+    plan = make_plan(
+        GenerationRequest(model="caloclouds3.ild-photon", energy="50"), tmp_path / "s.h5", path
+    )
     assert set(plan.weights) == {
         "caloclouds3.ild-photon/config.json",
         "caloclouds3.ild-photon/model.safetensors",

@@ -115,7 +115,7 @@ def test_a_table_cut_short_is_refused(table, tmp_path):
     table.write(tmp_path)
     path = tmp_path / TENSORS_FILE
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(WeightsError, match="were cut short; pull the model again"):
+    with pytest.raises(WeightsError, match="were cut short; train, convert or copy it again"):
         ClumpTable.read(tmp_path)
 
 

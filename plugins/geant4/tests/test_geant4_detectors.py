@@ -136,7 +136,7 @@ def test_shower_in_a_cylinder_lies_along_its_direction_and_in_its_cells(par04):
 @pytest.mark.parametrize("model", [ILD_SIECAL, PAR04_SIW])
 def test_without_a_position_it_says_what_to_type(geant4_data, model):
     generator = Geant4.load(model)
-    with pytest.raises(InputError, match=r"add position=\(x, y, z\)"):
+    with pytest.raises(InputError, match=r"add position=\(-?[\d.]+, [\d.]+, -?[\d.]+\)"):
         generator.generate(energy=1.0)
 
 

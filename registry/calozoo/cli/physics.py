@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,15 @@ __all__ = ["physics"]
 
 @click.group()
 def physics() -> None:
-    """Compare models with Geant4 by what a reconstruction makes of their showers.
+    """Compare models with Geant4 after a reconstruction.
 
     Photons only, found by calozoo's photon finder: ratios of a model to Geant4 can be set beside
     those of papers, absolute efficiencies cannot.
+
+    \b
+    Examples:
+      calozoo physics pairs --model caloclouds3 --energy 5 -n 100 --work physics
+      calozoo physics tau --model caloclouds3 -n 100 --work physics
     """
 
 
@@ -76,6 +82,7 @@ def _shared(command: Callable[..., None]) -> Callable[..., None]:
             metavar="PICTURE",
             help="Draw the curves or categories, as .png, .pdf or .svg.",
         ),
+        click.option("--json", "as_json", is_flag=True, help="Print the report, as JSON."),
         overwrite_option("a report"),
         workers_option("Processes of Geant4; the showers do not depend on it."),
         offline_option,
@@ -105,7 +112,7 @@ def _shared(command: Callable[..., None]) -> Callable[..., None]:
     help="Energies of the photons, of 5, 20 and 100.",
 )
 def pairs(energies: str, **options: Any) -> None:
-    """Photon pairs: how near two photons can be and still be found as two.
+    """Photon pairs: distance from which two photons are found as two.
 
     \b
     Examples:
@@ -128,9 +135,12 @@ def pairs(energies: str, **options: Any) -> None:
         from calozoo.plotting.physics import plot_pairs
 
         plot_pairs(measurements, picture)
-    for energy, found in report["results"].items():
-        click.echo(f"{energy}: {', '.join(f'{n} in {k}' for k, n in found['pairs'].items())}")
-        click.echo(_table(found["models"]))
+    if options["as_json"]:
+        click.echo(json.dumps(report))
+    else:
+        for energy, found in report["results"].items():
+            click.echo(f"{energy}: {', '.join(f'{n} in {k}' for k, n in found['pairs'].items())}")
+            click.echo(_table(found["models"]))
     _write(report, out)
 
 
@@ -146,7 +156,7 @@ def pairs(energies: str, **options: Any) -> None:
     "Pythia makes them (pip install 'calozoo[physics]').",
 )
 def tau(events_file: Path | None, **options: Any) -> None:
-    """Pi0 of tau decays: how many of them are found, and their masses, energies and angles.
+    """Pi0 of tau decays: number found, masses, energies and angles.
 
     \b
     Examples:
@@ -163,8 +173,11 @@ def tau(events_file: Path | None, **options: Any) -> None:
 
         plot_taus(measurements, picture)
     found = report["results"]
-    click.echo(f"{found['events']} events, {found['true_pi0']} true pi0")
-    click.echo(_table(found["models"]))
+    if options["as_json"]:
+        click.echo(json.dumps(report))
+    else:
+        click.echo(f"{found['events']} events, {found['true_pi0']} true pi0")
+        click.echo(_table(found["models"]))
     _write(report, out)
 
 
@@ -208,8 +221,6 @@ def _table(models: dict[str, dict[str, dict[str, float]]]) -> str:
 
 
 def _write(report: dict[str, Any], out: Path | None) -> None:
-    import json
-
     from calozoo_core.io.atomic import write_atomic
 
     if out is not None:

@@ -153,7 +153,7 @@ def simulate(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Simulate EVENTS: Geant4, with a model for the particles it was made for.
+    """Simulate EVENTS with Geant4, and with a model in it.
 
     EVENTS is a file of HepMC3 (.hepmc, .hepmc3, .gz) or a native file of events (.h5). Each primary
     goes through Geant4 up to the face of the calorimeter; particles that the trigger accepts are
