@@ -193,7 +193,8 @@ def test_the_main_job_is_done_where_torch_is_not_installed(install):
         (["--runtime", "torch"], "caloclouds3.ild-photon"),
         (["--device", "cuda"], "--device cuda"),
     ):
-        assert environment.run("calozoo", *generate, "t.h5", *options, fails=True) == (
+        words = [*generate[:2], "caloclouds3.ild-photon", *generate[3:], "t.h5", *options]
+        assert environment.run("calozoo", *words, fails=True) == (
             f"calozoo: {what} needs torch, which is not installed; "
             "type `pip install 'calozoo-core[torch]'`.\n"
         )
