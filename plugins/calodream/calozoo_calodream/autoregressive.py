@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, pad
 
-from calozoo_calodream.config import AutoregressiveConfig, Solver
-from calozoo_calodream.flow_matching import flow_matching_loss
-from calozoo_calodream.solvers import integrate
+from calozoo_calodream.config import AutoregressiveConfig
+from calozoo_core.nn.flow_matching import flow_matching_loss
+from calozoo_core.nn.solvers import Solver, integrate
 from calozoo_core.typing import Float32Array
 
 __all__ = ["AutoregressiveFlow"]

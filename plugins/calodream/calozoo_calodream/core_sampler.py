@@ -7,26 +7,22 @@ from typing import Any, Final
 
 import numpy as np
 
-from calozoo_calodream.config import CaloDreamConfig, Solver, TransformerConfig
-from calozoo_calodream.encoding import (
-    Standardisation,
+from calozoo_calodream.config import CaloDreamConfig
+from calozoo_core.clumps.core_encoding import (
     core_from,
-    energy_features,
     layer_condition,
-    layers_from_ratios,
     primary_condition,
     shape_features,
 )
-from calozoo_calodream.numpy_transformer import Arrays, NumpyTransformer, tensor_shapes
-from calozoo_calodream.solvers import integrate
+from calozoo_core.clumps.layer_flow import ENERGY_FEATURES, EnergySampler
 from calozoo_core.clumps.ring_calibration import RingCalibration
 from calozoo_core.incident import Incident
+from calozoo_core.nn.flow_sampler import FlowSampler
+from calozoo_core.nn.numpy_transformer import Arrays, tensor_shapes
+from calozoo_core.nn.standardisation import Standardisation
 from calozoo_core.typing import Float32Array
 
-__all__ = ["CoreSampler", "EnergySampler", "ShapeSampler", "array_shapes"]
-
-ENERGY_FEATURES: Final = 10
-"""Width of `energy_features`."""
+__all__ = ["CoreSampler", "ShapeSampler", "array_shapes"]
 
 SHAPE_FEATURES: Final = 9
 """Width of `shape_features`."""
@@ -46,61 +42,7 @@ def array_shapes(config: CaloDreamConfig) -> dict[str, tuple[int, ...]]:
     return shapes | {"calibration.threshold": (cells,), "calibration.factor": (cells,)}
 
 
-class _FlowSampler:
-    """Sampler of standardised numbers from noise.
-
-    Arguments:
-        config: Sizes of the network.
-        arrays: Tensors of the network, by name.
-        scale: Standardisation.
-        solver: Solver of the differential equation.
-        evaluations: How often the network is evaluated for a shower.
-    """
-
-    def __init__(
-        self,
-        config: TransformerConfig,
-        arrays: Arrays,
-        scale: Standardisation,
-        *,
-        solver: Solver,
-        evaluations: int,
-    ) -> None:
-        self._network = NumpyTransformer(config, arrays)
-        self._scale, self._solver, self._evaluations = scale, solver, evaluations
-
-    def _standardised(
-        self, noise: Float32Array, condition: Float32Array, tokens: Float32Array | None = None
-    ) -> Float32Array:
-        """Standardised numbers, shape (n, tokens x patch_size)."""
-        given = self._network.given(condition, tokens)
-
-        def velocity(x: Float32Array, time: float) -> Float32Array:
-            return self._network(x, time, given)
-
-        config = self._network.config
-        x = noise.reshape(len(noise), config.tokens, config.patch_size)
-        return integrate(velocity, x, self._evaluations, self._solver).reshape(len(noise), -1)
-
-
-class EnergySampler(_FlowSampler):
-    """Sampler of the energies of layers."""
-
-    def __call__(
-        self, noise: Float32Array, condition: Float32Array, energy_gev: Float32Array
-    ) -> Float32Array:
-        """Energies of layers, in MeV, shape (n, layers).
-
-        Arguments:
-            noise: Standard normal, shape (n, layers).
-            condition: `primary_condition`, shape (n, 4).
-            energy_gev: Incident energies, shape (n,).
-        """
-        drawn = self._standardised(noise, condition)
-        return layers_from_ratios(self._scale.invert(drawn, energy_features(condition)), energy_gev)
-
-
-class ShapeSampler(_FlowSampler):
+class ShapeSampler(FlowSampler):
     """Sampler of how the energy of a layer divides among its rings."""
 
     def __call__(
@@ -115,11 +57,11 @@ class ShapeSampler(_FlowSampler):
         """
         logs = layer_condition(layers)
         rings = noise.shape[1] // layers.shape[1]
-        drawn = self._standardised(
+        drawn = self.standardised(
             noise, np.concatenate([condition, logs], axis=1), logs[:, :, None]
         )
         features = np.repeat(shape_features(condition, logs), rings, axis=1)
-        shares = self._scale.invert(drawn, features)
+        shares = self.scale.invert(drawn, features)
         return core_from(shares.reshape(*layers.shape, rings), layers)
 
 

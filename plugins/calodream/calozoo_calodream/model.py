@@ -10,11 +10,11 @@ import numpy as np
 
 from calozoo_calodream.config import CaloDreamConfig
 from calozoo_calodream.core_sampler import CoreSampler, array_shapes
-from calozoo_calodream.numpy_transformer import Arrays, tensor_shapes
 from calozoo_core.clumps import ShowersFromCore
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
+from calozoo_core.nn.numpy_transformer import Arrays, tensor_shapes
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import IntArray

@@ -8,9 +8,9 @@ import numpy as np
 
 from calozoo_calodream.config import CaloDreamConfig
 from calozoo_calodream.core_sampler import array_shapes
-from calozoo_calodream.encoding import Standardisation
-from calozoo_calodream.transformer import VisionTransformer
 from calozoo_core.clumps.ring_calibration import RingCalibration
+from calozoo_core.nn.standardisation import Standardisation
+from calozoo_core.nn.transformer import VisionTransformer
 from calozoo_core.typing import Float32Array
 from calozoo_core.weights.trained_model import TrainedModel
 

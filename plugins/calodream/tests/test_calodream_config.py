@@ -10,11 +10,10 @@ from calozoo_calodream.autoregressive import AutoregressiveFlow
 from calozoo_calodream.config import (
     AutoregressiveConfig,
     CaloDreamConfig,
-    TransformerConfig,
     preset,
     published,
 )
-from calozoo_calodream.transformer import VisionTransformer
+from calozoo_core.nn.transformer import VisionTransformer
 
 
 def count(network: torch.nn.Module) -> int:
@@ -55,31 +54,6 @@ def test_a_name_that_does_not_exist_lists_those_that_do(name: str) -> None:
         published(name)
 
 
-SIZES = {
-    "grid": (6, 4, 2),
-    "patch": (2, 4, 1),
-    "width": 12,
-    "blocks": 1,
-    "heads": 2,
-    "conditions": 3,
-}
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"patch": (4, 4, 1)}, "do not divide"),
-        ({"width": 16}, "not a multiple of 6"),
-        ({"heads": 5}, "not a multiple of 6 and of the heads 5"),
-        ({"time_features": 7}, "multiple of 2"),
-    ],
-)
-def test_sizes_that_do_not_fit_are_refused(wrong: dict[str, object], message: str) -> None:
-    assert TransformerConfig.model_validate(SIZES).patches == (3, 1, 2)
-    with pytest.raises(ValidationError, match=message):
-        TransformerConfig.model_validate(SIZES | wrong)
-
-
 def test_a_token_holds_a_number_and_its_place() -> None:
     with pytest.raises(ValidationError, match="does not hold a number and its place among 64"):
         AutoregressiveConfig(dim=64)
@@ -91,3 +65,9 @@ def test_networks_of_another_grid_are_refused(part: str) -> None:
     config[part] |= {"grid": (30, 1, 7), "patch": (1, 1, 7)}
     with pytest.raises(ValidationError, match=f"the network {part} must have a token"):
         CaloDreamConfig.model_validate(config)
+
+
+@pytest.mark.parametrize("part", ["energies", "shape"])
+def test_trained_sizes_are_small(part: str) -> None:
+    with torch.device("meta"):
+        assert count(VisionTransformer(getattr(preset("ild-photon-clumps"), part))) < 1_000_000

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from calozoo_calodream.flow_matching import flow_matching_loss, path, uniform_times
+from calozoo_core.nn.flow_matching import flow_matching_loss, path, uniform_times
 
 
 def test_the_path_leads_straight_from_noise_to_data() -> None:

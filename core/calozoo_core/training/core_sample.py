@@ -1,4 +1,4 @@
-"""Training showers and batches of CaloDREAM: the core of a shower as standardised numbers."""
+"""Training showers and batches of models of the core of a shower as standardised numbers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from calozoo_calodream.encoding import (
-    Standardisation,
+from calozoo_core.clumps import VoxelMesh, voxel_energies
+from calozoo_core.clumps.core_encoding import (
     energy_features,
-    fit_standardisation,
     layer_condition,
     layer_ratios,
     log_shares,
@@ -20,7 +19,7 @@ from calozoo_calodream.encoding import (
     shape_features,
     with_noise,
 )
-from calozoo_core.clumps import VoxelMesh, voxel_energies
+from calozoo_core.nn.standardisation import Standardisation, fit_standardisation
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import Float32Array

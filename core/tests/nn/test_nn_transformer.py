@@ -5,20 +5,29 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
-from calozoo_calodream.config import PRESETS, TransformerConfig, preset
-from calozoo_calodream.numpy_transformer import NumpyTransformer, tensor_shapes
-from calozoo_calodream.transformer import VisionTransformer
+from calozoo_core.nn.numpy_transformer import NumpyTransformer, tensor_shapes
+from calozoo_core.nn.transformer import VisionTransformer
+from calozoo_core.nn.transformer_config import TransformerConfig
 
 PATCHES = TransformerConfig(
     grid=(6, 4, 2), patch=(2, 2, 1), width=12, blocks=2, heads=3, mlp_ratio=2, conditions=3
 )
 CONFIGS = {
     "patches in three directions": PATCHES,
-    "tiny energies": preset("tiny").energies,
-    "tiny shape": preset("tiny").shape,
-    "energies": preset("ild-photon-clumps").energies,
-    "shape": preset("ild-photon-clumps").shape,
+    "a number a token": TransformerConfig(
+        grid=(30, 1, 1), patch=(1, 1, 1), width=36, blocks=3, heads=3, conditions=4
+    ),
+    "conditions of tokens": TransformerConfig(
+        grid=(30, 1, 5),
+        patch=(1, 1, 5),
+        width=48,
+        blocks=4,
+        heads=4,
+        conditions=34,
+        token_conditions=1,
+    ),
 }
 
 
@@ -79,8 +88,26 @@ def test_tokens_see_each_other_and_know_their_places() -> None:
     assert (turned - before).abs().max() > 1e-3
 
 
-def test_trained_sizes_are_small() -> None:
-    for network in (PRESETS["ild-photon-clumps"].energies, PRESETS["ild-photon-clumps"].shape):
-        with torch.device("meta"):
-            built = VisionTransformer(network)
-        assert sum(p.numel() for p in built.parameters()) < 1_000_000
+SIZES = {
+    "grid": (6, 4, 2),
+    "patch": (2, 4, 1),
+    "width": 12,
+    "blocks": 1,
+    "heads": 2,
+    "conditions": 3,
+}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"patch": (4, 4, 1)}, "do not divide"),
+        ({"width": 16}, "not a multiple of 6"),
+        ({"heads": 5}, "not a multiple of 6 and of the heads 5"),
+        ({"time_features": 7}, "multiple of 2"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(wrong: dict[str, object], message: str) -> None:
+    assert TransformerConfig.model_validate(SIZES).patches == (3, 1, 2)
+    with pytest.raises(ValidationError, match=message):
+        TransformerConfig.model_validate(SIZES | wrong)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calozoo_calodream.encoding import (
+from calozoo_core.clumps.core_encoding import (
     EMPTY_MEV,
     core_from,
-    fit_standardisation,
     layer_ratios,
     layers_from_ratios,
     log_shares,
@@ -16,6 +15,7 @@ from calozoo_calodream.encoding import (
     with_noise,
 )
 from calozoo_core.incident import Incident
+from calozoo_core.nn.standardisation import fit_standardisation
 from calozoo_core.typing import Float32Array
 
 N, LAYERS, RINGS = 50, 30, 5

@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from calozoo_calodream.config import TransformerConfig
 from calozoo_core.nn.mlp import silu
+from calozoo_core.nn.transformer_config import TransformerConfig
 from calozoo_core.typing import Float32Array
 
 __all__ = [

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calozoo_calodream.config import Solver
-from calozoo_calodream.solvers import EVALUATIONS, integrate
 from calozoo_core.errors import InputError
+from calozoo_core.nn.solvers import EVALUATIONS, Solver, integrate
 from calozoo_core.typing import Float32Array
 
 MEAN, SPREAD = 1.5, 0.5

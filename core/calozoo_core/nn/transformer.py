@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
-from calozoo_calodream.config import TransformerConfig
-from calozoo_calodream.numpy_transformer import NORM_EPSILON, TIME_PERIOD, TIME_SCALE
 from calozoo_core.nn.mlp import zero_init
+from calozoo_core.nn.numpy_transformer import NORM_EPSILON, TIME_PERIOD, TIME_SCALE
+from calozoo_core.nn.transformer_config import TransformerConfig
 
 __all__ = ["VisionTransformer"]
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Final, cast
+from typing import Final, Literal, cast
 
 import numpy as np
 
-from calozoo_calodream.config import Solver
 from calozoo_core.errors import InputError
 from calozoo_core.typing import Float32Array, FloatArray
 
-__all__ = ["EVALUATIONS", "integrate", "times"]
+__all__ = ["EVALUATIONS", "Solver", "integrate", "times"]
+
+Solver = Literal["euler", "midpoint", "rk4"]
 
 Velocity = Callable[[Float32Array, float], Float32Array]
 """Function of values and a time, which is 0 for noise and 1 for data, to velocities."""
