@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from calozoo_core.errors import InputError
 from calozoo_core.hits import Hits
+from calozoo_core.ragged import equal_arrays, point_rows, row_selection
 from calozoo_core.typing import IntArray
 
 __all__ = ["EventHits"]
@@ -38,27 +39,17 @@ class EventHits:
         return len(self.hits)
 
     def __getitem__(self, rows: slice) -> EventHits:
-        """Events that follow one another.
-
-        Arguments:
-            rows: Slice with a step of 1.
-        """
-        first, stop, _ = rows.indices(len(self))
-        stop = max(first, stop)
-        begin, end = self.hits.offsets[first], self.hits.offsets[stop]
-        offsets = self.offsets[begin : end + 1]
-        part = slice(int(offsets[0]), int(offsets[-1]))
-        return EventHits(
-            self.hits[first:stop], offsets - offsets[0], self.primary[part], self.energy[part]
-        )
+        """Events of a slice."""
+        selected = row_selection(rows, len(self), "event")
+        offsets, part = point_rows(self.offsets, point_rows(self.hits.offsets, selected)[1])
+        return EventHits(self.hits[selected], offsets, self.primary[part], self.energy[part])
 
     def __eq__(self, other: object) -> bool:
         """True if the other has the same hits and contributions, value by value."""
         if not isinstance(other, EventHits):
             return NotImplemented
-        return self.hits == other.hits and all(
-            np.array_equal(getattr(self, name), getattr(other, name))
-            for name in ("offsets", "primary", "energy")
+        return self.hits == other.hits and equal_arrays(
+            self, other, ("offsets", "primary", "energy")
         )
 
     __hash__ = None  # type: ignore[assignment]  # as of an array, whose values may change

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from calozoo_core.errors import InputError
 from calozoo_core.full_simulation import Primary
 from calozoo_core.particles import PARTICLES, particle_name
+from calozoo_core.ragged import equal_arrays, point_rows, row_selection
 from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["PRIMARY_COLUMNS", "Events"]
@@ -27,7 +28,7 @@ PRIMARY_COLUMNS: dict[str, tuple[str, int]] = {
 }
 """Columns of a table of primaries: type, and numbers in a row."""
 
-_MOST_NUMBERS = 2**53
+_LARGEST_MM = 2**53
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,26 +80,15 @@ class Events:
         return len(self.offsets) - 1
 
     def __getitem__(self, rows: slice) -> Events:
-        """Events that follow one another.
-
-        Arguments:
-            rows: Slice with a step of 1.
-        """
-        first, stop, _ = rows.indices(len(self))
-        stop = max(first, stop)
-        offsets = self.offsets[first : stop + 1]
-        part = slice(int(offsets[0]), int(offsets[-1]))
-        columns = {name: getattr(self, name)[part] for name in PRIMARY_COLUMNS}
-        return Events(offsets - offsets[0], **columns)
+        """Events of a slice."""
+        offsets, part = point_rows(self.offsets, row_selection(rows, len(self), "event"))
+        return Events(offsets, **{name: getattr(self, name)[part] for name in PRIMARY_COLUMNS})
 
     def __eq__(self, other: object) -> bool:
         """True if the other has the same primaries, value by value."""
         if not isinstance(other, Events):
             return NotImplemented
-        return all(
-            np.array_equal(getattr(self, field.name), getattr(other, field.name))
-            for field in fields(self)
-        )
+        return equal_arrays(self, other, ("offsets", *PRIMARY_COLUMNS))
 
     __hash__ = None  # type: ignore[assignment]  # as of an array, whose values may change
 
@@ -202,7 +192,7 @@ class Events:
                 "has a momentum of zero, or one that is not finite, and so no direction",
             ),
             (
-                (np.abs(self.vertex) < _MOST_NUMBERS).all(axis=1) & np.isfinite(self.time),
+                (np.abs(self.vertex) < _LARGEST_MM).all(axis=1) & np.isfinite(self.time),
                 "has no finite vertex and time",
             ),
         ]

@@ -11,7 +11,7 @@ from shower_strategies import same_showers
 
 from calozoo_core.errors import ShowerFileError
 from calozoo_core.io import ShowerWriter, read_showers, write_showers
-from calozoo_core.io.atomic import uninterrupted
+from calozoo_core.io.part_file import uninterrupted
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
@@ -34,7 +34,7 @@ def test_ctrl_c_waits_until_the_library_is_done():
     result = run(
         """
         import os, signal
-        from calozoo_core.io.atomic import uninterrupted
+        from calozoo_core.io.part_file import uninterrupted
         try:
             with uninterrupted():
                 os.kill(os.getpid(), signal.SIGINT)

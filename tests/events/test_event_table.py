@@ -27,6 +27,11 @@ def test_events_are_read_as_they_were_written(tmp_path):
         assert file.events(slice(2, 4)) == events[2:4]
 
 
+def test_a_slice_with_a_step_leaves_events_out():
+    events = photons_on_the_face()
+    assert events[::3] == Events.concatenate([events[i : i + 1] for i in range(0, len(events), 3)])
+
+
 def test_runs_of_events_put_together_are_the_whole():
     events = photons_on_the_face()
     assert Events.concatenate([events[:3], events[3:]]) == events

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import errno
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,30 +16,26 @@ from typing import Any, Final
 import h5py
 from numpy.typing import NDArray
 
-from calozoo_core.errors import CalozooError, OutputExistsError, ShowerFileError
+from calozoo_core.errors import CalozooError, ShowerFileError
 from calozoo_core.io._hdf5_guards import LayoutError
 from calozoo_core.io._layout import fault
 from calozoo_core.io._opening import open_hdf5
-from calozoo_core.io.atomic import PartFile, is_taken, uninterrupted
+from calozoo_core.io._output import append_rows, new_table, whole_file, writing
 from calozoo_core.io.file_faults import reason, system_reason
+from calozoo_core.io.part_file import uninterrupted
 from calozoo_core.showers import Showers
 
 __all__ = [
     "Append",
     "Exported",
     "check_values",
-    "open_part",
     "open_tables",
-    "unwritable",
-    "whole_file",
     "write_tables",
 ]
 
 Append = Callable[[Mapping[str, NDArray[Any]]], None]
 
 CHUNK_BYTES: Final = 1 << 18
-
-_HDF5_ERRORS: Final = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -67,45 +63,6 @@ class Exported:
         )
 
 
-@contextmanager
-def whole_file(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[PartFile]:
-    """`NAME.part` to write into; renamed on the way out, or removed if an error comes that way.
-
-    Raises:
-        OutputExistsError: If the file is there and `overwrite` is not set.
-        ShowerFileError: If the file cannot be written.
-    """
-    path = Path(path)
-    part = open_part(path, overwrite=overwrite)
-    try:
-        yield part
-        try:
-            part.keep()
-        except OSError as error:
-            raise unwritable(path, error) from error
-    finally:
-        part.discard()
-
-
-def open_part(path: Path, *, overwrite: bool) -> PartFile:
-    """File object to write a new shower file through.
-
-    Raises:
-        OutputExistsError: If the file is there and `overwrite` is not set.
-        ShowerFileError: If the file cannot be written.
-    """
-    try:
-        if path.is_dir():
-            msg = f"{path} is a folder; give the name of a file."
-            raise ShowerFileError(msg)
-        if is_taken(path) and not overwrite:
-            msg = f"{path} is already there. Add overwrite=True to replace it."
-            raise OutputExistsError(msg, argument="overwrite=True")
-        return PartFile(path)
-    except (OSError, ValueError) as error:
-        raise unwritable(path, error) from error
-
-
 def check_values(showers: Showers, path: Path) -> None:
     """Refuse showers with a value that is no measurement.
 
@@ -116,13 +73,6 @@ def check_values(showers: Showers, path: Path) -> None:
     if wrong:
         msg = f"The showers hold {wrong}, so {path} was not written."
         raise ShowerFileError(msg)
-
-
-def unwritable(path: Path, error: BaseException) -> ShowerFileError:
-    """Error for a file that cannot be written, with the reason."""
-    is_full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-    advice = "make room, or choose another file" if is_full else "choose another file"
-    return ShowerFileError(f"{path} cannot be written ({reason(error)}); {advice}.")
 
 
 @contextmanager
@@ -143,13 +93,9 @@ def write_tables(path: Path, *, overwrite: bool) -> Iterator[Append]:
 
         def append(rows: Mapping[str, NDArray[Any]]) -> None:
             nonlocal n_rows
-            try:
-                with uninterrupted():
-                    for name, values in rows.items():
-                        _append(file, name, values)
-            except _HDF5_ERRORS as error:
-                raise unwritable(path, part.error or error) from error
-            _check_disk(path, part)
+            with writing(path, part):
+                for name, values in rows.items():
+                    _append(file, name, values)
             n_rows += max(len(values) for values in rows.values())
 
         try:
@@ -191,27 +137,8 @@ def open_tables(path: str | os.PathLike[str], layout: str) -> Iterator[h5py.File
 
 
 def _append(file: h5py.File, name: str, values: NDArray[Any]) -> None:
-    width = values.shape[1:]
     if name not in file:
-        row_bytes = values.dtype.itemsize
-        for length in width:
-            row_bytes *= length
-        file.create_dataset(
-            name,
-            shape=(0, *width),
-            maxshape=(None, *width),
-            chunks=(max(1, CHUNK_BYTES // row_bytes), *width),
-            dtype=values.dtype,
-            compression="gzip",
-            compression_opts=1,
-            shuffle=True,
-        )
-    table = file[name]
-    start = len(table)
-    table.resize(start + len(values), axis=0)
-    table[start:] = values
-
-
-def _check_disk(path: Path, part: PartFile) -> None:
-    if part.error:
-        raise unwritable(path, part.error) from part.error
+        row_bytes = values.dtype.itemsize * math.prod(values.shape[1:])
+        chunk = max(1, CHUNK_BYTES // row_bytes)
+        new_table(file, name, values, chunk=chunk, has_checksums=False)
+    append_rows(file[name], values)

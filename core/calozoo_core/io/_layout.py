@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import h5py
@@ -34,6 +34,7 @@ __all__ = [
     "fault",
     "has_member",
     "hit_fault",
+    "n_ragged_rows",
     "number",
     "table",
 ]
@@ -67,6 +68,7 @@ _LAYOUTS: Final = {h5py.h5d.CHUNKED, h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT}
 _LARGEST_DEFLATION: Final = 1032  # zlib's own limit: 258 bytes from 2 bits
 _MAX_CHUNK_BYTES: Final = 64 << 20
 _MAX_TEXT_BYTES: Final = 1 << 16
+_OFFSET_BLOCK: Final = 1 << 16
 
 
 def attribute(file: h5py.File, name: str) -> str | int | None:
@@ -179,6 +181,33 @@ def table(file: h5py.File, name: str, dtypes: Sequence[str], rank: int | tuple[i
         msg = f"its {name} has the shape {data.shape}"
         raise LayoutError(msg)
     return data
+
+
+def n_ragged_rows(offsets: Table, n: int, columns: Mapping[str, Table], what: str) -> int:
+    """Number of rows of ragged columns, once it is clear that their offsets fit them.
+
+    The offsets are read block by block, since a file can claim any number of them.
+
+    Arguments:
+        offsets: Beginning of each of the n runs of rows, and the end.
+        n: Number of runs.
+        columns: Columns, of one length.
+        what: Name of the rows, for the message.
+
+    Raises:
+        LayoutError: If the offsets fall, or do not fit.
+    """
+    n_offsets, last = len(offsets), 0
+    sound = n_offsets == n + 1
+    for start in range(0, n_offsets if sound else 0, _OFFSET_BLOCK):
+        block = offsets[start : start + _OFFSET_BLOCK]
+        sound = sound and block[0] >= last and not np.any(block[1:] < block[:-1])
+        sound = sound and (start > 0 or block[0] == 0)
+        last = int(block[-1])
+    if not sound or {len(values) for values in columns.values()} != {last}:
+        msg = f"its offsets do not fit its {what}"
+        raise LayoutError(msg)
+    return last
 
 
 def fault(showers: Showers) -> str | None:

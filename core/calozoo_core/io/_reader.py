@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from calozoo_core.io._layout import (
     fault,
     has_member,
     hit_fault,
+    n_ragged_rows,
     number,
 )
 from calozoo_core.io._opening import open_hdf5
@@ -36,7 +37,6 @@ from calozoo_core.showers import Shower, Showers
 
 __all__ = ["ShowerFile"]
 
-OFFSET_BLOCK: Final = 1 << 16
 RUN_POINTS, RUN_SHOWERS = 1_000_000, 500
 """Largest run that is read at once: sums over voxels take 50 kB a shower, with few points too."""
 
@@ -112,7 +112,7 @@ class ShowerFile:
             msg = "its data sets of primaries have different lengths"
             raise LayoutError(msg)
         self._offsets = column(self._file, "points/offsets", "i8")
-        self.n_points = self._last_offset(self._offsets, self._points, "points")
+        self.n_points = n_ragged_rows(self._offsets, self._n_showers, self._points, "points")
         self._read_hits_header()
 
     def _read_hits_header(self) -> None:
@@ -128,7 +128,7 @@ class ShowerFile:
             raise LayoutError(msg)
         self._hits = {n: column(self._file, f"hits/{n}", HIT_TYPES[n]) for n in HIT_TYPES}
         self._hit_offsets = column(self._file, "hits/offsets", "i8")
-        self.n_hits = self._last_offset(self._hit_offsets, self._hits, "hits")
+        self.n_hits = n_ragged_rows(self._hit_offsets, self._n_showers, self._hits, "hits")
 
     def _text(self, name: str, default: str | None = None) -> str:
         value = attribute(self._file, name)
@@ -143,20 +143,6 @@ class ShowerFile:
             msg = f"its {name} is the path of a file"
             raise LayoutError(msg)
         return value
-
-    def _last_offset(self, offsets: Table, columns: dict[str, Table], what: str) -> int:
-        """Read them block by block, since a file can claim any number of them."""
-        n_rows, last = len(offsets), 0
-        sound = n_rows == self._n_showers + 1
-        for start in range(0, n_rows if sound else 0, OFFSET_BLOCK):
-            block = offsets[start : start + OFFSET_BLOCK]
-            sound = sound and block[0] >= last and not np.any(block[1:] < block[:-1])
-            sound = sound and (start > 0 or block[0] == 0)
-            last = int(block[-1])
-        if not sound or {len(values) for values in columns.values()} != {last}:
-            msg = f"its offsets do not fit its {what}"
-            raise LayoutError(msg)
-        return last
 
     def __enter__(self) -> ShowerFile:
         return self

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from calozoo_core.errors import ShowerFileError
 from calozoo_core.hits import Hits
-from calozoo_core.io._exchange_format import open_part, unwritable
 from calozoo_core.io._layout import (
     FORMAT,
     HIT_TYPES,
@@ -24,7 +23,7 @@ from calozoo_core.io._layout import (
     fault,
     hit_fault,
 )
-from calozoo_core.io.atomic import uninterrupted
+from calozoo_core.io._output import HDF5Output, append_rows, new_table, writing
 from calozoo_core.showers import Showers
 
 __all__ = ["ShowerWriter"]
@@ -37,8 +36,6 @@ KIND: Final = ("representation", "detector", "particle")
 
 _LONG: Final = {*POINT_TYPES, *HIT_TYPES, "time"}
 """Columns in large chunks."""
-
-_HDF5_ERRORS: Final = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 
 
 class ShowerWriter:
@@ -91,19 +88,12 @@ class ShowerWriter:
         self._check_attributes(self._attributes)
         self._columns: dict[str, h5py.Dataset] = {}
         self._kind: tuple[str, str, str, bool, bool] | None = None
-        self._part = open_part(self.path, overwrite=overwrite)
-        try:
-            with uninterrupted():
-                # This format of HDF5 has checksums of its own; the oldest, its default, has none.
-                self._file = h5py.File(self._part, "w", libver="v110")
-        except BaseException:
-            self._part.discard()
-            raise
+        self._output = HDF5Output(self.path, overwrite=overwrite)
 
     @property
     def n_bytes(self) -> int:
         """Bytes of the file so far; of the complete file once the block has been left."""
-        return self._part.size
+        return self._output.part.size
 
     def __enter__(self) -> ShowerWriter:
         return self
@@ -114,13 +104,7 @@ class ShowerWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            with uninterrupted():
-                self._file.close()
-            if kind is None:
-                self._finish()
-        finally:
-            self._part.discard()
+        self._output.end(self.n_showers, "showers", is_complete=kind is None)
 
     def append(self, showers: Showers, hits: Hits | None = None) -> None:
         """Add a batch.
@@ -137,16 +121,11 @@ class ShowerWriter:
         self._check(showers)
         self._check_hits(showers, hits)
         rows = self._rows(showers, hits)
-        try:
-            with uninterrupted():
-                if not self._columns:
-                    self._create(showers, rows)
-                for name, values in rows.items():
-                    _append(self._columns[name], values)
-        except _HDF5_ERRORS as error:
-            raise unwritable(self.path, self._part.error or error) from error
-        if self._part.error:
-            raise unwritable(self.path, self._part.error) from self._part.error
+        with writing(self.path, self._output.part):
+            if not self._columns:
+                self._create(showers, rows)
+            for name, values in rows.items():
+                append_rows(self._columns[name], values)
         self.n_showers += len(showers)
         self.n_points += len(showers.energy)
         self.n_hits += 0 if hits is None else len(hits.energy)
@@ -219,7 +198,7 @@ class ShowerWriter:
             raise ShowerFileError(msg)
 
     def _create(self, showers: Showers, rows: dict[str, NDArray[Any]]) -> None:
-        self._file.attrs.update(
+        self._output.file.attrs.update(
             format=FORMAT,
             version=VERSION,
             representation=showers.representation,
@@ -229,39 +208,14 @@ class ShowerWriter:
         )
         for name, values in rows.items():
             chunk = POINT_CHUNK if name.partition("/")[2] in _LONG else SHOWER_CHUNK
-            self._columns[name] = self._file.create_dataset(
-                name,
-                shape=(0, *values.shape[1:]),
-                maxshape=(None, *values.shape[1:]),
-                chunks=(chunk, *values.shape[1:]),
-                dtype=values.dtype,
-                compression="gzip",
-                compression_opts=1,
-                shuffle=True,
-                fletcher32=True,
-            )
+            self._columns[name] = new_table(self._output.file, name, values, chunk=chunk)
         for name in ("points/offsets", "hits/offsets"):
             if name in rows:
-                _append(self._columns[name], np.zeros(1, np.int64))
-
-    def _finish(self) -> None:
-        if self.n_showers == 0:
-            msg = f"No showers came, so {self.path} was not written."
-            raise ShowerFileError(msg)
-        try:
-            self._part.keep()
-        except OSError as error:
-            raise unwritable(self.path, error) from error
+                append_rows(self._columns[name], np.zeros(1, np.int64))
 
 
 def _is_ragged(offsets: NDArray[np.int64], lengths: set[int]) -> bool:
     return offsets[0] == 0 and lengths == {int(offsets[-1])} and bool(np.all(np.diff(offsets) >= 0))
-
-
-def _append(dataset: h5py.Dataset, rows: NDArray[Any]) -> None:
-    start = len(dataset)
-    dataset.resize(start + len(rows), axis=0)
-    dataset[start:] = rows
 
 
 def _words(representation: str, detector: str, particle: str, timed: bool, placed: bool) -> str:

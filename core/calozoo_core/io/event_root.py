@@ -31,13 +31,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from calozoo_core.errors import ShowerFileError
 from calozoo_core.event_hits import EventHits
 from calozoo_core.events import Events
-from calozoo_core.io._exchange_format import Exported, unwritable, whole_file
-from calozoo_core.io.atomic import PartFile, uninterrupted
+from calozoo_core.io._exchange_format import Exported
+from calozoo_core.io._output import whole_file
 from calozoo_core.io.events import EventFile
-from calozoo_core.io.root import import_uproot
+from calozoo_core.io.root import extend_tree, import_uproot
 from calozoo_core.typing import FloatArray, IntArray
 
 __all__ = ["TREE", "write_edm4hep", "write_root"]
@@ -103,9 +102,7 @@ def _write(
     uproot = import_uproot()
     import awkward
 
-    if not file.is_simulated:
-        msg = f"{file.path} has no hits; simulate its events first: calozoo simulate."
-        raise ShowerFileError(msg)
+    file.check_simulated()
     exported = Exported()
     with whole_file(path, overwrite=overwrite) as part, uproot.recreate(part) as out:
         for name in _TEXTS:
@@ -124,21 +121,10 @@ def _write(
                 tree = out.mktree(
                     TREE, types, field_name=lambda outer, inner: f"{outer}{separator}{inner}"
                 )
-            _extend(tree, entries, part)
+            extend_tree(tree, entries, part)
             exported += Exported(len(hits), float(hits.hits.energy.sum(dtype=np.float64)))
             on_events(len(hits))
     return exported
-
-
-def _extend(tree: Any, entries: dict[str, Any], part: PartFile) -> None:
-    try:
-        with uninterrupted():
-            tree.extend(entries)
-    except Exception:
-        if part.error is None:
-            raise
-    if part.error:
-        raise unwritable(part.path, part.error) from part.error
 
 
 def _runs(n: int) -> Iterator[slice]:

@@ -23,15 +23,16 @@ from numpy.typing import NDArray
 
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.incident import Incident
-from calozoo_core.io._exchange_format import Exported, check_values, unwritable, whole_file
+from calozoo_core.io._exchange_format import Exported, check_values
 from calozoo_core.io._layout import fault
 from calozoo_core.io._opening import check_file
-from calozoo_core.io.atomic import PartFile, uninterrupted
+from calozoo_core.io._output import unwritable, whole_file
 from calozoo_core.io.file_faults import reason, system_reason
+from calozoo_core.io.part_file import PartFile, uninterrupted
 from calozoo_core.representation import REPRESENTATIONS
 from calozoo_core.showers import Showers
 
-__all__ = ["import_uproot", "read", "read_batches", "read_generator", "write"]
+__all__ = ["extend_tree", "import_uproot", "read", "read_batches", "read_generator", "write"]
 
 TREE: Final = "showers"
 TEXTS: Final = ("representation", "detector", "particle", "generator")
@@ -83,7 +84,7 @@ def write(
                 if _kind(batch) != kind:
                     msg = f"{path} holds showers of one kind; those of {_kind(batch)} need another."
                     raise ShowerFileError(msg)
-                _extend(tree, batch, part)
+                extend_tree(tree, _entries(batch), part)
                 exported += Exported(len(batch), float(batch.visible_energy.sum()))
         if exported.n_showers == 0:
             msg = f"No showers came, so {path} was not written."
@@ -158,6 +159,28 @@ def import_uproot() -> ModuleType:
     return module
 
 
+def extend_tree(tree: Any, entries: dict[str, Any], part: PartFile) -> None:
+    """Add entries to a tree that is written through a part.
+
+    Arguments:
+        tree: Tree of uproot.
+        entries: Entries by the name of their branch.
+        part: The part.
+
+    Raises:
+        ShowerFileError: If the disk is full.
+    """
+    try:
+        with uninterrupted():
+            tree.extend(entries)
+    except Exception:
+        if part.error is None:
+            raise
+    # uproot may trip over a part that stopped taking bytes, or not notice at all.
+    if part.error:
+        raise unwritable(part.path, part.error) from part.error
+
+
 def _kind(batch: Showers) -> str:
     extras = [
         word
@@ -180,18 +203,6 @@ def _new_tree(file: Any, batch: Showers, generator: str) -> Any:
     scalars = _SCALARS if batch.incident.position is None else _SCALARS | _POSITIONS
     # By assignment, uproot would write an RNTuple, which older ROOTs cannot read.
     return file.mktree(TREE, {**scalars, "point": points})
-
-
-def _extend(tree: Any, batch: Showers, part: PartFile) -> None:
-    try:
-        with uninterrupted():
-            tree.extend(_entries(batch))
-    except Exception:
-        if part.error is None:
-            raise
-    # uproot may trip over a part that stopped taking bytes, or not notice at all.
-    if part.error:
-        raise unwritable(part.path, part.error) from part.error
 
 
 def _entries(batch: Showers) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from calozoo_core.full_simulation import PrimaryDeposits, TakenParticle
 from calozoo_core.hits import Hits
 from calozoo_core.io.atomic import atomic_path
 from calozoo_core.particles import PARTICLES, particle_number
+from calozoo_core.ragged import point_rows, row_selection
 from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["Deposits", "TakenTable"]
@@ -126,23 +127,19 @@ class Deposits:
         )
 
     def __getitem__(self, rows: slice) -> Deposits:
-        """Deposits of primaries that follow one another.
-
-        Arguments:
-            rows: Slice with a step of 1.
-        """
-        first, stop, _ = rows.indices(len(self))
-        stop = max(first, stop)
-        part = slice(int(self.offsets[first]), int(self.offsets[stop]))
-        begin, end = np.searchsorted(self.taken.primary, [first, stop])
-        columns = {f.name: getattr(self.taken, f.name)[begin:end] for f in fields(TakenTable)}
-        taken = TakenTable(**columns | {"primary": columns["primary"] - first})
+        """Deposits of the primaries of a slice."""
+        selected = row_selection(rows, len(self), "primary")
+        offsets, part = point_rows(self.offsets, selected)
+        taken_offsets = np.searchsorted(self.taken.primary, np.arange(len(self) + 1))
+        of_taken, chosen = point_rows(taken_offsets, selected)
+        columns = {f.name: getattr(self.taken, f.name)[chosen] for f in fields(TakenTable)}
+        columns["primary"] = np.repeat(np.arange(len(of_taken) - 1), np.diff(of_taken))
         return Deposits(
-            self.offsets[first : stop + 1] - self.offsets[first],
+            offsets,
             self.cell[part],
             self.energy[part],
-            self.is_known[first:stop],
-            taken,
+            self.is_known[selected],
+            TakenTable(**columns),
         )
 
     def with_model(self, rows: IntArray, hits: Hits) -> Deposits:
