@@ -56,8 +56,8 @@ class EventSource(ABC):
 
 
 @dataclass(frozen=True)
-class FileSource(EventSource):
-    """Events of a native file.
+class _EventFileSource(EventSource):
+    """Source that is a file.
 
     Arguments:
         path: The file.
@@ -72,7 +72,12 @@ class FileSource(EventSource):
         return self.path.name
 
     def digest(self) -> str:
-        return _file_digest(self.path)
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class FileSource(_EventFileSource):
+    """Events of a native file."""
 
     def chunks(self, size: int) -> Iterator[Events]:
         with EventFile(self.path) as file:
@@ -81,24 +86,8 @@ class FileSource(EventSource):
                 yield file.events(slice(first, min(first + size, stop)))
 
 
-@dataclass(frozen=True)
-class HepMCSource(EventSource):
-    """Events of a HepMC3 file: its particles of status 1.
-
-    Arguments:
-        path: The file.
-        n: Number of events, from the first; None for all.
-    """
-
-    path: Path
-    n: int | None = None
-
-    @property
-    def name(self) -> str:
-        return self.path.name
-
-    def digest(self) -> str:
-        return _file_digest(self.path)
+class HepMCSource(_EventFileSource):
+    """Events of a HepMC3 file: its particles of status 1."""
 
     def chunks(self, size: int) -> Iterator[Events]:
         waiting: list[Events] = []
@@ -129,7 +118,7 @@ class GunSource(EventSource):
         particle: PDG name.
         energies: Kinetic energies in GeV: event i has entry i modulo their number, or one between
             the two of a range.
-        is_range: Whether the energies are the ends of a range.
+        is_range: `True` if the energies are the ends of a range.
         n: Number of events.
         seed: The user's seed.
         placement: Placement of the detector.
@@ -299,8 +288,3 @@ def _checked_number(n: int | None, there: int, path: Path) -> int:
         msg = f"{path} has {there} events, not {n}."
         raise InputError(msg, argument="n")
     return there if n is None else n
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
