@@ -154,6 +154,26 @@ def test_an_empty_command_and_an_unknown_one_are_refused(capsys, folder):
     assert "generat" in assert_refused(capsys, folder, "generat", code=2)
 
 
+LOST = {
+    "compare --json --markdown": "leave one out",
+    "card toy --json --path": "leave out --json, or --path",
+    "refine toy --reference there.h5 --out w --json --markdown": "leave one out",
+    "refine toy --reference there.h5 --out w --steps 5": "add --mode metropolis",
+    "evaluate there.h5 --reference there.h5 --format png": "add --plots DIR",
+    "benchmark toy --no-speed --repeats 3": "leave out one of them",
+    "submit slurm there.h5 --dry-run --json": "leave out --json, or --dry-run",
+    "generate --model toy --energy 10 --out s.h5 --shard 1/2 --jobs 2": "leave out --jobs",
+    "generate --model toy --energy 10 --out s.h5 --shard 1/2 --executor local": "leave out --jobs",
+    "show there.h5 --beside there.h5": "--beside",
+}
+
+
+@pytest.mark.parametrize("words", LOST)
+def test_an_option_that_nothing_would_use_is_refused(capsys, folder, words):
+    said = assert_refused(capsys, folder, *words.split(), code=2)
+    assert LOST[words] in said
+
+
 def damage(path, kind):
     """Spoil a good shower file."""
     whole = path.read_bytes()

@@ -135,6 +135,9 @@ def benchmark(
     if not models and reference_file is None:
         msg = "Missing argument 'MODEL...'."
         raise click.UsageError(msg)
+    if no_speed and repeats is not None:
+        msg = "--repeats is of the timing, which --no-speed leaves out; leave out one of them."
+        raise click.UsageError(msg)
     from calozoo.generation.threads import use_threads
 
     use_threads(1)  # before numpy is imported; times are taken in processes of their own

@@ -11,7 +11,7 @@ import click
 
 from calozoo.cli.completion import complete_cached, complete_models
 from calozoo.cli.options import dry_run_option, json_option
-from calozoo.cli.output import aligned, readable_size
+from calozoo.cli.output import aligned, counted, readable_size
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -63,7 +63,7 @@ def list_cache(as_json: bool) -> None:
         click.echo(f"nothing of calozoo's is in {place}; `calozoo pull MODEL` fills it.", err=True)
         return
     click.echo(aligned([("MODEL", "REVISION", "SIZE", "LAST USED", "STATE"), *map(_row, found)]))
-    click.echo(f"{_count(len(found), 'revision')}, {readable_size(total)} in {place}", err=True)
+    click.echo(f"{counted(len(found), 'revision')}, {readable_size(total)} in {place}", err=True)
 
 
 @cache.command("rm", short_help="Remove revisions.")
@@ -174,7 +174,7 @@ def _age(when: datetime | None) -> str:
     seconds = max((datetime.now(UTC) - when).total_seconds(), 0)
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
-            return f"{_count(int(seconds // size), unit)} ago"
+            return f"{counted(int(seconds // size), unit)} ago"
     return "just now"
 
 
@@ -184,11 +184,7 @@ def _leftover_row(leftover: Leftover) -> tuple[str, ...]:
 
 def _what(leftovers: Sequence[Leftover]) -> str:
     size = sum(leftover.size for leftover in leftovers)
-    return f"{_count(len(leftovers), 'leftover')}, {readable_size(size)}"
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+    return f"{counted(len(leftovers), 'leftover')}, {readable_size(size)}"
 
 
 @click.command(short_help="Remove a model's pulled weights.")

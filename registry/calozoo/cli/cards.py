@@ -38,6 +38,9 @@ def card(model: str, cards: Path | None, as_json: bool, as_path: bool) -> None:
       calozoo card caloclouds3
       calozoo card caloclouds3 --json
     """
+    if as_json and as_path:
+        msg = "--path prints nothing but the path; leave out --json, or --path."
+        raise click.UsageError(msg)
     from calozoo.benchmark.measurements import read_measurements
     from calozoo.cards.card import CARD, MEASUREMENTS, card_markdown, find_card
 
@@ -88,6 +91,9 @@ def compare(
       calozoo compare caloclouds3 optimum.x9 --html leaderboard.html
       calozoo compare --plot speed.png
     """
+    if as_json and markdown:
+        msg = "--json and --markdown are two forms of one table; leave one out."
+        raise click.UsageError(msg)
     from calozoo.benchmark.measurements import read_measurements
     from calozoo.cards.card import MEASUREMENTS, card_link, find_card, read_cards
     from calozoo.cards.leaderboard import leaderboard, leaderboard_markdown

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from calozoo.cli.options import (
+    is_given,
     overwrite_option,
     place_option,
     quiet_option,
@@ -97,6 +98,9 @@ def evaluate(
       calozoo evaluate gen.h5 --reference g4.h5 --plots plots --json figures.json
       calozoo evaluate gen.h5 --reference g4.h5 --place ild_siecal
     """
+    if plots is None and is_given("suffix"):
+        msg = "--format is that of the pictures; add --plots DIR, or leave it out."
+        raise click.UsageError(msg)
     from calozoo.cli.evaluation_table import evaluation_text
     from calozoo.evaluation.evaluate import (
         check_report,

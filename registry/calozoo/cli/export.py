@@ -15,7 +15,7 @@ from calozoo.cli.options import (
     quiet_option,
     weights_option,
 )
-from calozoo.cli.output import batch_progress, readable_size
+from calozoo.cli.output import batch_progress, counted, readable_size
 from calozoo_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -220,8 +220,7 @@ def _model_footer(exported: ModelExport) -> str:
 
 
 def _footer(out: Path, exported: Exported) -> str:
-    showers = f"{exported.n_showers} shower" + ("" if exported.n_showers == 1 else "s")
-    words = [showers, readable_size(out.stat().st_size)]
+    words = [counted(exported.n_showers, "shower"), readable_size(out.stat().st_size)]
     lost = {"outside": exported.outside_mev, "below the threshold": exported.below_threshold_mev}
     for where, energy in lost.items():
         if energy > 0:

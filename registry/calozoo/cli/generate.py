@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
-from click.core import ParameterSource
 
 from calozoo.cli.completion import complete_detectors, complete_models, complete_sources
 from calozoo.cli.options import (
+    batch_size_option,
+    device_option,
     extrapolate_option,
+    is_given,
     json_option,
     offline_option,
     overwrite_option,
@@ -18,10 +20,11 @@ from calozoo.cli.options import (
     precision_option,
     quiet_option,
     seed_option,
+    threads_option,
     weights_option,
     workers_option,
 )
-from calozoo.cli.output import batch_progress, readable_size
+from calozoo.cli.output import batch_progress, counted, readable_size
 from calozoo.cli.production import ProductionOptions, production_options, run_production
 from calozoo_core.errors import InputError
 from calozoo_core.runtime import RUNTIMES
@@ -98,22 +101,9 @@ BESIDE_A_PLAN = (
     "model's own.",
 )
 @extrapolate_option("the model")
-@click.option(
-    "--batch-size",
-    type=int,
-    metavar="N",
-    help="Showers at a time; the showers do not depend on it.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["cpu", "cuda"]),
-    default="cpu",
-    show_default=True,
-    help="Device of the network; cuda needs torch.",
-)
-@click.option(
-    "--threads", type=int, metavar="N", help="Threads of the network; by default all cores."
-)
+@batch_size_option("Showers at a time; the showers do not depend on it.")
+@device_option("Device of the network; cuda needs torch.")
+@threads_option
 @click.option(
     "--runtime",
     type=click.Choice(RUNTIMES),
@@ -275,11 +265,7 @@ def generate(
 def _check_plan_alone(context: click.Context, plan: Path | None) -> None:
     """Refuse a request that is not complete: all of it is given, or the plan has it."""
     parameters = {parameter.name: parameter for parameter in context.command.params}
-    given = {
-        name: parameter
-        for name, parameter in parameters.items()
-        if context.get_parameter_source(str(name)) is ParameterSource.COMMANDLINE
-    }
+    given = {name: option for name, option in parameters.items() if is_given(str(name))}
     if plan is None or {"model", "energy"} & given.keys():
         missing = next(name for name in ("model", "energy", "out") if name not in given)
         raise click.MissingParameter(ctx=context, param=parameters[missing])
@@ -318,13 +304,14 @@ def _generate_at_once(request: GenerationRequest, out: Path, options: Production
 
 def _header(generator: Generator) -> str:
     spec, threads = generator.spec, generator.threads
-    cores = f"{threads} thread" if threads == 1 else f"{threads} threads"
-    return f"{spec.name}  {spec.representation}  {generator.device}, {cores}, {generator.precision}"
+    return (
+        f"{spec.name}  {spec.representation}  {generator.device}, {counted(threads, 'thread')}, "
+        f"{generator.precision}"
+    )
 
 
 def _footer(result: GenerationResult) -> str:
-    showers = f"{result.n_showers} shower" + ("" if result.n_showers == 1 else "s")
-    size = readable_size(result.n_bytes)
+    showers, size = counted(result.n_showers, "shower"), readable_size(result.n_bytes)
     line = f"{result.path}  {showers}, {_readable_count(result.n_points)} points, {size}"
     placer = result.placer
     if placer is None:

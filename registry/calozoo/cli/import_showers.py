@@ -9,7 +9,7 @@ import click
 
 from calozoo.cli.completion import complete_detectors
 from calozoo.cli.options import json_option, overwrite_option, quiet_option
-from calozoo.cli.output import batch_progress, readable_size
+from calozoo.cli.output import batch_progress, counted, readable_size
 
 if TYPE_CHECKING:
     from calozoo_core.io import ShowerWriter
@@ -113,8 +113,7 @@ def import_showers(
 
 
 def _footer(out: Path, written: ShowerWriter) -> str:
-    n = written.n_showers
-    showers = f"{n} shower" + ("" if n == 1 else "s")
+    showers = counted(written.n_showers, "shower")
     return f"{out}  {showers}, {written.n_points} points, {readable_size(written.n_bytes)}"
 
 

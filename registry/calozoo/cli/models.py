@@ -148,8 +148,6 @@ def _weights(model: str) -> dict[str, Any]:
 
 
 def _weights_text(weights: dict[str, Any]) -> str:
-    from calozoo.cli.output import readable_size
-
     if "error" in weights:
         return f"not here: {weights['error']}"
     if weights["folder"] is None:

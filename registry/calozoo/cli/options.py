@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from calozoo.cli.completion import complete_detectors
 
 __all__ = [
+    "batch_size_option",
     "cards_option",
+    "combined",
+    "device_option",
     "dry_run_option",
     "extrapolate_option",
+    "is_given",
     "json_option",
     "offline_option",
     "overwrite_option",
@@ -21,6 +26,7 @@ __all__ = [
     "precision_option",
     "quiet_option",
     "seed_option",
+    "threads_option",
     "weights_option",
     "weights_out_option",
     "workers_option",
@@ -52,6 +58,31 @@ weights_out_option: Decorator = click.option(
     metavar="DIR",
     help="Folder for config.json and model.safetensors.",
 )
+
+threads_option: Decorator = click.option(
+    "--threads", type=int, metavar="N", help="Threads of the network; by default all cores."
+)
+
+
+def combined(*options: Decorator) -> Decorator:
+    """Several options as one decorator; the help lists them in this order."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def is_given(name: str) -> bool:
+    """True if the command line has an option, also one with its default value.
+
+    Arguments:
+        name: Name of the argument.
+    """
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
 
 
 def json_option(help: str = "Print a JSON object.") -> Decorator:
@@ -92,6 +123,22 @@ def seed_option(help: str) -> Decorator:
 def workers_option(help: str) -> Decorator:
     """Option `--workers`, at least 1; None if it is not given."""
     return click.option("--workers", type=click.IntRange(min=1), metavar="N", help=help)
+
+
+def batch_size_option(help: str) -> Decorator:
+    """Option `--batch-size`; None if it is not given."""
+    return click.option("--batch-size", type=int, metavar="N", help=help)
+
+
+def device_option(help: str) -> Decorator:
+    """Option `--device`, cpu by default."""
+    return click.option(
+        "--device",
+        type=click.Choice(["cpu", "cuda"]),
+        default="cpu",
+        show_default=True,
+        help=help,
+    )
 
 
 def precision_option(help: str) -> Decorator:

@@ -21,6 +21,7 @@ __all__ = [
     "StoppedError",
     "aligned",
     "batch_progress",
+    "counted",
     "progress_bar",
     "readable_size",
     "weights_report",
@@ -44,6 +45,20 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
         for row in rows
     )
     return "\n".join(lines)
+
+
+def counted(n: int, what: str) -> str:
+    """Number of things with their name.
+
+    Arguments:
+        n: The number.
+        what: Name of one.
+
+    Example:
+        >>> counted(1, "shower"), counted(2, "shower")
+        ('1 shower', '2 showers')
+    """
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def readable_size(n_bytes: int) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from calozoo.cli.options import combined
 from calozoo.cli.output import StoppedError, batch_progress, readable_size
 from calozoo_core.errors import InputError
 
@@ -64,69 +64,65 @@ class ProductionOptions:
 
     @property
     def is_asked(self) -> bool:
-        """Whether there is a plan at all."""
+        """True if there is a plan at all."""
         dask = (self.executor, self.cluster, self.scheduler, self.cluster_options)
         return any((self.plan, self.shards, self.shard, self.resume, self.jobs, *dask))
 
 
-def production_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of `calozoo generate` that make shards, from `--resume` to `--shard`."""
-    options = [
-        click.option(
-            "--resume",
-            is_flag=True,
-            help="Generate in shards beside FILE, and go on where the same command was stopped.",
-        ),
-        click.option(
-            "--jobs",
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Generate in shards with N processes of one thread each; resumable, too.",
-        ),
-        click.option(
-            "--executor",
-            type=click.Choice(["local", "dask"]),
-            help="Who makes the shards: processes of this machine, or workers of Dask.",
-        ),
-        click.option(
-            "--cluster",
-            type=click.Choice(["local", "slurm", "htcondor"]),
-            help="Where Dask starts the N workers of --jobs; by default local.",
-        ),
-        click.option(
-            "--cluster-option",
-            "cluster_options",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="A line for the batch system that runs them, such as account=physics.",
-        ),
-        click.option(
-            "--scheduler",
-            metavar="ADDRESS",
-            help="A scheduler of Dask that runs already, such as tcp://host:8786.",
-        ),
-        click.option(
-            "--plan",
-            type=click.Path(path_type=Path),
-            metavar="PLAN.json",
-            help="Plan of the shards: alone with a request, only write it; alone, make what is "
-            "missing of it, and merge.",
-        ),
-        click.option(
-            "--shards",
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Shards of a new plan; by default 100, or one a batch.",
-        ),
-        click.option(
-            "--shard",
-            metavar="K/N",
-            help="Make shard K of N only, from 1/1; `calozoo merge` joins all of them.",
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+production_options = combined(
+    click.option(
+        "--resume",
+        is_flag=True,
+        help="Generate in shards beside FILE, and go on where the same command was stopped.",
+    ),
+    click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Generate in shards with N processes of one thread each; resumable, too.",
+    ),
+    click.option(
+        "--executor",
+        type=click.Choice(["local", "dask"]),
+        help="Who makes the shards: processes of this machine, or workers of Dask.",
+    ),
+    click.option(
+        "--cluster",
+        type=click.Choice(["local", "slurm", "htcondor"]),
+        help="Where Dask starts the N workers of --jobs; by default local.",
+    ),
+    click.option(
+        "--cluster-option",
+        "cluster_options",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A line for the batch system that runs them, such as account=physics.",
+    ),
+    click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="A scheduler of Dask that runs already, such as tcp://host:8786.",
+    ),
+    click.option(
+        "--plan",
+        type=click.Path(path_type=Path),
+        metavar="PLAN.json",
+        help="Plan of the shards: alone with a request, only write it; alone, make what is "
+        "missing of it, and merge.",
+    ),
+    click.option(
+        "--shards",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Shards of a new plan; by default 100, or one a batch.",
+    ),
+    click.option(
+        "--shard",
+        metavar="K/N",
+        help="Make shard K of N only, from 1/1; `calozoo merge` joins all of them.",
+    ),
+)
+"""Options of `calozoo generate` that make shards, from `--resume` to `--shard`."""
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -260,12 +256,13 @@ def _make_all(path: Path, plan: Plan, options: ProductionOptions) -> None:
     from time import perf_counter
 
     from calozoo.production.executors import produce
-    from calozoo.production.merge import merge_shards, merged_file
+    from calozoo.production.merge import merge_shards, merged_file, whole_record
     from calozoo.production.shards import check_plan
 
     out = merged_file(path, plan)
     start = perf_counter()
-    if not _is_whole(path, plan):
+    done = whole_record(path, plan)
+    if done is None:
         check_plan(plan, path, offline=options.offline)
         try:
             with batch_progress(plan.n_showers, hidden=options.quiet) as progress:
@@ -273,14 +270,12 @@ def _make_all(path: Path, plan: Plan, options: ProductionOptions) -> None:
             if failures:
                 raise _failed(path, plan, failures)
             with batch_progress(hidden=True) as progress:
-                merge_shards(path, plan, overwrite=options.overwrite, on_batch=progress.advance)
+                done = merge_shards(
+                    path, plan, overwrite=options.overwrite, on_batch=progress.advance
+                )
         except KeyboardInterrupt:
             msg = f"stopped; the same command goes on, and `calozoo status {path}` says from where."
             raise StoppedError(msg) from None
-    from calozoo.production.plan import read_plan
-
-    done = read_plan(path).merged
-    assert done is not None
     seconds = perf_counter() - start
     if not options.quiet:
         size = readable_size(done.bytes)
@@ -301,19 +296,8 @@ def _make_all(path: Path, plan: Plan, options: ProductionOptions) -> None:
         click.echo(json.dumps(report))
 
 
-def _is_whole(path: Path, plan: Plan) -> bool:
-    from calozoo.production.merge import merged_file
-
-    try:
-        return (
-            plan.merged is not None and merged_file(path, plan).stat().st_size == plan.merged.bytes
-        )
-    except OSError:
-        return False
-
-
 def _check_executor(options: ProductionOptions) -> None:
-    """Refuse options of Dask that nothing would use.
+    """Refuse options of executors that nothing would use.
 
     Raises:
         InputError: If there are any.
@@ -332,6 +316,9 @@ def _check_executor(options: ProductionOptions) -> None:
         raise InputError(msg)
     elif options.scheduler is not None and (options.cluster or options.jobs):
         msg = "A scheduler that runs has its own workers; leave out --cluster and --jobs."
+        raise InputError(msg)
+    if options.shard is not None and (options.jobs or options.executor):
+        msg = "--shard makes one shard in this process; leave out --jobs and --executor local."
         raise InputError(msg)
     if options.cluster_options and options.cluster not in ("slurm", "htcondor"):
         msg = "--cluster-option is for a batch system; add --cluster slurm or --cluster htcondor."

@@ -10,6 +10,7 @@ import click
 
 from calozoo.cli.completion import complete_models
 from calozoo.cli.options import (
+    is_given,
     json_option,
     overwrite_option,
     quiet_option,
@@ -129,6 +130,12 @@ def refine(
       calozoo refine caloinn --reference ild_photons --out refined
       calozoo generate --model caloinn+refined --weights refined --energy 50 -n 100 --out f.h5
     """
+    if as_json and markdown:
+        msg = "--json and --markdown are two forms of one report; leave one out."
+        raise click.UsageError(msg)
+    if is_given("steps") and mode != "metropolis":
+        msg = "--steps belongs to a chain; add --mode metropolis, or leave it out."
+        raise click.UsageError(msg)
     from calozoo import api
     from calozoo.models.names import find_fitter
 

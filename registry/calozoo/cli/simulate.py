@@ -10,12 +10,16 @@ import click
 
 from calozoo.cli.completion import complete_detectors, complete_models
 from calozoo.cli.options import (
+    batch_size_option,
+    device_option,
+    is_given,
     json_option,
     offline_option,
     overwrite_option,
     precision_option,
     quiet_option,
     seed_option,
+    threads_option,
     weights_option,
     workers_option,
 )
@@ -106,22 +110,9 @@ __all__ = ["simulate"]
     help="Events that are simulated, and kept for going on after a stop, together; by default 16. "
     "The hits do not depend on it.",
 )
-@click.option(
-    "--batch-size",
-    type=int,
-    metavar="N",
-    help="Showers of the model at a time; the hits do not depend on it.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["cpu", "cuda"]),
-    default="cpu",
-    show_default=True,
-    help="Device of the network.",
-)
-@click.option(
-    "--threads", type=int, metavar="N", help="Threads of the network; by default all cores."
-)
+@batch_size_option("Showers of the model at a time; the hits do not depend on it.")
+@device_option("Device of the network.")
+@threads_option
 @precision_option("Precision of the network; by default the model's own choice.")
 @weights_option("Folder with other weights, written by `calozoo train` or `calozoo convert`.")
 @workers_option("Processes of Geant4; the hits do not depend on it.")
@@ -191,7 +182,7 @@ def simulate(
     source = shot.source(events, load_placement(described))
     factory, is_full = find_full_simulation(spec)
     if is_full:
-        _refuse_model_options(spec.name, weights, precision, least_energy_gev)
+        _refuse_model_options(spec.name)
     trigger = None if is_full else make_trigger(described, spec, least_energy_gev)
     request = EventRequest(source, spec, described, seed, threshold_mev, trigger)
     census = request.check_events()
@@ -289,12 +280,9 @@ def _numbers(text: str, n: int, argument: str, words: str) -> list[float]:
     return values
 
 
-def _refuse_model_options(
-    name: str, weights: Path | None, precision: str | None, least_energy_gev: float | None
-) -> None:
-    given = {"weights": weights, "precision": precision, "least_energy_gev": least_energy_gev}
-    for option, value in given.items():
-        if value is not None:
+def _refuse_model_options(name: str) -> None:
+    for option in ("weights", "precision", "least_energy_gev", "batch_size", "device", "threads"):
+        if is_given(option):
             msg = f"{name} simulates everything and has no use for {option}; leave it out."
             raise InputError(msg, argument=option)
 

@@ -61,6 +61,9 @@ def submit(
       calozoo submit slurm showers.plan.json --dry-run
       calozoo submit slurm showers.plan.json -o account=physics --at-once 200
     """
+    if dry_run and as_json:
+        msg = "--dry-run prints the scripts; leave out --json, or --dry-run."
+        raise click.UsageError(msg)
     from calozoo.production.array_job import ArrayJob, measured_needs, parse_directives
     from calozoo.production.merge import number_ranges
     from calozoo.production.plan import read_plan
@@ -87,9 +90,9 @@ def submit(
                 f"{needs.wall_seconds // 60} minutes and {needs.memory_mb} MB asked for.",
                 err=True,
             )
-    if as_json and not dry_run:
+    if as_json:
         click.echo(json.dumps({"jobs": jobs, "shards": numbers}))
-    elif not quiet and not dry_run:
+    elif not quiet and not (numbers and dry_run):
         listed = (
             f"shards {number_ranges(numbers)} sent as {', '.join(jobs)}"
             if numbers

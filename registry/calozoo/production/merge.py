@@ -17,7 +17,7 @@ from calozoo.production.shards import ShardFolder, ShardRecord
 from calozoo_core.io import ShowerFile
 from calozoo_core.weights import sha256
 
-__all__ = ["merge_shards", "merged_file", "number_ranges"]
+__all__ = ["merge_shards", "merged_file", "number_ranges", "whole_record"]
 
 LOCK: Final = "merging"
 _POLL_SECONDS: Final = 0.5
@@ -50,7 +50,7 @@ def merge_shards(
     """
     folder = ShardFolder(path, plan)
     while True:
-        done = _merged_already(path)
+        done = whole_record(path, read_plan(path))
         if done is not None:
             return done
         with _merge_lock(folder) as is_ours:
@@ -65,6 +65,16 @@ def merged_file(path: Path, plan: Plan) -> Path:
     """File into which the shards of a plan are merged."""
     out = path.parent / plan.out
     return Path(plan.out) if path.parent == Path() else out
+
+
+def whole_record(path: Path, plan: Plan) -> MergeRecord | None:
+    """Record of the merged file of a plan; None if the file is not there, or not whole."""
+    if plan.merged is None:
+        return None
+    try:
+        return plan.merged if merged_file(path, plan).stat().st_size == plan.merged.bytes else None
+    except OSError:
+        return None
 
 
 def number_ranges(numbers: list[int]) -> str:
@@ -154,20 +164,9 @@ def _check_size(shard: ShowerFile, record: ShardRecord) -> None:
         raise ProductionError(msg)
 
 
-def _merged_already(path: Path) -> MergeRecord | None:
-    """Record of the merged file, if it is there and whole."""
-    plan = read_plan(path)
-    if plan.merged is None:
-        return None
-    try:
-        return plan.merged if merged_file(path, plan).stat().st_size == plan.merged.bytes else None
-    except OSError:
-        return None
-
-
 @contextmanager
 def _merge_lock(folder: ShardFolder) -> Iterator[bool]:
-    """Whether this process merges, or another one does; a lock file, since disks may be shared.
+    """Lock file, since disks may be shared: `True` if this process merges, `False` if another does.
 
     The lock of a process that is gone does not count.
     """
