@@ -135,7 +135,8 @@ class ModelSpec(StrictModel):
         conditions: What it was trained on.
         weights: Folder in the plugin's package with `config.json` and `model.safetensors`, as
             `package:folder`; None if the model has none.
-        trainer: A function that trains it, as `package.module:function`; None if it needs none.
+        trainer: A function that trains it, as `package.module:function`; None if it needs none. If
+            the model has a source, it gets that one's generator as the keyword argument `source`.
         converter: A function that reads the authors' own files, likewise.
         source: Name of the model that feeds this one; its generator is handed to `load` as the
             keyword argument `source`.

@@ -63,8 +63,10 @@ def train_model(
             tracking=tracking,
         )
         write_train_config(config, out)
+        # What feeds a model is trained by itself, and ready before this one is.
+        fed = {} if spec.source is None else {"source": api.load(spec.source)}
         with tracked(config, spec.name, out):
-            train(data, out, **options)
+            train(data, out, **fed, **options)
 
 
 def convert_files(model: str, source: Path, out: Path, *, overwrite: bool = False) -> None:
@@ -140,14 +142,13 @@ def _all_options(train: Callable[..., Any], options: Mapping[str, Any]) -> dict[
     if options_type is not None:
         content: dict[str, Any] = options_type.of(options).model_dump(mode="json")
         return content
-    parameters = list(inspect.signature(train).parameters.values())[2:]
-    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    defaults = {p.name: p.default for p in _parameters(train) if p.default is not p.empty}
     return defaults | dict(options)
 
 
 def _check_options(train: Callable[..., Any], options: Mapping[str, Any]) -> None:
     """Refuse options that are not in the trainer's signature, unless that has `**options`."""
-    parameters = list(inspect.signature(train).parameters.values())[2:]
+    parameters = _parameters(train)
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return
     known = [parameter.name for parameter in parameters]
@@ -155,6 +156,12 @@ def _check_options(train: Callable[..., Any], options: Mapping[str, Any]) -> Non
     if unknown:
         msg = f"There is no option {unknown[0]}; the options are {', '.join(known) or 'none'}."
         raise InputError(msg)
+
+
+def _parameters(train: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Parameters of a trainer that are options: not the folders, nor the model that feeds it."""
+    parameters = list(inspect.signature(train).parameters.values())[2:]
+    return [parameter for parameter in parameters if parameter.name != "source"]
 
 
 def _resolved(registration: Registration, path: str) -> Callable[..., Any]:

@@ -28,13 +28,15 @@ BAND_EDGES_GEV: Final = (8.0, 30.0, 70.0)
 """Incident energies between the bands that are calibrated one by one."""
 
 
-def train_clumps(source: Generator, data: Path, out: Path, *, showers: int, seed: int) -> Path:
+def train_clumps(
+    data: Path, out: Path, *, source: Generator, showers: int = 10_000, seed: int = 1
+) -> Path:
     """Fit the calibration of a model's cores to Geant4 showers, and write it.
 
     Arguments:
-        source: Generator of the model.
         data: Folder with `train/*.h5`, native shower files.
         out: Folder for `config.json` and `model.safetensors`.
+        source: Generator of the model.
         showers: Number of Geant4 showers, drawn at random, and of the model's for their primaries.
         seed: Seed of both.
 

@@ -91,7 +91,9 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def folder(data, tmp_path_factory):
     pytest.importorskip("torch")
-    return train_clumps(Sprinkler(SPEC), data, tmp_path_factory.mktemp("w"), showers=100, seed=4)
+    return train_clumps(
+        data, tmp_path_factory.mktemp("w"), source=Sprinkler(SPEC), showers=100, seed=4
+    )
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +176,7 @@ def test_library_and_table_must_be_for_the_same_voxels():
 
 def test_too_few_showers_are_refused(data, tmp_path):
     with pytest.raises(InputError, match="1000 showers are needed, and the files hold 120"):
-        train_clumps(Sprinkler(SPEC), data, tmp_path, showers=1000, seed=1)
+        train_clumps(data, tmp_path, source=Sprinkler(SPEC), showers=1000)
 
 
 def test_drawn_showers_say_where_they_come_from(data):

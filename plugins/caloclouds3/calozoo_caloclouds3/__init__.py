@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from calozoo_core.clumps_spec import clumps_spec
 from calozoo_core.generator import Conditions, ModelSpec
 from calozoo_core.hookspecs import hookimpl
 
@@ -33,18 +34,8 @@ CELLS = SPEC.model_copy(
     }
 )
 
-
-CLUMPS = SPEC.model_copy(
-    update={
-        "name": "caloclouds3.ild-photon-clumps",
-        "summary": "Cores of the point clouds, a library for the halo, Geant4's clumps in voxels.",
-        "factory": "calozoo_core.clumps:ClumpsGenerator",
-        "representation": "x25",
-        "weights": "calozoo_caloclouds3:weights/ild-photon-clumps",
-        "trainer": "calozoo_caloclouds3.clumps:train",
-        "converter": None,
-        "source": SPEC.name,
-    }
+CLUMPS = clumps_spec(
+    SPEC, "Cores of the point clouds, a library for the halo, Geant4's clumps in voxels."
 )
 
 

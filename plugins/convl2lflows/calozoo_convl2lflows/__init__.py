@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from calozoo_core.clumps_spec import clumps_spec
 from calozoo_core.generator import Conditions, ModelSpec
 from calozoo_core.hookspecs import hookimpl
 
@@ -25,19 +26,7 @@ SPEC = ModelSpec(
     ),
 )
 
-
-CLUMPS = SPEC.model_copy(
-    update={
-        "name": "convl2lflows.ild-photon-clumps",
-        "summary": "Cores of the grids, a library for the halo, Geant4's clumps in voxels.",
-        "factory": "calozoo_core.clumps:ClumpsGenerator",
-        "representation": "x25",
-        "weights": "calozoo_convl2lflows:weights/ild-photon-clumps",
-        "trainer": "calozoo_convl2lflows.clumps:train",
-        "converter": None,
-        "source": SPEC.name,
-    }
-)
+CLUMPS = clumps_spec(SPEC, "Cores of the grids, a library for the halo, Geant4's clumps in voxels.")
 
 
 @hookimpl

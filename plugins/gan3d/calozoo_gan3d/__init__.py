@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from calozoo_core.clumps_spec import clumps_spec
 from calozoo_core.generator import Conditions, ModelSpec
 from calozoo_core.hookspecs import hookimpl
 
@@ -23,18 +24,8 @@ SPEC = ModelSpec(
     papers=("https://arxiv.org/abs/2109.07388",),
 )
 
-
-CLUMPS = SPEC.model_copy(
-    update={
-        "name": "3dgan.ild-photon-clumps",
-        "summary": "Cores of the images, a library for the halo, Geant4's clumps in voxels.",
-        "factory": "calozoo_core.clumps:ClumpsGenerator",
-        "representation": "x25",
-        "weights": "calozoo_gan3d:weights/ild-photon-clumps",
-        "trainer": "calozoo_gan3d.clumps:train",
-        "converter": None,
-        "source": SPEC.name,
-    }
+CLUMPS = clumps_spec(
+    SPEC, "Cores of the images, a library for the halo, Geant4's clumps in voxels."
 )
 
 
