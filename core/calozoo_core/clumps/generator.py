@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -17,6 +17,7 @@ from calozoo_core.clumps.ring_calibration import RingCalibration
 from calozoo_core.clumps.table import ClumpTable, ShowerSource, load_table
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError, WeightsError
+from calozoo_core.fed_generator import FedGenerator
 from calozoo_core.frames import perpendicular_positions
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
@@ -132,7 +133,7 @@ class ShowersFromCore:
         return fill(self._library.around(core, incident, coin), incident, self._table, streams)
 
 
-class ClumpsGenerator(Generator):
+class ClumpsGenerator(FedGenerator):
     """Generator that takes the core of another model's showers, and the rest from Geant4's.
 
     Of the other model's shower only the energies of the rings within 8 mm of the axis are kept, in
@@ -154,8 +155,8 @@ class ClumpsGenerator(Generator):
         calibration: RingCalibration,
         source: Generator,
     ) -> None:
-        super().__init__(spec)
-        self.config, self.calibration, self._source = config, calibration, source
+        super().__init__(spec, source)
+        self.config, self.calibration = config, calibration
         self._showers = ShowersFromCore.of(spec.detector)
         self._showers.check(spec.name, config.core_edges_mm)
 
@@ -224,25 +225,6 @@ class ClumpsGenerator(Generator):
     def parameters(self) -> int:
         """Number of trained parameters, which are those of the source."""
         return int(getattr(self._source, "parameters", 0))
-
-    @property
-    def load_options(self) -> dict[str, Any]:
-        """The generator whose cores are taken."""
-        return {"source": self._source}
-
-    @property
-    def precision(self) -> str:
-        """Precision of the source."""
-        return self._source.precision
-
-    @property
-    def device(self) -> str:
-        """Device of the source."""
-        return self._source.device
-
-    def close(self) -> None:
-        """Close the source."""
-        self._source.close()
 
 
 def core_energies(showers: Showers, mesh: VoxelMesh, rings: int) -> Float32Array:

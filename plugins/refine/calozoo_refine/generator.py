@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import InputError, WeightsError
+from calozoo_core.fed_generator import FedGenerator
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.observables.tails import AxisPoints, TailSample
@@ -82,7 +83,7 @@ class ProposalSampler:
         return STEP_PITCH_MM if split is None else self.detector.cell_mm / split
 
 
-class RefinedGenerator(Generator):
+class RefinedGenerator(FedGenerator):
     """Generator that corrects the showers of another model.
 
     Showers are transported first, which changes each a little and rejects none. The density ratio
@@ -107,9 +108,8 @@ class RefinedGenerator(Generator):
     default_batch_size = 512
 
     def __init__(self, spec: ModelSpec, refinement: Refinement, source: Generator) -> None:
-        super().__init__(spec)
+        super().__init__(spec, source)
         self.refinement = refinement
-        self._source = source
         self._proposals = ProposalSampler(source, refinement.transport)
 
     @classmethod
@@ -182,11 +182,6 @@ class RefinedGenerator(Generator):
         write_refinement(Path(folder), self.refinement)
 
     @property
-    def load_options(self) -> dict[str, Any]:
-        """The generator whose showers are corrected."""
-        return {"source": self._source}
-
-    @property
     def provenance(self) -> dict[str, str | int | float]:
         """Attributes of a shower file: the settings of the correction and its measured cost."""
         config = self.refinement.config
@@ -201,20 +196,6 @@ class RefinedGenerator(Generator):
             "refinement_seed": config.seed,
             "refinement_n_reference": config.reference.n_fitted,
         }
-
-    @property
-    def precision(self) -> str:
-        """Precision of the source."""
-        return self._source.precision
-
-    @property
-    def device(self) -> str:
-        """Device of the source."""
-        return self._source.device
-
-    def close(self) -> None:
-        """Close the source."""
-        self._source.close()
 
     def _weights(self, points: AxisPoints) -> FloatArray:
         ratio, weights = self.refinement.density_ratio, self.refinement.weights
