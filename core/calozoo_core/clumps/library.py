@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from calozoo_core.clumps.bundled import bundled_folder
 from calozoo_core.clumps.linking import Linking
 from calozoo_core.clumps.mesh import MAX_RINGS, VoxelMesh, voxel_energies
 from calozoo_core.clumps.table import ClumpTable, ShowerSource
@@ -372,12 +372,8 @@ def load_library(detector: str) -> HaloLibrary:
     Raises:
         InputError: If there is none.
     """
-    folder = files("calozoo_core.clumps") / "libraries" / detector
-    if not folder.is_dir():
-        msg = f"No library of showers comes with calozoo for {detector}; make one from its showers."
-        raise InputError(msg)
-    with as_file(folder) as path:
-        return HaloLibrary.read(path)
+    with bundled_folder("libraries", "library of showers", detector) as folder:
+        return HaloLibrary.read(folder)
 
 
 _ENERGIES: Final = (_LEAST_MEV * np.exp(_LOG_STEP * (np.arange(256) - 1))).astype(np.float32)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.resources import as_file, files
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from calozoo_core.clumps.bundled import bundled_folder
 from calozoo_core.clumps.linking import Linking, link_clumps
 from calozoo_core.clumps.lookup import GRID_MM, LEVELS, Lookup, energy_level
 from calozoo_core.clumps.mesh import MAX_RINGS, VoxelMesh
@@ -348,12 +348,8 @@ def load_table(detector: str) -> ClumpTable:
     Raises:
         InputError: If there is none.
     """
-    folder = files("calozoo_core.clumps") / "tables" / detector
-    if not folder.is_dir():
-        msg = f"No table of clumps comes with calozoo for {detector}; make one from its showers."
-        raise InputError(msg)
-    with as_file(folder) as path:
-        return ClumpTable.read(path)
+    with bundled_folder("tables", "table of clumps", detector) as folder:
+        return ClumpTable.read(folder)
 
 
 def _patches(
