@@ -78,7 +78,7 @@ def load(
             than the model's own, by name, as a `.toml` file or as a Detector; `runtime`, the
             library that computes the networks, "numpy" or "torch", by default the fastest that is
             installed; `source`, what feeds the model, by name, as an `.h5` file or as a Generator.
-            A model that is fed by another leaves the workers to that one.
+            A model that is fed by another leaves workers and runtime to that one.
 
     Raises:
         ModelNameError: If no model is called so.
@@ -227,7 +227,8 @@ def _accepted(
     """
     taken = inspect.signature(factory.load).parameters
     if "source" in taken:
-        options = _with_source(spec, options, handed_on, keep_workers="workers" in taken)
+        theirs = {"workers", "runtime"} - taken.keys()
+        options = _with_source(spec, options, handed_on, theirs)
     for name in options.keys() - taken.keys():
         msg = f"{spec.name} does not take {name}; leave it out."
         raise InputError(msg, argument=name)
@@ -239,26 +240,32 @@ def _accepted(
 
 
 def _with_source(
-    spec: ModelSpec, options: dict[str, Any], handed_on: dict[str, Any], *, keep_workers: bool
+    spec: ModelSpec, options: dict[str, Any], handed_on: dict[str, Any], theirs: set[str]
 ) -> dict[str, Any]:
-    """The options, with the model's source loaded; workers that it does not want work for that.
+    """The options, with the model's source loaded.
+
+    Arguments:
+        spec: Spec of the model.
+        options: Options that it was given.
+        handed_on: Settings that the source shares.
+        theirs: Options that the source takes, since the model does not.
 
     Raises:
-        InputError: If nobody takes the workers.
+        InputError: If nobody takes one of these.
     """
     from calozoo.generation.parsing import is_shower_file
 
     source = options.get("source", spec.source)
     if not isinstance(source, str | os.PathLike):
         return options
-    workers = {} if keep_workers else {k: v for k, v in options.items() if k == "workers"}
+    passed = {name: value for name, value in options.items() if name in theirs}
     if is_shower_file(Path(source)):
-        if workers:
-            msg = f"{source} is a file, which needs no workers; leave out workers."
-            raise InputError(msg, argument="workers")
+        for name in passed:
+            msg = f"{source} is a file, which needs no {name}; leave out {name}."
+            raise InputError(msg, argument=name)
         return options | {"source": Path(source)}
-    generator = load(str(source), **handed_on, **workers)
-    kept = {name: value for name, value in options.items() if name not in workers}
+    generator = load(str(source), **handed_on, **passed)
+    kept = {name: value for name, value in options.items() if name not in passed}
     return kept | {"source": generator}
 
 
