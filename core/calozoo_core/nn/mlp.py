@@ -15,7 +15,7 @@ from calozoo_core.weights.layout import Arrays, Layout, TensorLayout
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Mlp", "leaky_relu", "linear", "linear_layout", "mlp", "silu", "zero_init"]
+__all__ = ["Mlp", "gelu", "leaky_relu", "linear", "linear_layout", "mlp", "silu", "zero_init"]
 
 Activation = Literal["relu", "leaky_relu", "silu"]
 
@@ -90,6 +90,20 @@ def silu(x: Float32Array) -> Float32Array:
     half += 1
     half *= np.float32(0.5)
     x *= half
+    return x
+
+
+def gelu(x: Float32Array) -> Float32Array:
+    """Activation, in its form with a hyperbolic tangent, in place."""
+    inner = x * x
+    inner *= np.float32(0.044715)
+    inner += 1
+    inner *= x
+    inner *= np.float32(0.7978845608)
+    np.tanh(inner, out=inner)
+    inner += 1
+    inner *= np.float32(0.5)
+    x *= inner
     return x
 
 

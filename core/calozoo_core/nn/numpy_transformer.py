@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from calozoo_core.nn.mlp import silu
+from calozoo_core.nn.mlp import gelu, silu
 from calozoo_core.nn.transformer_config import TransformerConfig
 from calozoo_core.typing import Float32Array
 
@@ -141,7 +141,7 @@ class NumpyTransformer:
             shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = own
             hidden += gate * self._attention(block, _modulated(hidden, shift, scale))
             inner = _affine(_modulated(hidden, mlp_shift, mlp_scale), block["widen"])
-            hidden += mlp_gate * _affine(_gelu(inner), block["narrow"])
+            hidden += mlp_gate * _affine(gelu(inner), block["narrow"])
         shift, scale = np.split(modulation[..., -2 * config.width :], 2, axis=2)
         return _affine(_modulated(hidden, shift, scale), self._final)
 
@@ -193,17 +193,3 @@ def _modulated(x: Float32Array, shift: Float32Array, scale: Float32Array) -> Flo
     centred *= 1 + scale
     centred += shift
     return centred
-
-
-def _gelu(x: Float32Array) -> Float32Array:
-    """Activation, in its form with a hyperbolic tangent, in place."""
-    inner = x * x
-    inner *= np.float32(0.044715)
-    inner += 1
-    inner *= x
-    inner *= np.float32(0.7978845608)
-    np.tanh(inner, out=inner)
-    inner += 1
-    inner *= np.float32(0.5)
-    x *= inner
-    return x
