@@ -20,7 +20,14 @@ from calozoo.benchmark.measurements import (
     Timing,
     read_measurements,
 )
-from calozoo.cards.card import card_markdown, find_card, own_cards, read_cards, write_card
+from calozoo.cards.card import (
+    add_physics,
+    card_markdown,
+    find_card,
+    own_cards,
+    read_cards,
+    write_card,
+)
 from calozoo.cards.leaderboard import (
     LeaderboardRow,
     LeaderboardValue,
@@ -35,7 +42,9 @@ from calozoo.cards.speed_fidelity import (
     plot_speed_fidelity,
     speed_and_fidelity,
 )
+from calozoo.cli.benchmark import _with_rest_of_card
 from calozoo.cli.cards import card_text, leaderboard_text
+from calozoo.physics.results import PhysicsResult, PhysicsSample
 from calozoo_core.errors import CalozooError, InputError
 from calozoo_core.generator import Conditions, ModelSpec
 from calozoo_core.metrics.result import MetricResult
@@ -62,7 +71,7 @@ def figure(name: str, value: float | None, metric: str = "js") -> MetricResult:
         name=name,
         metric=metric,
         value=value,
-        error=None if value is None else value / 10,
+        error=None if value is None else abs(value) / 10,
         noise_floor=None if value is None else 2e-5,
         n_generated=100,
         n_reference=100,
@@ -503,3 +512,63 @@ def test_a_ratio_is_the_better_the_nearer_it_is_to_one():
     assert [entry.text.partition("(")[2] for entry in worst] == ["rings)", "rings)", ""]
     assert rows["hot cells, the reference's hottest 1e-3, over Geant4's"].floor.startswith("±")
     assert "classifier" not in " ".join(leaderboard([measurements()]).tables)
+
+
+def physics_result(test: str, weights: dict[str, str] | None = None) -> PhysicsResult:
+    """Result of `calozoo physics` with a difference and a divergence."""
+    difference = figure("pi0.good" if test == "tau" else "pairs.5GeV.d50", -0.05, "difference")
+    values = {"error": 0.02, "generated_value": 0.5, "reference_value": 0.55, "seed_spread": 0.01}
+    number = "pi0.categories" if test == "tau" else "pairs.5GeV.number"
+    return PhysicsResult(
+        test=test,
+        truth="geant4.ild-siecal",
+        samples={test: PhysicsSample(n_events=7, primaries_sha256="1", truth_sha256="2")},
+        seeds=3,
+        parameters_sha256="3",
+        packages={"calozoo": "0.1.0"},
+        weights_sha256=weights,
+        figures=(difference.model_copy(update=values), figure(number, 3e-5)),
+    )
+
+
+def test_results_of_physics_stand_in_card_and_leaderboard_beside_those_of_papers(tmp_path):
+    write_card(tmp_path, measurements())
+    for test in ("tau", "pairs", "tau"):
+        add_physics(tmp_path, "caloclouds3.test", physics_result(test))
+    (measured,) = read_cards(tmp_path)
+    assert [one.test for one in measured.physics] == ["pairs", "tau"]
+    card = card_markdown(measured)
+    assert "### Pi0 of tau decays, photons only, calozoo's photon finder" in card
+    assert "| pi0 that are right | 0.5 | 0.55 | -0.050 ± 0.020 | 0.01 |" in card
+    assert "0.36 ± 0.14 ([Full physics benchmark]" in card
+    other = measurements("other.test").with_physics(
+        physics_result("tau").model_copy(
+            update={"figures": (figure("pi0.good", 0.04, "difference"),)}
+        )
+    )
+    board = leaderboard([measured, other])
+    (title,) = (title for title in board.tables if title.startswith("Pi0 of tau decays"))
+    row = board.tables[title][0]
+    assert row.label == "pi0 that are right, Geant4 0.55"
+    assert row.marks == ("worst", "best")  # by distance from 0, not by value
+    page = page_data([measured, other], lambda name: name)
+    described = {one["id"]: one for one in page["figures"]}
+    assert described["pi0.good/difference"]["group"] == "tau"
+    assert described["pi0.good/difference"]["signed"] is True
+    assert "signed" not in described["pairs.5GeV.number/js"]
+    assert page["values"]["caloclouds3.test"]["pairs.5GeV.number/js"]["papers"]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_benchmark_keeps_results_of_physics_of_the_same_weights(tmp_path, capsys, same):
+    weights = {"model.safetensors": "1" * 64}
+    old = measurements().model_copy(update={"notes": ("A note.",)})
+    write_card(tmp_path, old.with_physics(physics_result("pairs", weights)))
+    new = measurements(value=1e-3).model_copy(
+        update={"weights_sha256": weights if same else {"model.safetensors": "2" * 64}}
+    )
+    kept = _with_rest_of_card(new, {}, tmp_path, quiet=False)
+    assert kept.notes == ("A note.",)
+    assert [one.test for one in kept.physics] == (["pairs"] if same else [])
+    assert ("has other weights" in capsys.readouterr().err) is not same
+    assert kept.fidelity == new.fidelity

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from calozoo.benchmark.measurements import read_measurements
+from calozoo.cards.card import read_cards
+from calozoo.cards.leaderboard import leaderboard, leaderboard_markdown
 from calozoo.cli import main
 from calozoo.events.request import make_trigger
+from calozoo.physics.results import PhysicsResult
 from calozoo.physics.sample_store import Sample, SampleStore
 from calozoo.physics.tau_sample import TauSample, line_to_face
 from calozoo.physics.taus import compare_taus, measure_taus, true_pi0
@@ -17,8 +23,11 @@ from calozoo.reconstruction.parameters import Pi0Parameters, finder_parameters
 from calozoo.reconstruction.photon_finder import PhotonFinder
 from calozoo_core.detector import load_detector
 from calozoo_core.events import Events
+from calozoo_core.generator import Conditions
+from calozoo_core.io.events import write_events
 from calozoo_core.placement import load_placement
 
+GOLDEN_CARDS = Path(__file__).parents[1] / "golden" / "cards"
 ILD = load_placement("ild_siecal")
 DETECTOR = load_detector("ild_siecal")
 
@@ -76,8 +85,10 @@ def test_pi0_are_found_and_the_categories_add_up(tmp_path):
     assert np.all(good + missed <= 1)
     assert good.sum() >= 3
     assert measured.observables[:, 0] == pytest.approx(135, abs=40)
-    table = compare_taus(measured, measured)
-    assert all(entry.get("difference", entry.get("value")) == 0 for entry in table.values())
+    figures = compare_taus([measured], measured)
+    assert [figure.value for figure in figures] == [0] * 10
+    rates = {f.name: f.reference_value for f in figures if f.metric == "difference"}
+    assert rates["pi0.reco"] == rates["pi0.good"] + rates["pi0.confused"] + rates["pi0.fake"]
     again = store.models(sample, {"toy": toy}, 1)["toy"]
     assert again == hits
     fewer = store.models(Sample("grows", events[:7], 5), {"toy": toy}, 1)["toy"]
@@ -133,6 +144,8 @@ def test_the_sample_of_taus_without_pythia_is_one_sentence(monkeypatch):
         (["pairs", "--model", "toy", "--energy", "x"], "Cannot read the energies"),
         (["tau", "--model", "toy", "-n", "1"], "The number of events must be at least 2"),
         (["pairs", "--model", "toy", "--seeds", "0"], "--seeds must be at least 1, not 0"),
+        (["pairs", "--model", "toy", "-n", "x"], "Cannot read the numbers"),
+        (["pairs", "--model", "toy", "-n", "5,6"], "one for each of 3 energies"),
     ],
 )
 def test_bad_requests_are_one_sentence(tmp_path, capfd, arguments, complaint):
@@ -142,6 +155,48 @@ def test_bad_requests_are_one_sentence(tmp_path, capfd, arguments, complaint):
     assert complaint in said
     assert said.count("\n") == 1
     assert stop.value.code == 2
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["pairs", "--model", "caloinn.calochallenge2-electron"], "par04_siw do not fit into"),
+        (["tau", "--model", "toy", "--events", "nowhere.h5"], "no file of events nowhere.h5"),
+    ],
+)
+def test_models_and_files_that_do_not_fit_are_refused(tmp_path, capfd, arguments, complaint):
+    with pytest.raises(SystemExit) as stop:
+        main(["physics", *arguments, "--work", str(tmp_path / "work")])
+    assert complaint in capfd.readouterr().err
+    assert stop.value.code == 1
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"pdg": 11}, "is no photon of 5 GeV or more on the face"),
+        ({"vertex": 0.0}, "is no photon of 5 GeV or more on the face"),
+        ({"vertex": 5000.0}, "is no photon of 5 GeV or more on the face"),
+        ({"mother": -1}, "no pi0 both of whose photons are there"),
+    ],
+)
+def test_events_without_photons_of_pi0_on_the_face_are_refused(tmp_path, capfd, changes, complaint):
+    events = _pi0_events(2)
+    given = {"pdg": events.pdg, "vertex": events.vertex, "mother": events.mother}
+    given = {
+        name: np.full_like(one, changes.get(name, 0)) if name in changes else one
+        for name, one in given.items()
+    }
+    write_events(
+        tmp_path / "e.h5",
+        Events.of(events.offsets, energy=events.energy, momentum=events.momentum, **given),
+    )
+    places = ["--events", str(tmp_path / "e.h5"), "--work", str(tmp_path / "work")]
+    with pytest.raises(SystemExit):
+        main(["physics", "tau", "--model", "toy", *places])
+    assert complaint in capfd.readouterr().err
     assert not (tmp_path / "work").exists()
 
 
@@ -156,19 +211,63 @@ def test_pairs_are_compared_from_stored_samples_and_reported(tmp_path, capfd, mo
     folder = tmp_path / "pairs-5GeV-30mm" / "geant4.ild-siecal-seed1"
     folder.mkdir(parents=True)
     truth.write(folder / "00000.npz")
-    out, picture = tmp_path / "report.json", tmp_path / "pairs.png"
-    arguments = ["--model", "toy", "-n", "10", "--energy", "5", "--no-floor", "--quiet"]
-    places = ["--work", str(tmp_path), "--out", str(out), "--plot", str(picture)]
-    assert main(["physics", "pairs", *arguments, *places]) == 0
-    assert "5 GeV: 10 in pairs-5GeV-30mm" in capfd.readouterr().out
-    report = json.loads(out.read_text())
-    assert "photons only, by calozoo's photon finder" in report["what"]
-    assert set(report["results"]["5 GeV"]["models"]) == {"toy.ild-photon"}
+    cards, report, picture = (tmp_path / name for name in ("cards", "report.json", "pairs.png"))
+    shutil.copytree(GOLDEN_CARDS, cards)
+    arguments = ["--model", "toy", "-n", "10", "--energy", "5", "--no-floor", "--seeds", "2"]
+    places = ["--work", tmp_path, "--out", cards, "--report", report, "--plot", picture]
+    assert main(["physics", "pairs", *arguments, *map(str, places)]) == 0
+    said = capfd.readouterr()
+    assert "10 in pairs-5GeV-30mm" in said.out
+    assert f"{cards / 'toy.ild-photon'}  written" in said.err
+    result = PhysicsResult.model_validate(json.loads(report.read_text())["toy.ild-photon"])
+    assert read_measurements(cards / "toy.ild-photon" / "measurements.json").physics == (result,)
+    assert result.seeds == 2
+    assert result.samples["pairs-5GeV-30mm"].n_events == 10
     assert picture.stat().st_size > 10_000
+    # The card and the leaderboard say what it is, and what it is not.
+    card = (cards / "toy.ild-photon" / "README.md").read_text()
+    board = leaderboard_markdown(leaderboard(read_cards(cards)))
+    for page in (card, board):
+        assert "Photon pairs, photons only, calozoo's photon finder" in page
+        assert "hadrons" in page
+        assert "position resolution of single photons, 5 GeV [mm]" in page
+    with pytest.raises(SystemExit):
+        main(["physics", "pairs", *arguments, *map(str, places)])
+    assert "report.json is already there. Add --overwrite" in capfd.readouterr().err
+
+
+def test_a_model_is_refused_photons_that_it_was_not_trained_on(tmp_path, monkeypatch, capfd):
+    import calozoo
+
+    narrow = calozoo.find_model("toy").model_copy(
+        update={"conditions": Conditions(energy_gev=(10, 100), theta_deg=(0, 60))}
+    )
+    monkeypatch.setattr(
+        calozoo.load("toy").__class__, "spec", property(lambda _: narrow, _set), raising=False
+    )
+    arguments = ["--model", "toy", "--energy", "20,5", "--work", str(tmp_path / "work")]
+    with pytest.raises(SystemExit):
+        main(["physics", "pairs", *arguments])
+    said = capfd.readouterr().err
+    assert "was trained on gamma of 10-100 GeV at 0-60 degrees from the normal" in said
+    assert "pairs-5GeV-90mm" in said
+
+
+def _set(*_):
+    """The spec that a model is made with is not the one it has."""
+
+
+def test_cards_that_are_not_there_are_said_before_anything_is_simulated(tmp_path, capfd):
+    (tmp_path / "cards").mkdir()
+    places = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "cards")]
+    with pytest.raises(SystemExit):
+        main(["physics", "tau", "--model", "toy", *places])
+    assert "there is no card of 'toy.ild-photon'" in capfd.readouterr().err
+    assert not (tmp_path / "work").exists()
 
 
 def _only_close(energy, n):
     from calozoo.physics.pair_sample import PairSample
 
-    pairs = PairSample(energy, n, 30.0)
+    pairs = PairSample(energy, n[1], 30.0)
     return [(Sample(pairs.name, pairs.events(), 50), pairs.separations())]

@@ -19,17 +19,20 @@ class MetricResult(StrictModel):
 
     Arguments:
         name: The observable, as `level.quantity`.
-        metric: "js", "separation", "l1", "cfd", "fpd", "kpd", "auc", "ratio" or "width_ratio". A
-            name may end with `@` and a part of the sample, such as "cells.occupancy@50GeV".
+        metric: "js", "separation", "l1", "cfd", "fpd", "kpd", "auc", "ratio", "width_ratio" or
+            "difference". A name may end with `@` and a part of the sample, such as
+            "cells.occupancy@50GeV".
         value: The number; 0 is best, of an AUC 0.5, of a ratio 1.
         error: Its statistical error, of both samples.
         noise_floor: The value to be expected between two reference samples of these sizes; of a
-            ratio, the distance from 1 to be expected.
+            ratio or a difference, the distance from 1 or 0 to be expected.
         half_floor: The value between two halves of the reference, as measured.
         n_generated: Generated showers in it.
         n_reference: Reference showers in it.
         n_entries: Entries of a norm over many, or features of a classifier.
-        generated_value: Of a ratio, the quantity in the generated sample.
+        seed_spread: Standard deviation over samples that were generated with different seeds, whose
+            mean the value is; None of one sample.
+        generated_value: Of a ratio or a difference, the quantity in the generated sample.
         reference_value: Likewise in the reference.
         telling_features: Of a classifier, the features that tell the samples apart best, each with
             its AUC alone.
@@ -54,6 +57,7 @@ class MetricResult(StrictModel):
     n_generated: int = Field(ge=0)
     n_reference: int = Field(ge=0)
     n_entries: int | None = None
+    seed_spread: float | None = None
     generated_value: float | None = None
     reference_value: float | None = None
     telling_features: dict[str, float] | None = None

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from pydantic import Field, ValidationError
 
+from calozoo.physics.results import PhysicsResult
 from calozoo_core.cores import available_cores
 from calozoo_core.errors import CalozooError
 from calozoo_core.generator import ModelSpec
@@ -241,6 +242,7 @@ class Measurements(StrictModel):
         timings: Timings; one thread in the default precision first. Empty if the model is not a
             fast simulation.
         memory: Memory of a generation; None likewise.
+        physics: Results of `calozoo physics`, one a test.
         notes: Remarks for the reader of the card.
         pictures: Files beside the card that it shows.
     """
@@ -256,6 +258,7 @@ class Measurements(StrictModel):
     fidelity: tuple[Fidelity, ...] = Field(min_length=1)
     timings: tuple[Timing, ...] = ()
     memory: Memory | None = None
+    physics: tuple[PhysicsResult, ...] = ()
     notes: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()
 
@@ -264,9 +267,29 @@ class Measurements(StrictModel):
         """Figures in the default precision, by observable and metric."""
         return {(figure.name, figure.metric): figure for figure in self.fidelity[0].figures}
 
+    @property
+    def physics_figures(self) -> dict[tuple[str, str], MetricResult]:
+        """Figures of reconstructed photons and pi0, by name and metric."""
+        return {
+            (figure.name, figure.metric): figure for one in self.physics for figure in one.figures
+        }
+
+    def physics_of(self, weights_sha256: dict[str, str] | None) -> tuple[PhysicsResult, ...]:
+        """Results of `calozoo physics` that were made with these weights."""
+        return tuple(one for one in self.physics if one.weights_sha256 == weights_sha256)
+
+    def with_physics(self, result: PhysicsResult) -> Measurements:
+        """These measurements with a result of `calozoo physics`, in place of one of that test."""
+        others = [one for one in self.physics if one.test != result.test]
+        tests = sorted([*others, result], key=lambda one: one.test)
+        return self.model_copy(update={"physics": tuple(tests)})
+
     def as_json(self) -> str:
         """The text of measurements.json."""
-        return json.dumps(self.model_dump(mode="json", exclude_none=True), indent=1) + "\n"
+        content = self.model_dump(mode="json", exclude_none=True)
+        if not self.physics:
+            del content["physics"]
+        return json.dumps(content, indent=1) + "\n"
 
 
 def read_measurements(path: Path) -> Measurements:

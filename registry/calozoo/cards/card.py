@@ -21,8 +21,10 @@ from calozoo.cards.metric_labels import (
     unit,
     value_text,
 )
+from calozoo.cards.physics_section import physics_sections
 from calozoo.evaluation.literature import PublishedFigure, published_figures
 from calozoo.models.index import read_index
+from calozoo.physics.results import PhysicsResult
 from calozoo_core.errors import CalozooError
 from calozoo_core.io.atomic import write_atomic
 from calozoo_core.metrics.comparison import worst_group
@@ -31,8 +33,10 @@ from calozoo_core.metrics.result import MetricResult
 __all__ = [
     "CARD",
     "MEASUREMENTS",
+    "add_physics",
     "card_link",
     "card_markdown",
+    "check_cards",
     "find_card",
     "own_cards",
     "read_cards",
@@ -116,9 +120,35 @@ def write_card(folder: Path, measurements: Measurements) -> Path:
     return place
 
 
+def check_cards(folder: Path, models: Sequence[str]) -> None:
+    """Refuse a folder that lacks the card of a model.
+
+    Raises:
+        CalozooError: If there is none; the message says how to make one.
+    """
+    for model in models:
+        read_measurements(find_card(model, folder) / MEASUREMENTS)
+
+
+def add_physics(folder: Path, model: str, result: PhysicsResult) -> Path:
+    """Put a result of `calozoo physics` into the card of a model, whose folder is returned.
+
+    Arguments:
+        folder: Folder of the cards.
+        model: Full name of the model.
+        result: The result; it replaces an older one of the same test.
+
+    Raises:
+        CalozooError: If the model has no card there.
+    """
+    measured = read_measurements(find_card(model, folder) / MEASUREMENTS)
+    return write_card(folder, measured.with_physics(result))
+
+
 def card_markdown(measurements: Measurements) -> str:
     """Card in Markdown, with the front matter that the Hub reads."""
     sections = [card_front_matter(measurements), _head(measurements), *_fidelity(measurements)]
+    sections += physics_sections(measurements)
     if measurements.timings:
         sections.append(_speed(measurements))
     sections.append(_size(measurements))

@@ -8,8 +8,17 @@ from operator import attrgetter
 from typing import Final, Literal
 
 from calozoo.benchmark.measurements import Measurements
-from calozoo.cards.metric_labels import LABELS, RATIOS, label, sort_key, unit, value_text
+from calozoo.cards.metric_labels import (
+    RATIOS,
+    label,
+    label_of_name,
+    label_with_unit,
+    sort_key,
+    unit,
+    value_text,
+)
 from calozoo.evaluation.literature import published_figures
+from calozoo.physics.results import TITLES, PhysicsTest
 from calozoo_core.errors import InputError
 from calozoo_core.metrics.classifier import CLASSIFIER
 from calozoo_core.metrics.comparison import worst_group
@@ -26,6 +35,7 @@ __all__ = [
     "leaderboard",
     "leaderboard_markdown",
     "leaderboard_notes",
+    "physics_figures",
 ]
 
 Mark = Literal["best", "worst", ""]
@@ -47,6 +57,10 @@ DIVERGENCE: Final = "Jensen-Shannon divergences, between 0 and 6931; less is bet
 CURVE: Final = "L1: mean distance of the ratio to Geant4's from 1; less is better."
 FLOOR: Final = "Values below about twice the noise floor cannot be told apart, whoever is first."
 CORRELATION: Final = "Frobenius distance of correlations; less is better."
+PHYSICS: Final = (
+    "Photon pairs and pi0: hadrons, tracks and conversions are left out and the reconstruction is "
+    "not the papers', so ratios to Geant4 can be set beside theirs, absolute efficiencies cannot."
+)
 
 
 _INTRODUCTION: Final = (
@@ -195,6 +209,8 @@ def leaderboard(measured: Sequence[Measurements]) -> Leaderboard:
         "How like Geant4's showers: classifier and ratios": _structure_rows(measured),
         "How good: cells of placed showers": _figure_rows(measured, "cells."),
         "How good: points": _figure_rows(measured, "points."),
+        f"{TITLES['pairs']}: differences from Geant4": _physics_rows(measured, "pairs"),
+        f"{TITLES['tau']}: differences from Geant4": _physics_rows(measured, "tau"),
         "How fast, how big": _cost_rows(measured),
     }
     return Leaderboard(
@@ -240,7 +256,7 @@ def _figure_rows(measured: Sequence[Measurements], level: str) -> tuple[Leaderbo
             continue
         floors = [f.noise_floor for f in found if f is not None and f.noise_floor is not None]
         floor = value_text(floors[0], None, first.metric) if floors else ""
-        rows.append(LeaderboardRow(_named(label(first), first.metric), entries, floor=floor))
+        rows.append(LeaderboardRow(label_with_unit(first), entries, floor=floor))
     return tuple(rows)
 
 
@@ -263,6 +279,43 @@ def _structure_rows(measured: Sequence[Measurements]) -> tuple[LeaderboardRow, .
     return tuple(rows)
 
 
+def _physics_rows(
+    measured: Sequence[Measurements], test: PhysicsTest
+) -> tuple[LeaderboardRow, ...]:
+    """Differences and divergences of reconstructed photons or pi0, ranked by their size."""
+    rows = []
+    for kinds in physics_figures(measured, test).values():
+        first = next(iter(kinds.values()))
+        found = [kinds.get(one.spec.name) for one in measured]
+        floor = ""
+        if first.noise_floor is not None:
+            sign = "±" if first.metric == "difference" else ""
+            floor = f"{sign}{value_text(first.noise_floor, None, first.metric)}"
+        words = label_with_unit(first)
+        truth = f", Geant4 {first.reference_value:.4g}" if first.reference_value is not None else ""
+        rows.append(LeaderboardRow(words + truth, tuple(map(_value, found)), floor=floor))
+    return tuple(rows)
+
+
+def physics_figures(
+    measured: Sequence[Measurements], test: PhysicsTest
+) -> dict[tuple[str, str], dict[str, MetricResult]]:
+    """Figures of a test of `calozoo physics`, by name and metric, then by model.
+
+    Arguments:
+        measured: Measurements of each model.
+        test: The test.
+    """
+    kinds: dict[tuple[str, str], dict[str, MetricResult]] = {}
+    for one in measured:
+        for result in one.physics:
+            for figure in result.figures if result.test == test else ():
+                if figure.value is not None:
+                    of_kind = kinds.setdefault((figure.name, figure.metric), {})
+                    of_kind[one.spec.name] = figure
+    return kinds
+
+
 def _group(figure: MetricResult | None) -> LeaderboardValue:
     entry = _value(figure)
     if figure is None:
@@ -273,12 +326,9 @@ def _group(figure: MetricResult | None) -> LeaderboardValue:
 def _value(figure: MetricResult | None) -> LeaderboardValue:
     if figure is None or figure.value is None:
         return LeaderboardValue("-", None)
-    distance = abs(figure.value - 1) if figure.metric in RATIOS else figure.value
+    best = 1 if figure.metric in RATIOS else 0
+    distance = abs(figure.value - best)
     return LeaderboardValue(value_text(figure.value, figure.error, figure.metric), distance)
-
-
-def _named(words: str, metric: str) -> str:
-    return f"{words} [{unit(metric)}]" if unit(metric) else words
 
 
 def _paper_rows(measured: Sequence[Measurements]) -> tuple[LeaderboardRow, ...]:
@@ -300,8 +350,11 @@ def _paper_rows(measured: Sequence[Measurements]) -> tuple[LeaderboardRow, ...]:
                 text = f"{value:g} ± {error:g}" if note else value_text(value, error, kind[3])
             entries.append(LeaderboardValue(text, None))
         paper, table, name, metric = kind
-        words = LABELS.get(name, name)
-        words = f"{words} (no unit printed)" if note else _named(words, metric)
+        words = label_of_name(name)
+        if note:
+            words = f"{words} (no unit printed)"
+        elif unit(metric):
+            words = f"{words} [{unit(metric)}]"
         rows.append(LeaderboardRow(f"{paper}, {table}: {words}", tuple(entries), better=None))
     return tuple(rows)
 
@@ -323,6 +376,8 @@ def leaderboard_notes(measured: Sequence[Measurements]) -> tuple[str, ...]:
     """Remarks on the figures, samples and machines of some models."""
     has_structure = any((CLASSIFIER, "auc") in one.figures for one in measured)
     notes = [*([AREA] if has_structure else []), DIVERGENCE, CURVE, CORRELATION, FLOOR]
+    if any(one.physics for one in measured):
+        notes.append(PHYSICS)
     samples = {
         (one.sample.n_showers, one.sample.reference, one.sample.seed): one for one in measured
     }

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from calozoo.physics.results import physics_label
 from calozoo_core.metrics.classifier import CLASSIFIER
 from calozoo_core.metrics.result import MetricResult, format_with_error
 
 __all__ = [
     "DISTANCES",
-    "LABELS",
     "RATIOS",
     "figures_by_part",
     "label",
+    "label_of_name",
+    "label_with_unit",
     "scale",
     "sort_key",
     "unit",
@@ -92,7 +94,18 @@ def label(figure: MetricResult) -> str:
     if figure.name.startswith(CLASSIFIER):
         group = figure.name.removeprefix(CLASSIFIER).removeprefix(".").replace("_", " ")
         return f"AUC, {group}" if group else "AUC, all features"
-    return LABELS.get(figure.name, figure.name)
+    return label_of_name(figure.name)
+
+
+def label_of_name(name: str) -> str:
+    """Label of a distance of this name."""
+    return LABELS.get(name) or physics_label(name) or name
+
+
+def label_with_unit(figure: MetricResult) -> str:
+    """Label of a figure, and its unit in brackets."""
+    words = unit(figure.metric) or (figure.unit if figure.metric == "difference" else "")
+    return f"{label(figure)} [{words}]" if words else label(figure)
 
 
 def figures_by_part(

@@ -187,7 +187,7 @@ def benchmark(
         )
     measured = []
     for found in run.run():
-        measurements = _with_notes(found, lines, out)
+        measurements = _with_rest_of_card(found, lines, out, quiet=quiet)
         measured.append(measurements)
         if out is not None:
             place = write_card(out, measurements)
@@ -225,21 +225,37 @@ def _notes_by_model(
     return by_model
 
 
-def _with_notes(
-    measurements: Measurements, notes: Mapping[str, tuple[str, ...]], cards: Path | None
+def _with_rest_of_card(
+    measurements: Measurements,
+    notes: Mapping[str, tuple[str, ...]],
+    cards: Path | None,
+    *,
+    quiet: bool,
 ) -> Measurements:
-    """Measurements with the notes on their model, or with those of the card that they replace."""
+    """Measurements with what is not measured again: notes, and results of `calozoo physics`.
+
+    Notes are those on their model, or of the card that they replace. Results of `calozoo physics`
+    are of that card, and only if the weights are the same.
+    """
+    card = None if cards is None else _card(cards / measurements.spec.name)
     lines = notes.get(measurements.spec.name)
-    if lines is None and cards is not None:
-        lines = _notes_of_card(cards / measurements.spec.name)
-    return measurements.model_copy(update={"notes": lines or ()})
+    if lines is None:
+        lines = card.notes if card is not None else ()
+    kept = () if card is None else card.physics_of(measurements.weights_sha256)
+    if card is not None and len(kept) < len(card.physics) and not quiet:
+        click.echo(
+            f"calozoo: {measurements.spec.name} has other weights than the results of `calozoo "
+            "physics` in its card, which are left out; run it again.",
+            err=True,
+        )
+    return measurements.model_copy(update={"notes": lines, "physics": kept})
 
 
-def _notes_of_card(folder: Path) -> tuple[str, ...]:
+def _card(folder: Path) -> Measurements | None:
     from calozoo.benchmark.measurements import read_measurements
     from calozoo.cards.card import MEASUREMENTS
 
     try:
-        return read_measurements(folder / MEASUREMENTS).notes
+        return read_measurements(folder / MEASUREMENTS)
     except CalozooError:
-        return ()
+        return None

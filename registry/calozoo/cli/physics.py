@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,11 @@ from calozoo.cli.options import offline_option, overwrite_option, quiet_option, 
 from calozoo.cli.output import aligned, batch_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from calozoo.cli.output import BatchProgress
     from calozoo.physics.benchmark import PhysicsRun
+    from calozoo.physics.results import PhysicsResult
 
 __all__ = ["physics"]
 
@@ -31,7 +33,7 @@ def physics() -> None:
     \b
     Examples:
       calozoo physics pairs --model caloclouds3 --energy 5 -n 100 --work physics
-      calozoo physics tau --model caloclouds3 -n 100 --work physics
+      calozoo physics tau --model caloclouds3 -n 100 --work physics --out cards
     """
 
 
@@ -61,7 +63,7 @@ def _shared(command: Callable[..., None]) -> Callable[..., None]:
             default=1,
             show_default=True,
             metavar="N",
-            help="Seeds of each model.",
+            help="Seeds of each model, whose results are averaged.",
         ),
         click.option(
             "--floor/--no-floor",
@@ -71,9 +73,18 @@ def _shared(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--out",
+            "cards",
+            type=click.Path(path_type=Path, exists=True, file_okay=False),
+            metavar="DIR",
+            help="Put the results into the models' cards in this folder, which `calozoo benchmark "
+            "--out` wrote.",
+        ),
+        click.option(
+            "--report",
+            "report_file",
             type=click.Path(path_type=Path, dir_okay=False),
             metavar="FILE",
-            help="Report to write, .json.",
+            help="Write the results of all models here, as JSON.",
         ),
         click.option(
             "--plot",
@@ -98,10 +109,9 @@ def _shared(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "-n",
     "n",
-    type=int,
     metavar="N",
-    help="Pairs of each sample; by default 3000, 2000, 500 at 5, 20, 100 GeV, and 2000, 1500, 500 "
-    "close ones.",
+    help="Pairs of each sample, one number or one for each energy; by default 3000,2000,500 at "
+    "5, 20, 100 GeV, and of close ones 2000,1500,500.",
 )
 @click.option(
     "--energy",
@@ -118,30 +128,20 @@ def pairs(energies: str, **options: Any) -> None:
     Examples:
       calozoo physics pairs --model optimum.x1 --model optimum.x9 --work physics
       calozoo physics pairs --model caloclouds3 --energy 5 -n 100 --work physics --plot pairs.png
+      calozoo physics pairs --model caloclouds3 -n 1000,200,50 --seeds 3 --work physics --out cards
     """
     from calozoo.physics.benchmark import run_pairs
-    from calozoo_core.errors import InputError
 
-    try:
-        numbers = tuple(int(text) for text in energies.split(","))
-    except ValueError:
-        msg = f"Cannot read the energies {energies!r}; write 5,20,100 or some of them."
-        raise InputError(msg) from None
-    picture, out = options.pop("picture"), options["out"]
-    _check_out(out, options["overwrite"])
+    picture, energy_list = options.pop("picture"), _integers(energies, "energies", "5,20,100")
+    sizes = () if options["n"] is None else _integers(options["n"], "numbers", "1000,500,100")
+    outputs = _Outputs.checked(options)
     with batch_progress(hidden=options["quiet"], unit="events") as progress:
-        report, measurements = run_pairs(_run(progress, options), numbers)
+        results, measurements = run_pairs(_run(progress, options, sizes), energy_list)
     if picture is not None:
         from calozoo.plotting.physics import plot_pairs
 
         plot_pairs(measurements, picture)
-    if options["as_json"]:
-        click.echo(json.dumps(report))
-    else:
-        for energy, found in report["results"].items():
-            click.echo(f"{energy}: {', '.join(f'{n} in {k}' for k, n in found['pairs'].items())}")
-            click.echo(_table(found["models"]))
-    _write(report, out)
+    outputs.write(results)
 
 
 @physics.command()
@@ -164,30 +164,72 @@ def tau(events_file: Path | None, **options: Any) -> None:
     """
     from calozoo.physics.benchmark import run_taus
 
-    picture, out = options.pop("picture"), options["out"]
-    _check_out(out, options["overwrite"])
+    picture = options.pop("picture")
+    sizes = () if options["n"] is None else (options["n"],)
+    outputs = _Outputs.checked(options)
     with batch_progress(hidden=options["quiet"], unit="events") as progress:
-        report, measurements = run_taus(_run(progress, options), events_file)
+        results, measurements = run_taus(_run(progress, options, sizes), events_file)
     if picture is not None:
         from calozoo.plotting.physics import plot_taus
 
         plot_taus(measurements, picture)
-    found = report["results"]
-    if options["as_json"]:
-        click.echo(json.dumps(report))
-    else:
-        click.echo(f"{found['events']} events, {found['true_pi0']} true pi0")
-        click.echo(_table(found["models"]))
-    _write(report, out)
+    outputs.write(results)
 
 
-def _run(progress: BatchProgress, options: dict[str, Any]) -> PhysicsRun:
+@dataclass(frozen=True)
+class _Outputs:
+    """What a command writes and prints."""
+
+    cards: Path | None
+    report: Path | None
+    as_json: bool
+    quiet: bool
+
+    @classmethod
+    def checked(cls, options: dict[str, Any]) -> _Outputs:
+        """Outputs of a command, refused now rather than after hours."""
+        from calozoo import api
+        from calozoo.cards.card import check_cards
+        from calozoo_core.errors import OutputExistsError
+
+        cards, report = options["cards"], options["report_file"]
+        if report is not None and report.exists() and not options["overwrite"]:
+            msg = f"{report} is already there. Add overwrite=True to replace it."
+            raise OutputExistsError(msg, argument="overwrite=True")
+        if cards is not None:
+            check_cards(cards, [api.find_model(name).name for name in options["models"]])
+        return cls(cards, report, options["as_json"], options["quiet"])
+
+    def write(self, results: Mapping[str, PhysicsResult]) -> None:
+        """Print the results, and write them into cards and a report."""
+        from calozoo.cards.card import add_physics
+        from calozoo_core.io.atomic import write_atomic
+
+        content = {
+            name: one.model_dump(mode="json", exclude_none=True) for name, one in results.items()
+        }
+        if self.as_json:
+            click.echo(json.dumps(content))
+        else:
+            click.echo(_table(results))
+        if self.report is not None:
+            write_atomic(self.report, json.dumps(content, indent=1) + "\n")
+        if self.cards is None:
+            return
+        for name, result in results.items():
+            if name != result.truth:
+                place = add_physics(self.cards, name, result)
+                if not self.quiet:
+                    click.echo(f"{place}  written", err=True)
+
+
+def _run(progress: BatchProgress, options: dict[str, Any], n: tuple[int, ...]) -> PhysicsRun:
     from calozoo.physics.benchmark import PhysicsRun
 
     return PhysicsRun(
         tuple(options["models"]),
         options["work"],
-        n=options["n"],
+        n=n,
         seeds=options["seeds"],
         floor=options["floor"],
         workers=options["workers"],
@@ -197,31 +239,31 @@ def _run(progress: BatchProgress, options: dict[str, Any]) -> PhysicsRun:
     )
 
 
-def _check_out(out: Path | None, overwrite: bool) -> None:
-    from calozoo_core.errors import OutputExistsError
+def _integers(text: str, what: str, example: str) -> tuple[int, ...]:
+    from calozoo_core.errors import InputError
 
-    if out is not None and out.exists() and not overwrite:
-        msg = f"{out} is already there. Add overwrite=True to replace it."
-        raise OutputExistsError(msg, argument="overwrite=True")
-
-
-def _table(models: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Rows of the quantities: Geant4, then each model with the error of its difference."""
-    names = list(models)
-    rows = [("quantity", "geant4", *names)]
-    for quantity, first in models[names[0]].items():
-        truth = f"{first['truth']:.4g}" if "truth" in first else ""
-        cells = []
-        for name in names:
-            entry = models[name][quantity]
-            value = entry.get("model", entry.get("value", float("nan")))
-            cells.append(f"{value:.4g} ± {entry['error']:.2g}")
-        rows.append((quantity, truth, *cells))
-    return aligned(rows)
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        msg = f"Cannot read the {what} {text!r}; write {example} or some of them."
+        raise InputError(msg) from None
 
 
-def _write(report: dict[str, Any], out: Path | None) -> None:
-    from calozoo_core.io.atomic import write_atomic
+def _table(results: Mapping[str, PhysicsResult]) -> str:
+    """Samples, and a row for each figure: Geant4's quantity, and the models' distances from it."""
+    from calozoo.cards.metric_labels import label, value_text
+    from calozoo.physics.results import TITLES
 
-    if out is not None:
-        write_atomic(out, json.dumps(report, indent=2) + "\n")
+    first = next(iter(results.values()))
+    names = [name for name in results if name != first.truth]
+    events = ", ".join(f"{s.n_events} in {name}" for name, s in first.samples.items())
+    rows = [("minus geant4's, or divergence", "geant4", *names, "noise floor")]
+    for number, figure in enumerate(results[names[0]].figures):
+        same = [results[name].figures[number] for name in names]
+        texts = ["-" if f.value is None else value_text(f.value, f.error, f.metric) for f in same]
+        truth = "" if figure.reference_value is None else f"{figure.reference_value:.4g}"
+        floor = ""
+        if figure.noise_floor is not None:
+            floor = value_text(figure.noise_floor, None, figure.metric)
+        rows.append((label(figure), truth, *texts, floor))
+    return f"{TITLES[first.test]}: {events}\n{aligned(rows)}"

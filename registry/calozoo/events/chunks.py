@@ -22,7 +22,7 @@ from calozoo_core.incident import Incident
 from calozoo_core.placement import Placement
 from calozoo_core.typing import IntArray
 
-__all__ = ["add_model", "simulate_fully", "take_at_start"]
+__all__ = ["add_model", "incident_on_face", "simulate_fully", "take_at_start"]
 
 
 def simulate_fully(simulation: FullSimulation, events: Events, first: int, seed: int) -> Deposits:
@@ -71,6 +71,18 @@ def take_at_start(
             return None
         deposits.append(PrimaryDeposits(taken=(particle,)))
     return Deposits.of(deposits)
+
+
+def incident_on_face(events: Events, placement: Placement) -> Incident:
+    """Incident particles of events whose primaries are photons that start on the face.
+
+    Arguments:
+        events: Events.
+        placement: Placement of the detector.
+    """
+    direction = events.momentum / np.linalg.norm(events.momentum, axis=1, keepdims=True)
+    local = placement.local_direction(events.vertex, direction)
+    return Incident(events.energy, local, "gamma", events.vertex)
 
 
 def add_model(

@@ -8,21 +8,22 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
+from calozoo.physics.comparison import compare_samples
 from calozoo.reconstruction.photon_finder import PhotonFinder
 from calozoo.reconstruction.truth import main_truth, shares
 from calozoo_core.event_hits import EventHits
 from calozoo_core.events import Events
 from calozoo_core.metrics.divergence import js_divergence
-from calozoo_core.random import stream
+from calozoo_core.metrics.result import MetricResult
 from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
 __all__ = [
-    "QUANTITIES",
     "PairMeasurement",
     "compare_pairs",
     "curve_js",
@@ -33,23 +34,12 @@ __all__ = [
 
 BIN_MM, MOST_MM = 3.0, 90.0
 _PLATEAU_MM = 15.0
-_RESAMPLINGS = 200
 _MIDDLES = np.arange(2.0, 30.0, 0.1)
 _WIDTHS = np.array([0.3, 0.6, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0])
 _FINE_MM = 0.5
 
-QUANTITIES = (
-    "d50_mm",
-    "rise_mm",
-    "plateau",
-    "resolved",
-    "sharing",
-    "split",
-    "response",
-    "resolution",
-    "position_mm",
-)
-"""Quantities of a sample of pairs, as `PairMeasurement.quantities` has them."""
+_UNITS = {"d50": "mm", "width": "mm", "position": "mm"}
+_SOURCE = "Full physics benchmark, arXiv:2511.17293, section IV; photons only, calozoo's finder"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,22 +76,32 @@ class PairMeasurement:
         return PairMeasurement(self.energy_gev, **columns)
 
     def quantities(self) -> dict[str, float]:
-        """Quantities of the sample, named in `QUANTITIES`."""
+        """Quantities of the sample, by the names of `calozoo.physics.results.LABELS`."""
         middle, width = rise(self.separation, self.n_found)
         energy = self.single_energy[np.isfinite(self.single_energy)] / self.energy_gev
         offset = self.single_offset[np.isfinite(self.single_offset)]
         far = self.separation > _PLATEAU_MM
-        return {
-            "d50_mm": middle,
-            "rise_mm": width,
+        shared = self.sharing[np.isfinite(self.sharing)]
+        gev = f"{self.energy_gev:g}GeV"
+        of_pairs = {
+            "d50": middle,
+            "width": width,
             "plateau": float(self.n_found[far].mean()) if far.any() else np.nan,
             "resolved": float(self.is_resolved.mean()),
-            "sharing": float(np.nanstd(self.sharing)),
-            "split": float((self.n_single > 1).mean()),
-            "response": float(energy.mean()),
-            "resolution": _sigma90(energy) / float(energy.mean()),
-            "position_mm": float(np.quantile(np.abs(offset - np.median(offset)), 0.68)),
+            "sharing": float(shared.std()) if len(shared) else np.nan,
         }
+        of_singles = {
+            "split": float((self.n_single > 1).mean()),
+            "response": float(energy.mean()) if len(energy) else np.nan,
+            "sigma90": _sigma90(energy) / float(energy.mean()) if len(energy) else np.nan,
+            "position": _half_width(offset) if len(offset) else np.nan,
+        }
+        named = {f"pairs.{gev}.{name}": value for name, value in of_pairs.items()}
+        return named | {f"singles.{gev}.{name}": value for name, value in of_singles.items()}
+
+    def distances(self, other: PairMeasurement) -> dict[str, float]:
+        """JS divergence in nats of the curves of the number of photons, each over its sum."""
+        return {f"pairs.{self.energy_gev:g}GeV.number": curve_js(self, other)}
 
 
 def measure_pairs(
@@ -187,43 +187,23 @@ def rise(separation: FloatArray, n_found: IntArray) -> tuple[float, float]:
 
 
 def compare_pairs(
-    model: PairMeasurement, truth: PairMeasurement, seed: int = 0
-) -> dict[str, dict[str, float]]:
-    """Quantities of a model and of the truth, with errors by a bootstrap over pairs.
-
-    A resampling takes the same pairs of both, which share their kinematics. The curves' JS
-    divergence, in nats, is that of the mean numbers in bins of 3 mm, each divided by its sum.
+    models: Sequence[PairMeasurement],
+    truth: PairMeasurement,
+    again: PairMeasurement | None = None,
+) -> tuple[MetricResult, ...]:
+    """Figures of a model and of the truth, with errors by a bootstrap over pairs.
 
     Arguments:
-        model: Measurement of the model.
+        models: Measurements of the model, one a seed.
         truth: Measurement of the truth, of the same pairs.
-        seed: Seed of the bootstrap.
-
-    Returns:
-        For each quantity its `model` and `truth`, the `difference`, and the `error` of that; for
-        `js` the value and its error.
+        again: Measurement of the truth simulated with another seed, for the noise floors.
     """
-    rng = stream(seed, 0, "pairs bootstrap")
-    ours, theirs = model.quantities(), truth.quantities()
-    differences: dict[str, list[float]] = {name: [] for name in (*QUANTITIES, "js")}
-    for _ in range(_RESAMPLINGS):
-        rows = rng.integers(0, len(model), len(model))
-        some, others = model.rows(rows), truth.rows(rows)
-        one, other = some.quantities(), others.quantities()
-        for name in QUANTITIES:
-            differences[name].append(one[name] - other[name])
-        differences["js"].append(curve_js(some, others))
-    errors = {name: float(np.nanstd(values)) for name, values in differences.items()}
-    table = {
-        name: {
-            "model": ours[name],
-            "truth": theirs[name],
-            "difference": ours[name] - theirs[name],
-            "error": errors[name],
-        }
-        for name in QUANTITIES
+    units = {
+        name: unit
+        for name in truth.quantities()
+        if (unit := _UNITS.get(name.rpartition(".")[2])) is not None
     }
-    return table | {"js": {"value": curve_js(model, truth), "error": errors["js"]}}
+    return compare_samples(models, truth, again=again, units=units, source=_SOURCE)
 
 
 def curve_js(model: PairMeasurement, truth: PairMeasurement) -> float:
@@ -252,6 +232,11 @@ def _normal_integral(z: FloatArray) -> FloatArray:
     tail = tail * sum(c * t ** (k + 1) for k, c in enumerate(series))
     integral: FloatArray = np.where(z >= 0, 1 - tail, tail)
     return integral
+
+
+def _half_width(values: FloatArray) -> float:
+    """Half of the width around the median that holds 68 per cent of values."""
+    return float(np.quantile(np.abs(values - np.median(values)), 0.68))
 
 
 def _sigma90(values: FloatArray) -> float:

@@ -109,10 +109,21 @@ class SampleStore:
                 source.forget()
         return {name: self._hits(sample, folder) for name, folder in folders.items()}
 
+    def check(self, sample: Sample) -> None:
+        """Refuse a sample that is not wholly left to a model.
+
+        Raises:
+            CalozooError: If it has a primary that the trigger does not take on the face.
+        """
+        self._taken(sample, sample.events)
+
     def _taken(self, sample: Sample, events: Events) -> Deposits:
         taken = take_at_start(events, self.trigger, self._placement)
         if taken is None:
-            msg = f"Sample {sample.name} has a primary that the trigger does not take on the face."
+            msg = (
+                f"The sample {sample.name} has a primary that is no photon of 5 GeV or more on the "
+                "face, within the barrel's trigger; leave such events out."
+            )
             raise CalozooError(msg)
         return taken
 

@@ -9,10 +9,12 @@ References:
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from calozoo.physics.comparison import compare_samples
 from calozoo.reconstruction.parameters import Pi0Parameters
 from calozoo.reconstruction.photon_finder import PhotonFinder
 from calozoo.reconstruction.pi0_finder import find_pi0
@@ -20,7 +22,7 @@ from calozoo.reconstruction.truth import CATEGORIES, category_counts, main_truth
 from calozoo_core.event_hits import EventHits
 from calozoo_core.events import Events
 from calozoo_core.metrics.divergence import js_divergence
-from calozoo_core.random import stream
+from calozoo_core.metrics.result import MetricResult
 from calozoo_core.typing import FloatArray, IntArray
 
 __all__ = ["OBSERVABLES", "TauMeasurement", "compare_taus", "measure_taus", "true_pi0"]
@@ -34,7 +36,7 @@ OBSERVABLES = {
 """Observables of pi0 that are right, with the range and the number of bins of their histograms:
 the mass in MeV, the error of the energy in GeV, and of the polar angle and azimuth in mrad."""
 
-_RESAMPLINGS = 200
+_SOURCE = "Full physics benchmark, arXiv:2511.17293, section V; photons only, calozoo's finder"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,10 +62,26 @@ class TauMeasurement:
         again = np.repeat(np.arange(len(rows)), [len(m) for m in members])
         return TauMeasurement(self.counts[rows], self.n_true[rows], again, self.observables[chosen])
 
-    def rates(self) -> dict[str, float]:
-        """Pi0 in each category for a true pi0."""
+    def __len__(self) -> int:
+        return len(self.n_true)
+
+    def quantities(self) -> dict[str, float]:
+        """Pi0 in each category for a true pi0, by name."""
         total = self.counts.sum(axis=0) / max(1, int(self.n_true.sum()))
-        return dict(zip(CATEGORIES, total.tolist(), strict=True))
+        names = (f"pi0.{category}" for category in CATEGORIES)
+        return dict(zip(names, total.tolist(), strict=True))
+
+    def distances(self, other: TauMeasurement) -> dict[str, float]:
+        """JS divergences in nats of the counts of the categories and of the observables."""
+        counts = (self.counts.sum(axis=0), other.counts.sum(axis=0))
+        found = {"pi0.categories": _js(*counts)}
+        for column, (name, (low, high, bins)) in enumerate(OBSERVABLES.items()):
+            one, another = (
+                np.histogram(m.observables[:, column], bins=bins, range=(low, high))[0]
+                for m in (self, other)
+            )
+            found[f"pi0.{name}"] = _js(one, another)
+        return found
 
 
 def true_pi0(events: Events) -> tuple[IntArray, dict[tuple[int, int], FloatArray]]:
@@ -132,59 +150,26 @@ def measure_taus(
 
 
 def compare_taus(
-    model: TauMeasurement, truth: TauMeasurement, seed: int = 0
-) -> dict[str, dict[str, float]]:
+    models: Sequence[TauMeasurement],
+    truth: TauMeasurement,
+    again: TauMeasurement | None = None,
+) -> tuple[MetricResult, ...]:
     """Categories and observables of a model and of the truth, with errors by a bootstrap.
 
-    A resampling takes the same events of both, which share their kinematics. Rates are per true
-    pi0; JS divergences, in nats, are of the counts of the categories and of histograms of the
-    observables.
+    Rates are per true pi0; JS divergences are of the counts of the categories and of histograms of
+    the observables.
 
     Arguments:
-        model: Measurement of the model.
+        models: Measurements of the model, one a seed.
         truth: Measurement of the truth, of the same events.
-        seed: Seed of the bootstrap.
+        again: Measurement of the truth simulated with another seed, for the noise floors.
     """
-    rng = stream(seed, 0, "tau bootstrap")
-    n = len(truth.n_true)
-    ours, theirs = model.rates(), truth.rates()
-    differences: list[list[float]] = []
-    distances: list[list[float]] = []
-    for _ in range(_RESAMPLINGS):
-        rows = rng.integers(0, n, n)
-        some, others = model.rows(rows), truth.rows(rows)
-        one, other = some.rates(), others.rates()
-        differences.append([one[name] - other[name] for name in CATEGORIES])
-        distances.append(list(_distances(some, others).values()))
-    rate_errors = np.std(differences, axis=0).tolist()
-    js = _distances(model, truth)
-    js_errors = dict(zip(js, np.std(distances, axis=0).tolist(), strict=True))
-    table = {
-        name: {
-            "model": ours[name],
-            "truth": theirs[name],
-            "difference": ours[name] - theirs[name],
-            "error": error,
-        }
-        for name, error in zip(CATEGORIES, rate_errors, strict=True)
-    }
-    return table | {
-        f"{name}.js": {"value": value, "error": js_errors[name]} for name, value in js.items()
-    }
+    return compare_samples(models, truth, again=again, source=_SOURCE)
 
 
-def _distances(model: TauMeasurement, truth: TauMeasurement) -> dict[str, float]:
-    distances = {
-        "categories": float(js_divergence(model.counts.sum(axis=0), truth.counts.sum(axis=0)))
-    }
-    for column, (name, (low, high, bins)) in enumerate(OBSERVABLES.items()):
-        one, other = (
-            np.histogram(m.observables[:, column], bins=bins, range=(low, high))[0]
-            for m in (model, truth)
-        )
-        both_filled = one.sum() > 0 and other.sum() > 0
-        distances[name] = float(js_divergence(one, other)) if both_filled else float("nan")
-    return distances
+def _js(one: IntArray, other: IntArray) -> float:
+    """JS divergence of two histograms; NaN if one is empty."""
+    return float(js_divergence(one, other)) if one.sum() and other.sum() else float("nan")
 
 
 def _errors(mass_gev: float, found: FloatArray, expected: FloatArray) -> list[float]:

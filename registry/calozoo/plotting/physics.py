@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from calozoo.physics.pairs import BIN_MM, MOST_MM, PairMeasurement, mean_curve
 from calozoo.physics.taus import OBSERVABLES, TauMeasurement
-from calozoo.plotting.style import BAND, COLOURS, FILL, OUTLINE, check_picture, save_picture
+from calozoo.plotting.style import COLOURS, FILL, OUTLINE, check_picture, save_picture
 from calozoo.reconstruction.truth import CATEGORIES
-from calozoo_core.typing import BoolArray, FloatArray, IntArray
+from calozoo_core.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_pairs", "plot_taus"]
 
-_NOTE = "photons only, calozoo's photon finder"
+NOTE = "photons only, calozoo's photon finder; charged hadrons, tracks and conversions are left out"
+_FEWEST = 5  # pairs for a spread
 _SHOWN_MM = 30.0
 _UNITS = {
     "mass": r"$M_{\gamma\gamma}$ [MeV]",
@@ -30,121 +31,207 @@ _UNITS = {
 }
 
 
-def plot_pairs(measurements: Mapping[int, Mapping[str, PairMeasurement]], picture: Path) -> Path:
+def plot_pairs(
+    measurements: Mapping[int, Mapping[str, Sequence[PairMeasurement]]], picture: Path
+) -> Path:
     """Number of photons found, pairs resolved and spread of the sharing against the separation.
 
     Arguments:
-        measurements: Measurements by energy and name; the first of each is Geant4's.
+        measurements: Measurements of each seed by energy and name; the first name is Geant4's.
         picture: Picture to write.
 
     Raises:
         CalozooError: If it cannot be drawn.
     """
     check_picture(picture)
-    return save_picture(picture, lambda: _draw_pairs(measurements), description=_NOTE)
+    return save_picture(picture, lambda: _draw_pairs(measurements), description=NOTE)
 
 
-def plot_taus(measurements: Mapping[str, TauMeasurement], picture: Path) -> Path:
+def plot_taus(measurements: Mapping[str, Sequence[TauMeasurement]], picture: Path) -> Path:
     """Categories of pi0, and mass and errors of those that are right.
 
     Arguments:
-        measurements: Measurements by name; the first is Geant4's.
+        measurements: Measurements of each seed by name; the first name is Geant4's.
         picture: Picture to write.
 
     Raises:
         CalozooError: If it cannot be drawn.
     """
     check_picture(picture)
-    return save_picture(picture, lambda: _draw_taus(measurements), description=_NOTE)
+    return save_picture(picture, lambda: _draw_taus(measurements), description=NOTE)
 
 
-def _draw_pairs(measurements: Mapping[int, Mapping[str, PairMeasurement]]) -> Figure:
+def _draw_pairs(measurements: Mapping[int, Mapping[str, Sequence[PairMeasurement]]]) -> Figure:
     import matplotlib.pyplot as plt
 
     n = len(measurements)
-    figure, grid = plt.subplots(3, n, figsize=(2.6 * n + 0.8, 5.6), sharex=True, squeeze=False)
+    figure, grid = plt.subplots(
+        4,
+        n,
+        figsize=(3.0 * n + 0.8, 7.6),
+        sharex=True,
+        squeeze=False,
+        height_ratios=[2, 1, 1.5, 1.5],
+    )
     for column, (energy, of_energy) in enumerate(measurements.items()):
-        rows = ("photons found", "pairs resolved", "spread of sharing")
-        for row, label in enumerate(rows):
+        truth = next(iter(of_energy.values()))
+        for row, curve in enumerate(_CURVES):
             axes = grid[row][column]
-            for number, (name, one) in enumerate(of_energy.items()):
-                _curve(axes, name, one, row, number)
+            for number, (name, seeds) in enumerate(of_energy.items()):
+                _points(axes, _label(name, number), curve(seeds, truth), number)
             if column == 0:
-                axes.set_ylabel(label)
+                axes.set_ylabel(_CURVE_LABELS[row])
         grid[0][column].axhline(2, color="black", linewidth=0.5, linestyle=":")
-        grid[0][column].set_title(f"{energy} GeV, {len(next(iter(of_energy.values())))} pairs")
-        grid[2][column].set_xlabel("separation on the face [mm]")
-        grid[2][column].set_xlim(0, _SHOWN_MM)
-    grid[0][0].legend()
-    figure.suptitle(_NOTE, fontsize=7)
-    figure.tight_layout()
+        grid[1][column].set_ylim(0.8, 1.2)
+        grid[0][column].set_title(f"{energy} GeV, {len(truth[0])} pairs")
+        grid[3][column].set_xlabel("separation on the face [mm]")
+        grid[3][column].set_xlim(0, _SHOWN_MM)
+    _finish(figure, grid[0][0])
     return figure
 
 
-def _curve(axes: Axes, name: str, one: PairMeasurement, row: int, number: int) -> None:
-    """One curve with its errors: Geant4's as a grey band."""
-    middle = (np.arange(int(MOST_MM / BIN_MM)) + 0.5) * BIN_MM
-    value, error = _mean_and_error(one, row)
-    shown = (middle < _SHOWN_MM) & np.isfinite(value)
-    x, y, e = middle[shown], value[shown], error[shown]
+def _points(axes: Axes, label: str, curve: tuple[FloatArray, FloatArray], number: int) -> None:
+    """One curve with its errors: Geant4's as a grey band, models beside each other over it."""
+    shown = int(_SHOWN_MM / BIN_MM)
+    value, error = curve[0][:shown], np.nan_to_num(curve[1][:shown])
     if number == 0:
-        axes.fill_between(x, y - e, y + e, color=FILL, step="mid", linewidth=0)
-        axes.step(x, y, where="mid", color=OUTLINE, label="Geant4")
+        edges = np.arange(shown + 1) * BIN_MM
+        axes.stairs(value + error, edges, baseline=value - error, color=FILL, fill=True)
+        axes.stairs(value, edges, baseline=None, color=OUTLINE, label=label)
         return
-    colour = BAND if name.endswith("again") else COLOURS[(number - 1) % len(COLOURS)]
-    shift = 0.25 * (number - 1)
-    axes.errorbar(x + shift, y, e, fmt="o", markersize=2.5, color=colour, label=name)
-
-
-def _mean_and_error(one: PairMeasurement, row: int) -> tuple[FloatArray, FloatArray]:
-    """Values of a curve in bins of the separation, and their statistical errors."""
-    counts = np.bincount(
-        np.clip((one.separation / BIN_MM).astype(int), 0, int(MOST_MM / BIN_MM) - 1),
-        minlength=int(MOST_MM / BIN_MM),
+    x, y, e = (np.arange(shown) + 0.5) * BIN_MM, value, error
+    shift = 0.28 * (number - 1) - 0.9
+    axes.errorbar(
+        x + shift,
+        y,
+        e,
+        fmt=_marker(number),
+        markersize=2.2,
+        elinewidth=0.8,
+        color=_colour(number),
+        label=label,
     )
-    if row == 2:
-        return _spread(one)
-    values: IntArray | BoolArray = one.n_found if row == 0 else one.is_resolved
-    mean = mean_curve(one.separation, values.astype(np.float64))
-    square = mean_curve(one.separation, values.astype(np.float64) ** 2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.sqrt(np.maximum(square - mean**2, 0) / counts)
-    return mean, error
 
 
-def _spread(one: PairMeasurement) -> tuple[FloatArray, FloatArray]:
-    is_two = np.isfinite(one.sharing)
-    separation, sharing = one.separation[is_two], one.sharing[is_two]
+def _number(
+    seeds: Sequence[PairMeasurement], _: Sequence[PairMeasurement]
+) -> tuple[FloatArray, FloatArray]:
+    return _mean_and_error(seeds, [one.n_found.astype(np.float64) for one in seeds])
+
+
+def _ratio(
+    seeds: Sequence[PairMeasurement], truth: Sequence[PairMeasurement]
+) -> tuple[FloatArray, FloatArray]:
+    value, error = _number(seeds, truth)
+    reference, _ = _number(truth, truth)
+    return value / reference, error / reference
+
+
+def _resolved(
+    seeds: Sequence[PairMeasurement], _: Sequence[PairMeasurement]
+) -> tuple[FloatArray, FloatArray]:
+    return _mean_and_error(seeds, [one.is_resolved.astype(np.float64) for one in seeds])
+
+
+def _sharing(
+    seeds: Sequence[PairMeasurement], _: Sequence[PairMeasurement]
+) -> tuple[FloatArray, FloatArray]:
+    """Spread of the sharing of pairs found as two."""
+    separation = np.concatenate([one.separation for one in seeds])
+    sharing = np.concatenate([one.sharing for one in seeds])
+    is_two = np.isfinite(sharing)
+    separation, sharing = separation[is_two], sharing[is_two]
     mean = mean_curve(separation, sharing)
     spread = np.sqrt(np.maximum(mean_curve(separation, sharing**2) - mean**2, 0))
-    number = np.clip((separation / BIN_MM).astype(int), 0, len(mean) - 1)
-    counts = np.bincount(number, minlength=len(mean))
-    spread[counts < 5] = np.nan  # too few for a spread
+    counts = _counts(separation)
+    spread[counts < _FEWEST] = np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
         return spread, spread / np.sqrt(2 * counts)
 
 
-def _draw_taus(measurements: Mapping[str, TauMeasurement]) -> Figure:
+_CURVES = (_number, _ratio, _resolved, _sharing)
+_CURVE_LABELS = ("photons found", "over Geant4's", "pairs resolved", "spread of sharing")
+
+
+def _mean_and_error(
+    seeds: Sequence[PairMeasurement], values: Sequence[FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Means in bins of the separation over all seeds, and their statistical errors."""
+    separation, every = np.concatenate([m.separation for m in seeds]), np.concatenate(values)
+    mean, square = mean_curve(separation, every), mean_curve(separation, every**2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error = np.sqrt(np.maximum(square - mean**2, 0) / _counts(separation))
+    return mean, error
+
+
+def _counts(separation: FloatArray) -> IntArray:
+    n_bins = int(MOST_MM / BIN_MM)
+    number = np.clip((separation / BIN_MM).astype(np.int64), 0, n_bins - 1)
+    return np.bincount(number, minlength=n_bins)
+
+
+def _draw_taus(measurements: Mapping[str, Sequence[TauMeasurement]]) -> Figure:
     import matplotlib.pyplot as plt
 
-    figure, grid = plt.subplots(1, 5, figsize=(12.5, 2.6))
+    figure, grid = plt.subplots(2, 5, figsize=(13.5, 4.2), height_ratios=[2, 1], sharex="col")
     truth = next(iter(measurements.values()))
+    n_events = len(truth[0])
+    expected = truth[0].counts.sum(axis=0)
     width = 0.8 / len(measurements)
-    for number, (name, one) in enumerate(measurements.items()):
-        colour = FILL if number == 0 else COLOURS[(number - 1) % len(COLOURS)]
-        label = "Geant4" if number == 0 else name
-        total = one.counts.sum(axis=0)
+    for number, (name, seeds) in enumerate(measurements.items()):
+        colour = FILL if number == 0 else _colour(number)
+        label = _label(name, number)
+        total = np.mean([one.counts.sum(axis=0) for one in seeds], axis=0)
+        error = np.sqrt(total / len(seeds))
         at = np.arange(len(CATEGORIES)) + number * width
-        grid[0].bar(at, total, width, yerr=np.sqrt(total), color=colour, label=label)
+        grid[0][0].bar(at, total, width, yerr=error, color=colour, label=label)
+        is_there = expected > 0
+        ratio, ratio_error = (x[is_there] / expected[is_there] for x in (total, error))
+        grid[1][0].errorbar(
+            at[is_there],
+            ratio,
+            ratio_error,
+            fmt=_marker(max(1, number)),
+            markersize=2,
+            color=colour,
+        )
         for column, (observable, (low, high, bins)) in enumerate(OBSERVABLES.items()):
-            axes = grid[column + 1]
             edges = np.linspace(low, high, bins // 4 + 1)
-            style = {"histtype": "stepfilled"} if number == 0 else {"histtype": "step"}
-            axes.hist(one.observables[:, column], edges, color=colour, **style)
-            axes.set_xlabel(_UNITS[observable])
-    grid[0].set_xticks(np.arange(len(CATEGORIES)) + 0.4 - width / 2, CATEGORIES, rotation=45)
-    grid[0].set_ylabel(f"pi0 in {len(truth.n_true)} events")
-    grid[0].legend()
-    figure.suptitle(_NOTE, fontsize=7)
-    figure.tight_layout()
+            counts, reference = (
+                np.mean([np.histogram(m.observables[:, column], edges)[0] for m in some], axis=0)
+                for some in (seeds, truth)
+            )
+            axes, below = grid[0][column + 1], grid[1][column + 1]
+            axes.stairs(counts, edges, color=colour, fill=number == 0)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                below.stairs(
+                    np.where(reference > 0, counts / reference, np.nan), edges, color=colour
+                )
+            below.set_xlabel(_UNITS[observable])
+            below.set_ylim(0, 2)
+    grid[1][0].set_xticks(np.arange(len(CATEGORIES)) + 0.4 - width / 2, CATEGORIES, rotation=45)
+    grid[1][0].set_ylim(0.5, 1.5)
+    grid[0][0].set_ylabel(f"pi0 in {n_events} events")
+    grid[1][0].set_ylabel("over Geant4's")
+    _finish(figure, grid[0][0])
     return figure
+
+
+def _label(name: str, number: int) -> str:
+    return "Geant4" if number == 0 else "Geant4 again" if name.endswith(" again") else name
+
+
+def _marker(number: int) -> str:
+    return "os^"[(number - 1) // len(COLOURS) % 3]
+
+
+def _colour(number: int) -> str:
+    return COLOURS[(number - 1) % len(COLOURS)]
+
+
+def _finish(figure: Figure, axes: Axes) -> None:
+    """Add one legend below all axes, and the note on what this is not."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.suptitle(NOTE, fontsize=7)
+    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    figure.legend(handles, labels, loc="lower center", ncols=4, frameon=False, fontsize=7)

@@ -9,7 +9,13 @@ from pydantic import PositiveFloat, PositiveInt
 
 from calozoo_core.strict_model import StrictModel
 
-__all__ = ["FinderParameters", "Pi0Parameters", "finder_parameters", "frozen_text"]
+__all__ = [
+    "FinderParameters",
+    "Pi0Parameters",
+    "finder_parameters",
+    "frozen_text",
+    "parameters_digest",
+]
 
 
 class FinderParameters(StrictModel):
@@ -74,3 +80,11 @@ def finder_parameters() -> FinderParameters:
 def frozen_text() -> str:
     """Content of the data file with the frozen parameters, the scan, and hashes of the samples."""
     return (files("calozoo.reconstruction") / "parameters.json").read_text()
+
+
+def parameters_digest() -> str:
+    """Hash of the frozen parameters of the photon finder and of those of the pi0 finder."""
+    import hashlib
+
+    text = finder_parameters().model_dump_json() + Pi0Parameters().model_dump_json()
+    return hashlib.sha256(text.encode()).hexdigest()

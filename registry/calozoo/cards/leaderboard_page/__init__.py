@@ -7,9 +7,16 @@ from importlib.resources import files
 from typing import Any, Final
 
 from calozoo.benchmark.measurements import Measurements
-from calozoo.cards.leaderboard import COSTS, METRICS, STRUCTURE, leaderboard_notes
+from calozoo.cards.leaderboard import (
+    COSTS,
+    METRICS,
+    STRUCTURE,
+    leaderboard_notes,
+    physics_figures,
+)
 from calozoo.cards.metric_labels import RATIOS, label, scale, sort_key, unit, value_text
 from calozoo.evaluation.literature import PublishedFigure, published_figures
+from calozoo.physics.results import TITLES
 from calozoo.plotting.html_page import html_page, vega_library
 from calozoo_core.errors import InputError
 from calozoo_core.metrics.classifier import CLASSIFIER
@@ -25,6 +32,8 @@ GROUPS: Final = {
     "structure": "How like Geant4's showers",
     "cells": "Distributions of cells",
     "points": "Distributions of points",
+    "pairs": "Photon pairs, photons only",
+    "tau": "Pi0 of tau decays, photons only",
     "cost": "How fast, how big",
 }
 """Groups of figures, in the order of the page."""
@@ -160,6 +169,10 @@ def _figures(measured: Sequence[Measurements]) -> dict[str, dict[str, Any]]:
         of_level = [f for f in kinds.values() if f.name.startswith(f"{level}.")]
         distances = [f for f in of_level if f.metric in METRICS]
         found |= {_id(f): _described(f, level) for f in sorted(distances, key=sort_key)}
+    for test in TITLES:
+        for of_kind in physics_figures(measured, test).values():
+            figure = next(iter(of_kind.values()))
+            found[_id(figure)] = _described(figure, test)
     for cost in COSTS:
         if any(cost.value(one) is not None for one in measured):
             found[f"cost/{cost.name}"] = {
@@ -182,14 +195,16 @@ def _id(figure: MetricResult) -> str:
 
 
 def _described(figure: MetricResult, group: str) -> dict[str, Any]:
-    is_ratio = figure.metric in RATIOS
-    return {
+    is_ratio, is_difference = figure.metric in RATIOS, figure.metric == "difference"
+    suffix = ", over Geant4's" if is_ratio else ", minus Geant4's" if is_difference else ""
+    described = {
         "id": _id(figure),
-        "label": f"{label(figure)}, over Geant4's" if is_ratio else label(figure),
-        "unit": unit(figure.metric),
+        "label": f"{label(figure)}{suffix}",
+        "unit": figure.unit if is_difference else unit(figure.metric),
         "group": group,
         "best": 1.0 if is_ratio else 0.5 if figure.metric == "auc" else 0.0,
     }
+    return described | ({"signed": True} if is_difference else {})
 
 
 def _values(one: Measurements) -> dict[str, dict[str, Any]]:
@@ -199,7 +214,7 @@ def _values(one: Measurements) -> dict[str, dict[str, Any]]:
         papers.setdefault((paper.name, paper.metric), []).append(paper)
     values = {
         _id(figure): _value(figure) | _printed(papers.get(key, []))
-        for key, figure in one.figures.items()
+        for key, figure in (one.figures | one.physics_figures).items()
         if figure.value is not None
     }
     worst = worst_group(one.figures.values())
@@ -232,7 +247,7 @@ def _value(figure: MetricResult) -> dict[str, Any]:
             limit = figure.noise_floor + 2 * (figure.error or 0)
             entry["within"] = figure.value <= limit
         else:
-            distance = abs(figure.value - 1) if figure.metric in RATIOS else figure.value
+            distance = abs(figure.value - (1 if figure.metric in RATIOS else 0))
             entry["within"] = distance <= 2 * figure.noise_floor
     return entry
 

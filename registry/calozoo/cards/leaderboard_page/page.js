@@ -21,11 +21,14 @@ function element(name, properties = {}, ...children) {
 const valueOf = (model, figure) => data.values[model][figure];
 const titled = (figure) => (figure.unit ? `${figure.label} [${figure.unit}]` : figure.label);
 
+/* Whether a value can lie on either side of the best: a ratio, or a difference. */
+const isTwoSided = (figure) => figure.best === 1 || Boolean(figure.signed);
+
 /* How far a value is from the best possible one; larger is worse. */
 function distance(figure, value) {
   if (figure.best === "low") return value;
   if (figure.best === "high") return -value;
-  return figure.best === 1 ? Math.abs(value - 1) : value;
+  return isTwoSided(figure) ? Math.abs(value - figure.best) : value;
 }
 
 /* Speed against fidelity */
@@ -175,7 +178,7 @@ function chartRows(figure) {
 function chartScale(figure, rows) {
   const values = rows.flatMap((row) => [row.value, row.paper]).filter((value) => value !== null);
   const floors = rows.map((row) => row.floor).filter((floor) => floor !== undefined);
-  const isLog = (figure.best === 0 || typeof figure.best === "string") && Math.min(...values) > 0
+  const isLog = !figure.signed && (figure.best === 0 || typeof figure.best === "string") && Math.min(...values) > 0
     && Math.max(...values) > 30 * Math.min(...values);
   if (isLog) {
     const low = Math.min(...values, ...floors.filter((floor) => floor > 0)) / 2;
@@ -184,9 +187,9 @@ function chartScale(figure, rows) {
   const ends = [...values, ...rows.flatMap((row) => [row.value - row.error, row.value + row.error])];
   if (typeof figure.best === "number") ends.push(figure.best);
   else ends.push(0);
-  if (figure.best === 1) ends.push(...floors.flatMap((floor) => [1 - floor, 1 + floor]));
+  if (isTwoSided(figure)) ends.push(...floors.flatMap((floor) => [figure.best - floor, figure.best + floor]));
   else ends.push(...floors);
-  const margin = figure.best === 0 || typeof figure.best === "string" ? 0 : 0.04;
+  const margin = !figure.signed && (figure.best === 0 || typeof figure.best === "string") ? 0 : 0.04;
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
   const pad = (high - low || 1) * 0.04;
   return { type: "linear", nice: false, zero: false, domain: [margin ? low - pad : Math.min(0, low), high + pad] };
@@ -200,8 +203,8 @@ function drawChart(figure, place) {
     row.low = Math.max(row.value - row.error, scale.domain[0]);
     row.high = Math.min(row.value + row.error, scale.domain[1]);
     if (row.floor !== undefined) {
-      row.floorLow = figure.best === 1 ? 1 - row.floor : figure.best === 0.5 ? Math.min(0.5, row.floor) : scale.domain[0];
-      row.floorHigh = figure.best === 1 ? 1 + row.floor : figure.best === 0.5 ? Math.max(0.5, row.floor) : row.floor;
+      row.floorLow = isTwoSided(figure) ? figure.best - row.floor : figure.best === 0.5 ? Math.min(0.5, row.floor) : scale.domain[0];
+      row.floorHigh = isTwoSided(figure) ? figure.best + row.floor : figure.best === 0.5 ? Math.max(0.5, row.floor) : row.floor;
     }
   }
   const y = { field: "model", type: "nominal", sort: null, title: null, axis: { labelLimit: 190, ticks: false, domain: false } };
@@ -210,7 +213,7 @@ function drawChart(figure, place) {
   const colour = { field: "colour", type: "nominal", scale: null };
   const longest = Math.max(...rows.map((row) => row.model.length));
   const width = Math.max(110, (place.clientWidth || 380) - Math.min(190, longest * 6.4) - 26);
-  const best = figure.best === 1 || figure.best === 0.5;
+  const best = isTwoSided(figure) || figure.best === 0.5;
   embed(place, {
     description: `${titled(figure)}: ${rows.map((row) => `${row.model} ${row.text}`).join("; ")}`,
     width, height: { step: 21 },

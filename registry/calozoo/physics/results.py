@@ -1,0 +1,99 @@
+"""Results of the physics benchmark for one model: a section of its card, and of a report."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from pydantic import Field
+
+from calozoo_core.metrics.result import MetricResult
+from calozoo_core.strict_model import StrictModel
+
+__all__ = ["LABELS", "TITLES", "PhysicsResult", "PhysicsSample", "PhysicsTest", "physics_label"]
+
+PhysicsTest = Literal["pairs", "tau"]
+
+TITLES: Final[dict[PhysicsTest, str]] = {
+    "pairs": "Photon pairs, photons only, calozoo's photon finder",
+    "tau": "Pi0 of tau decays, photons only, calozoo's photon finder",
+}
+"""Title of each test, which says what it is not: there are no hadrons, tracks and conversions, and
+the reconstruction is not that of papers."""
+
+LABELS: Final = {
+    "pairs.number": "number of photons found, over the separation",
+    "pairs.d50": "separation at which half of the pairs are found as two",
+    "pairs.width": "width of the rise from one to two",
+    "pairs.plateau": "photons found beyond 15 mm",
+    "pairs.resolved": "share of pairs resolved",
+    "pairs.sharing": "spread of the sharing of the energy",
+    "singles.split": "single photons found as several",
+    "singles.response": "energy of single photons, over the true one",
+    "singles.sigma90": "energy resolution of single photons",
+    "singles.position": "position resolution of single photons",
+    "pi0.reco": "pi0 reconstructed, per true pi0",
+    "pi0.good": "pi0 that are right",
+    "pi0.confused": "pi0 with one right photon",
+    "pi0.fake": "pi0 that are none",
+    "pi0.missed": "pi0 not found",
+    "pi0.categories": "counts of the categories",
+    "pi0.mass": "mass of right pi0",
+    "pi0.energy": "energy of right pi0, minus the true one",
+    "pi0.theta": "polar angle of right pi0, minus the true one",
+    "pi0.phi": "azimuth of right pi0, minus the true one",
+}
+"""Label of each quantity; of pairs and single photons the name of a figure has an energy in its
+middle, as `pairs.5GeV.d50`."""
+
+
+def physics_label(name: str) -> str | None:
+    """Label of a figure of this name; None if it is not one of these tests.
+
+    Example:
+        >>> physics_label("pairs.5GeV.resolved"), physics_label("pi0.good")
+        ('share of pairs resolved, 5 GeV', 'pi0 that are right')
+    """
+    test, _, rest = name.partition(".")
+    energy, _, quantity = rest.partition(".")
+    if name in LABELS or not quantity:
+        return LABELS.get(name)
+    words = LABELS.get(f"{test}.{quantity}")
+    return None if words is None else f"{words}, {energy.removesuffix('GeV')} GeV"
+
+
+class PhysicsSample(StrictModel):
+    """Sample of a physics benchmark.
+
+    Arguments:
+        n_events: Number of events.
+        primaries_sha256: Hash of their primaries.
+        truth_sha256: Hash of the hits of the truth.
+    """
+
+    n_events: int
+    primaries_sha256: str
+    truth_sha256: str
+
+
+class PhysicsResult(StrictModel):
+    """Result of one test of one model.
+
+    Arguments:
+        test: "pairs" or "tau".
+        truth: Simulation that the model is compared with.
+        samples: Samples by name.
+        seeds: Number of seeds of the model.
+        parameters_sha256: Hash of the parameters of the photon finder and of the pi0 finder.
+        packages: Versions of what made it.
+        weights_sha256: Hash of each weights file of the model, by name; None without weights.
+        figures: Differences from the truth, and divergences, each with error and noise floor.
+    """
+
+    test: PhysicsTest
+    truth: str
+    samples: dict[str, PhysicsSample]
+    seeds: int
+    parameters_sha256: str
+    packages: dict[str, str]
+    weights_sha256: dict[str, str] | None = None
+    figures: tuple[MetricResult, ...] = Field(min_length=1)
