@@ -11,6 +11,7 @@ from damaged import read, refusal, same
 
 from calozoo_core.errors import ShowerFileError
 from calozoo_core.io import ShowerFile
+from calozoo_core.io._hdf5_guards import has_endless_text
 
 resource = pytest.importorskip("resource", reason="memory is measured as Unix does")
 
@@ -86,6 +87,26 @@ def test_a_text_that_claims_gigabytes_takes_none(path, tmp_path):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         assert "its texts have no end" in refusal(old)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+def test_an_address_that_looks_like_a_long_text_is_none(tmp_path):
+    """Beside the heap at 0xb3, an object at 0xb3d8: its address ends in that of the heap."""
+    path = tmp_path / "sound.h5"
+    with path.open("w+b") as out, h5py.File(out, "w", libver="v110") as file:
+        file.attrs.update(format="a text", version=1)
+    whole = path.read_bytes()
+    heap = whole.index(b"GCOL")
+    address = (heap << 8) + 0xD8
+    behind = bytes(address - len(whole)) + b"OHDR"
+    found = address.to_bytes(8, "little") + b"\x00\x93" + bytes(6)  # an empty message behind it
+    for before, is_refused in (
+        (b"\x04\x20\x04\x04\x10\x0a", False),  # how the chunks of a data set are found
+        (b"\x04cell", False),  # a link
+        (b"\x05cell", True),
+        (b"\x04\x20\x04\x04\x10\x0b", True),
+    ):
+        path.write_bytes(whole + behind + bytes(300) + before + found)
+        assert has_endless_text(path) == is_refused, before
 
 
 def test_a_thousand_heaps_one_inside_the_other_do_not_keep_the_reader_busy(path):

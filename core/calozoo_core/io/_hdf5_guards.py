@@ -38,6 +38,14 @@ _VIRTUAL_LAYOUT: Final = (b"\x03\x03", b"\x04\x03")
 As a length it would be 51 MB, which the library may take; such data sets are refused later.
 """
 
+_CHUNK_INDEX: Final = b"\x04\x20\x04\x04\x10\x0a"
+"""What stands before the address of the index of chunks of a data set that can grow.
+
+It says how the index grows; in front of a text it would be a dataspace of impossible size.
+"""
+
+_SHORTEST_NAME, _LONGEST_NAME = 3, 255
+
 
 class LayoutError(Exception):
     """Fault of a file's layout, as a clause that fits into brackets."""
@@ -253,7 +261,27 @@ def _is_far_too_long(data: _FileBytes, start: int) -> bool:
         reference = data.read(at - 4, 16)
         length, number = struct.unpack("<I8xI", reference)
         is_layout = reference[2:4] in _VIRTUAL_LAYOUT
-        if length > _MAX_TEXT_BYTES and 0 < number < 1 << 16 and not is_layout:
+        looks_so = length > _MAX_TEXT_BYTES and 0 < number < 1 << 16 and not is_layout
+        if looks_so and not _is_address(data, at - 1):
             return True
         at = data.find(address, at + 1)
     return False
+
+
+def _is_address(data: _FileBytes, at: int) -> bool:
+    """True if the eight bytes from there on are the address of an index of chunks or of an object.
+
+    The upper bytes of such an address, and a zero behind them, look like the address of a heap near
+    the beginning of the file.
+    """
+    if at >= len(_CHUNK_INDEX) and data.read(at - len(_CHUNK_INDEX), 6) == _CHUNK_INDEX:
+        return True
+    address = int.from_bytes(data.read(at, 8), "little")
+    if address + 4 > len(data) or data.read(address, 4) != b"OHDR":
+        return False
+    # A link is the length of a name, the name, and the address of its object.
+    before = data.read(max(at - _LONGEST_NAME - 1, 0), min(at, _LONGEST_NAME + 1))
+    return any(
+        before[-n - 1] == n and before[-n:].isascii() and before[-n:].decode("ascii").isprintable()
+        for n in range(_SHORTEST_NAME, len(before))
+    )
