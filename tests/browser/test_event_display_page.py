@@ -8,8 +8,11 @@ import pytest
 
 import calozoo
 from calozoo.cli import main
+from calozoo.physics.pair_sample import PairSample
 from calozoo.plotting.event_display import event_display
+from calozoo.plotting.event_display.simulated import simulated_event_display
 from calozoo_core.io import write_showers
+from calozoo_core.io.events import write_events
 
 WIDE, NARROW = (1440, 900), (390, 844)
 MEGABYTE = 1_000_000
@@ -54,6 +57,53 @@ def test_display_draws_both_files_and_says_what_it_draws(visitor, view, size):
     assert page.locator("#names span").all_inner_texts() == ["toy.ild-photon", "optimum.x1"]
     assert "Drawing in 3D of hits" in page.get_attribute("#canvas", "aria-label")
     assert len(picture(page)) > 20_000  # an empty stage packs to a tenth of that
+    visit.check()
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Two photon pairs, simulated by two seeds of a model, with the photons found."""
+    folder = tmp_path_factory.mktemp("pairs")
+    write_events(folder / "pairs.h5", PairSample(20, 2, 60.0).events())
+    words = ["simulate", str(folder / "pairs.h5"), "--model", "toy", "--detector", "ild_siecal"]
+    files = [folder / f"seed{seed}.h5" for seed in (1, 2)]
+    for seed, path in enumerate(files):
+        assert main([*words, "--seed", str(seed), "--out", str(path), "--quiet"]) == 0
+    page = folder / "view.html"
+    page.write_text(simulated_event_display(files, reconstruct=True), encoding="utf-8")
+    return page
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_photons_found_are_drawn_and_listed_beside_the_true_ones(visitor, pairs, size):
+    visit = opened(visitor, pairs, size)
+    page = visit.page
+    assert "Event 0 (1 of 2): gamma of 20 GeV and gamma of 20 GeV" in page.inner_text("#summary")
+    assert "2 photons found" in page.inner_text("#summary")
+    rows = page.locator("#numbers tr", has=page.get_by_role("rowheader", name="photon 1"))
+    cells = rows.locator("td").all_inner_texts()
+    assert len(cells) == 2
+    assert all("GeV (true 20), " in cell and cell.endswith("mm off") for cell in cells)
+    assert not page.get_by_label("all showers at once").is_visible()
+    visit.check()
+
+
+@pytest.mark.slow
+def test_cells_can_be_coloured_by_photon_and_the_photons_hidden(visitor, pairs):
+    visit = opened(visitor, pairs)
+    page = visit.page
+    seen = {picture(page)}
+    for colours in ("photons", "primaries"):
+        page.select_option("#by", colours)
+        seen.add(picture(page))
+    assert "colour by the primary" in page.inner_text("#legend")
+    assert not page.locator("#bar").is_visible()
+    page.get_by_label("photons found").uncheck()
+    seen.add(picture(page))
+    page.click("#next")
+    assert "Event 1 (2 of 2)" in page.inner_text("#summary")
+    seen.add(picture(page))
+    assert len(seen) == 5
     visit.check()
 
 

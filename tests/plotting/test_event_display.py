@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
-import json
-
 import numpy as np
 import pytest
+from plotting.page_data import page_data, unpacked
 
 import calozoo
 from calozoo.cli import main
-from calozoo.plotting import event_display as module
-from calozoo.plotting.event_display import event_display
+from calozoo.plotting.event_display import event_display, packing
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError
 from calozoo_core.io import ShowerFile, write_showers
@@ -29,21 +25,6 @@ def files(tmp_path_factory):
         place = ["--place", "ild_siecal", "--out", str(folder / name), "--quiet"]
         assert main(["generate", "--model", model, *arguments, *source, *place]) == 0
     return folder / "one.h5", folder / "other.h5"
-
-
-def page_data(page: str) -> dict:
-    text = page.partition('id="data">')[2].partition("</script>")[0]
-    return json.loads(text)
-
-
-def unpacked(data: dict, entry: dict, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in mm and energies in MeV of a shower of a page."""
-    columns = gzip.decompress(base64.b64decode(data["packed"]))
-    begin, n = entry["begin"] * 8, entry["count"]
-    steps = np.frombuffer(columns, "<i2", 3 * n, begin).reshape(3, n).T
-    levels = np.frombuffer(columns, "<u2", n, begin + 6 * n) / 65535
-    low, high = data["energy"][kind]
-    return steps * data["step"], low * (high / low) ** levels
 
 
 def test_page_holds_the_points_and_hits_of_the_file(files):
@@ -134,7 +115,7 @@ def test_an_empty_shower_can_be_shown(tmp_path):
 
 
 def test_too_much_for_a_page_is_refused(files, monkeypatch):
-    monkeypatch.setattr(module, "MAX_DEPOSITS", 100)
+    monkeypatch.setattr(packing, "MAX_DEPOSITS", 100)
     with pytest.raises(InputError, match=r"more than a page holds \(100\); show fewer showers"):
         event_display(files[:1])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,8 +63,15 @@ class PlacedShower:
         return depth * p_x / p_z, depth * p_y / p_z
 
 
-def draw_side(axes: Axes, shower: PlacedShower) -> Any:
-    """Draw the hits from the side, in the global frame, and return them for a colour bar."""
+def draw_side(axes: Axes, shower: PlacedShower, paths: Sequence[FloatArray] | None = None) -> Any:
+    """Draw the hits from the side, in the global frame, and return them for a colour bar.
+
+    Arguments:
+        axes: Where to draw.
+        shower: The shower.
+        paths: Local positions in mm of the two ends of what flew in, each of shape (2, 3); None for
+            the axis of the shower.
+    """
     from matplotlib.collections import LineCollection
 
     local, depths = shower.local, shower.placement.detector.layer_depth_mm
@@ -92,9 +99,12 @@ def draw_side(axes: Axes, shower: PlacedShower) -> Any:
     ]
     cells = _filled(axes, corners, sums)
     track = np.array([0.0, shower.placement.detector.depth_mm])
-    path = shower.to_global(*shower.axis(track), track)[:, [across, up]]
-    axes.plot(*path.T, color=AXIS, lw=0.7, ls="--")
-    axes.plot(*path[0], marker="o", ms=2.5, color=AXIS)
+    if paths is None:
+        paths = [np.stack([*shower.axis(track), track], axis=1)]
+    for ends in paths:
+        path = shower.to_global(*ends.T)[:, [across, up]]
+        axes.plot(*path.T, color=AXIS, lw=0.7, ls="--")
+        axes.plot(*path[0], marker="o", ms=2.5, color=AXIS)
     frame = shower.to_global(
         strongest,
         middle + HALF_WIDTH_MM * np.array([-1, 1, 1, -1]),

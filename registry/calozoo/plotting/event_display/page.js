@@ -3,12 +3,14 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const get = (id) => document.getElementById(id);
 const RAMP = [[86, 60, 200], [132, 40, 190], [180, 50, 150], [219, 92, 104], [244, 136, 73], [254, 188, 43], [245, 245, 90]];
 const TINTS = ["#5aa9ff", "#ff9f43", "#4cd3a5", "#f472b6", "#c4b5fd", "#fde047", "#fb7185", "#67e8f9", "#a3e635", "#f0abfc"];
-const LINES = ["#1f5a96", "#c2541b"];
+const LINES = ["#1f5a96", "#c2541b", "#2c7a4b"];
+const NOBODY = [105, 115, 130]; // of deposits of no photon or primary
+const NONE = 255;
 const FIELD = 32, SLOW_MS = 32, FAST_MS = 24; // 32 ms are 31 frames a second
 const LEAST = { resolution: 0.5, detail: 0.25 };
 const START = { azimuth: -122, elevation: 20 };
 const state = {
-  index: 0, kind: "points", together: false, byShower: false, threshold: 0, turning: false,
+  index: 0, kind: "points", together: false, byShower: false, colours: "energy", found: true, threshold: 0, turning: false,
   azimuth: START.azimuth, elevation: START.elevation, zoom: 1, pan: [0, 0], resolution: 1, detail: 1, sheets: true,
 };
 
@@ -37,6 +39,26 @@ function deposits(buffer, { begin, count }) {
     levels[i] = view.getUint16(2 * (3 * count + i), true) / 65535;
   }
   return { positions, levels };
+}
+
+/* Numbers from 0 of the photon found and of the primary of each deposit. */
+function groupsOf(groups, { begin, count }, column) {
+  return groups.subarray(2 * begin, 2 * (begin + count)).filter((_, i) => i % 2 === column);
+}
+
+function tintOf(i) {
+  const hex = TINTS[i % TINTS.length];
+  return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+}
+
+/* Colours of groups, darker where the energy is low, as bytes. */
+function grouped(numbers, levels) {
+  const colours = new Uint8Array(3 * levels.length);
+  numbers.forEach((number, i) => {
+    const tint = number === NONE ? NOBODY : tintOf(number);
+    for (let c = 0; c < 3; c += 1) colours[3 * i + c] = tint[c] * (0.55 + 0.45 * levels[i]);
+  });
+  return colours;
 }
 
 /* Colours of levels, as bytes. */
@@ -81,14 +103,16 @@ function materials(T) {
   return { shared, points: made(POINT_VERTEX, POINT_FRAGMENT), hits: made(CELL_VERTEX, CELL_FRAGMENT) };
 }
 
-function cloud(T, buffer, entry, kind, made) {
-  const { positions, levels } = deposits(buffer, entry);
+function cloud(T, packed, entry, kind, made) {
+  const { positions, levels } = deposits(packed.buffer, entry);
+  const column = { photons: 0, primaries: 1 }[state.colours];
+  const colours = column === undefined ? ramped(levels) : grouped(groupsOf(packed.groups, entry, column), levels);
   let found;
   if (kind === "points") {
     const geometry = new T.BufferGeometry();
     geometry.setAttribute("position", new T.BufferAttribute(positions, 3));
     geometry.setAttribute("level", new T.BufferAttribute(levels, 1));
-    geometry.setAttribute("rgb", new T.BufferAttribute(ramped(levels), 3, true));
+    geometry.setAttribute("rgb", new T.BufferAttribute(colours, 3, true));
     found = new T.Points(geometry, made.points());
   } else {
     const box = new T.BoxGeometry(1, 1, 1);
@@ -97,7 +121,7 @@ function cloud(T, buffer, entry, kind, made) {
     for (const name of ["position", "normal"]) geometry.setAttribute(name, box.attributes[name]);
     geometry.setAttribute("middle", new T.InstancedBufferAttribute(positions, 3));
     geometry.setAttribute("level", new T.InstancedBufferAttribute(levels, 1));
-    geometry.setAttribute("rgb", new T.InstancedBufferAttribute(ramped(levels), 3, true));
+    geometry.setAttribute("rgb", new T.InstancedBufferAttribute(colours, 3, true));
     geometry.instanceCount = levels.length;
     found = new T.Mesh(geometry, made.hits());
   }
@@ -132,11 +156,11 @@ function layerLines(file, shower, side) {
   });
 }
 
-function label(T, text, [x, y, z]) {
+function label(T, text, [x, y, z], colour = "#aab6c4") {
   const canvas = element("canvas", { width: 256, height: 64 });
   const pen = canvas.getContext("2d");
   pen.font = "34px system-ui, sans-serif";
-  pen.fillStyle = "#aab6c4";
+  pen.fillStyle = colour;
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   pen.fillText(text, 128, 32);
@@ -146,11 +170,35 @@ function label(T, text, [x, y, z]) {
   return sprite;
 }
 
+function path([before, entry, end]) {
+  return [...before, ...entry, ...entry, ...end];
+}
+
+/* Each photon found: its path, a ring where it enters, and its energy, in its colour. */
+function photonsFound(T, side) {
+  const near = (side.photons || []).filter(({ line }) => line);
+  const byHeight = [...near].sort((one, other) => one.line[0][1] - other.line[0][1]);
+  return near.flatMap((photon) => {
+    const colour = TINTS[photon.tint % TINTS.length];
+    const [before, entry] = photon.line;
+    const ring = [];
+    for (let k = 0; k < 24; k += 1) {
+      for (const turn of [k, k + 1]) ring.push(entry[0] + 5 * Math.cos((turn * Math.PI) / 12), entry[1] + 5 * Math.sin((turn * Math.PI) / 12), entry[2]);
+    }
+    // Labels of photons beside each other are moved apart.
+    const lift = 12 * (byHeight.indexOf(photon) - (near.length - 1) / 2);
+    const at = [before[0], before[1] + lift, before[2] - 18];
+    return [segments(T, [...path(photon.line), ...ring], colour, 1), label(T, `${short(photon.energy)} GeV`, at, colour)];
+  });
+}
+
 function surroundings(T, file, shower, side) {
   const group = new T.Group();
   const depth = file.depth;
   const end = shower.axis.map((slope) => slope * depth);
-  group.add(segments(T, [0, 0, -25, 0, 0, 0, 0, 0, 0, ...end, depth], "#dfe7f0", 0.8));
+  const paths = shower.primaries ? shower.primaries.flatMap(({ line }) => (line ? path(line) : [])) : path([[0, 0, -25], [0, 0, 0], [...end, depth]]);
+  group.add(segments(T, paths, "#dfe7f0", 0.8));
+  if (state.found) for (const drawn of photonsFound(T, side)) group.add(drawn);
   const at = (z, x, y) => [shower.axis[0] * z + x, shower.axis[1] * z + y, z];
   const low = at(0, -60, -60);
   group.add(segments(T, [...low, low[0] + 50, low[1], 0, ...low, low[0], low[1] + 50, 0, ...low, low[0], low[1], 50], "#8fd3ff", 0.95));
@@ -169,29 +217,24 @@ function shownNumbers() {
   return state.together ? data.showers.map((_, i) => i) : [state.index];
 }
 
-function build(T, buffer, made, kept) {
+function build(T, packed, made, kept) {
   return data.files.map((file, number) => {
     const scene = new T.Scene();
     for (const i of shownNumbers()) {
       const entry = data.showers[i].sides[number][state.kind];
       if (!entry) continue;
-      const key = `${number} ${i} ${state.kind}`;
-      if (!kept.has(key)) kept.set(key, cloud(T, buffer, entry, state.kind, made));
+      const key = `${number} ${i} ${state.kind} ${state.colours}`;
+      if (!kept.has(key)) kept.set(key, cloud(T, packed, entry, state.kind, made));
       const found = kept.get(key);
       const offset = state.together && data.offsets ? data.offsets[i] : [0, 0, 0];
       found.position.set(...offset);
-      found.material.uniforms.tint.value.set(...tintOf(i));
+      found.material.uniforms.tint.value.set(...tintOf(i).map((part) => part / 255));
       found.material.uniforms.tinted.value = state.byShower ? 1 : 0;
       scene.add(found);
     }
     scene.add(surroundings(T, file, data.showers[state.index], data.showers[state.index].sides[number]));
     return scene;
   });
-}
-
-function tintOf(i) {
-  const hex = TINTS[i % TINTS.length];
-  return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16) / 255);
 }
 
 function aim(T, camera, aspect) {
@@ -224,7 +267,7 @@ function panels() {
   return data.files.map((_, i) => ({ x: 0, y: (i * height) / n, width, height: height / n }));
 }
 
-function display(T, buffer) {
+function display(T, packed) {
   const canvas = get("canvas");
   const renderer = new T.WebGLRenderer({ canvas, antialias: false, preserveDrawingBuffer: false });
   renderer.setClearColor("#0d131d");
@@ -232,7 +275,7 @@ function display(T, buffer) {
   const camera = new T.PerspectiveCamera(FIELD, 1, 1, 5000);
   const made = materials(T);
   const kept = new Map();
-  let scenes = build(T, buffer, made, kept);
+  let scenes = build(T, packed, made, kept);
   let frames = 0, waiting = false, last = 0, moving = 0, pace = FAST_MS;
 
   function draw() {
@@ -291,7 +334,7 @@ function display(T, buffer) {
       request();
     },
     rebuild() {
-      scenes = build(T, buffer, made, kept);
+      scenes = build(T, packed, made, kept);
       request();
     },
   };
@@ -299,18 +342,29 @@ function display(T, buffer) {
 
 /* Words and numbers */
 
+const Noun = data.noun[0].toUpperCase() + data.noun.slice(1);
+
+function describeSide(side) {
+  const entry = side[state.kind];
+  if (!entry) return `no ${state.kind}`;
+  const parts = [plural(entry.count, state.kind.slice(0, -1)), `${short(entry.visible)} MeV`];
+  if (side.photons) parts.push(`${plural(side.photons.length, "photon")} found`);
+  if (side.elsewhere && side.elsewhere[0]) parts.push(`${plural(side.elsewhere[0], "hit")} of ${short(side.elsewhere[1])} MeV elsewhere in the detector`);
+  return parts.join(", ");
+}
+
 function describe() {
   const shower = data.showers[state.index];
   const total = data.showers.length;
-  const sides = data.files.map((file, i) => {
-    const entry = shower.sides[i][state.kind];
-    return entry ? `${file.model}: ${plural(entry.count, state.kind.slice(0, -1))}, ${short(entry.visible)} MeV` : `${file.model}: no ${state.kind}`;
-  });
-  const head = state.together ? `All ${total} showers.` : `Shower ${shower.number} (${state.index + 1} of ${total}): ${shower.particle} of ${short(shower.energy)} GeV at ${shower.theta}° to the normal.`;
+  const sides = data.files.map((file, i) => `${file.model}: ${describeSide(shower.sides[i])}`);
+  const primary = shower.text || `${shower.particle} of ${short(shower.energy)} GeV at ${shower.theta}° to the normal`;
+  const head = state.together ? `All ${total} showers.` : `${Noun} ${shower.number} (${state.index + 1} of ${total}): ${primary}.`;
   const where = !state.together ? "" : data.offsets ? " Each at its entry point." : " All moved to one entry point.";
   get("summary").textContent = `${head}${where} ${state.together ? "" : `${sides.join("; ")}.`}`;
   get("canvas").setAttribute("aria-label", `${head} Drawing in 3D of ${state.kind} in the layers of ${data.files[0].detector}.`);
-  get("shower").setAttribute("aria-valuetext", `shower ${shower.number}`);
+  get("shower").setAttribute("aria-valuetext", `${data.noun} ${shower.number}`);
+  get("legend-text").textContent = { energy: "colour and size", photons: "size; colour by photon found", primaries: "size; colour by the primary that left most" }[state.colours];
+  get("bar").hidden = state.colours !== "energy";
   get("legend-low").textContent = short(data.energy[state.kind][0]);
   get("legend-high").textContent = short(data.energy[state.kind][1]);
   describeThreshold();
@@ -334,7 +388,27 @@ function drawNumbers(shower) {
   const none = { count: 0, visible: 0, layers: [0] };
   get("numbers").tBodies[0].replaceChildren(...rows.map(([name, text]) => element("tr", {},
     element("th", { scope: "row" }, name),
-    ...data.files.map((file, i) => element("td", {}, text(file, shower.sides[i][state.kind] || none) || "–")))));
+    ...data.files.map((file, i) => element("td", {}, text(file, shower.sides[i][state.kind] || none) || "–")))),
+    ...photonRows(shower));
+}
+
+/* Rows of the photons found: energy, and distance from the primary that each stands for. */
+function photonRows(shower) {
+  const found = shower.sides.map((side) => side.photons || []);
+  const most = Math.max(...found.map((photons) => photons.length));
+  if (!shower.sides.some((side) => side.photons)) return [];
+  const cell = (photon) => {
+    if (!photon) return element("td", {}, "–");
+    const swatch = element("span", { className: "swatch", ariaHidden: "true" });
+    swatch.style.background = TINTS[photon.tint % TINTS.length];
+    const primary = photon.primary === null ? null : shower.primaries[photon.primary];
+    const where = primary ? ` (true ${short(primary.energy)})${photon.offset === null ? "" : `, ${photon.offset.toFixed(1)} mm off`}` : ", of no primary";
+    return element("td", {}, swatch, `${short(photon.energy)} GeV${where}`);
+  };
+  return [
+    element("tr", {}, element("th", { scope: "row" }, "photons found"), ...found.map((photons) => element("td", {}, String(photons.length)))),
+    ...Array.from({ length: most }, (_, i) => element("tr", {}, element("th", { scope: "row" }, `photon ${i + 1}`), ...found.map((photons) => cell(photons[i])))),
+  ];
 }
 
 function middleLayer(layers) {
@@ -391,10 +465,22 @@ function listen(shown) {
     describe();
     shown.rebuild();
   });
+  toggle("found", "found");
   toggle("together", "together");
   toggle("colours", "byShower");
   toggle("sheets", "sheets");
-  get("together-label").hidden = data.showers.length < 2;
+  const isEvent = data.noun === "event";
+  const isFound = data.showers.some((shower) => shower.sides.some((side) => side.photons));
+  get("together-label").hidden = isEvent || data.showers.length < 2;
+  get("colours-label").hidden = isEvent;
+  get("found-label").hidden = !isFound;
+  get("by-label").hidden = !data.groups;
+  get("by-photon").hidden = get("by-photon").disabled = !isFound;
+  get("by").addEventListener("change", () => {
+    state.colours = get("by").value;
+    describe();
+    shown.rebuild();
+  });
   for (const kind of kinds()) {
     const radio = element("input", { type: "radio", name: "kind", value: kind, checked: kind === state.kind });
     radio.addEventListener("change", () => {
@@ -492,14 +578,22 @@ function kinds() {
   return ["hits", "points"].filter((kind) => data.showers.some((shower) => shower.sides.every((side) => side[kind])));
 }
 
+async function unpacked(text) {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}
+
 async function start() {
   const T = THREE;
-  const packed = Uint8Array.from(atob(data.packed), (character) => character.charCodeAt(0));
-  const buffer = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  const packed = { buffer: await unpacked(data.packed) };
+  if (data.groups) packed.groups = new Uint8Array(await unpacked(data.groups));
   state.kind = kinds()[0] || "points";
   get("title").textContent = data.title;
   get("bar").style.background = `linear-gradient(to right, ${RAMP.map((rgb) => `rgb(${rgb})`).join(",")})`;
-  listen(display(T, buffer));
+  get("shower-label").textContent = data.noun;
+  for (const id of ["previous", "next"]) get(id).setAttribute("aria-label", `${id === "next" ? "Next" : "Previous"} ${data.noun}`);
+  get("numbers").caption.textContent = `This ${data.noun}`;
+  listen(display(T, packed));
   placeNames();
   describe();
   document.documentElement.dataset.ready = Math.round(performance.now());
