@@ -8,7 +8,7 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from calozoo import api
 from calozoo.models.discovery import Registration
@@ -17,6 +17,13 @@ from calozoo_core.errors import CalozooError, InputError, OutputExistsError, Plu
 from calozoo_core.weights import WEIGHT_FILES
 
 __all__ = ["convert_files", "parse_options", "train_model"]
+
+_OF_STAGED_TRAININGS: Final = {
+    "devices": "works in one process",
+    "nodes": "works in one process",
+    "walltime_minutes": "cannot stop before a time limit",
+}
+"""Options of trainings in stages, and what a trainer that lacks them does."""
 
 
 def train_model(
@@ -54,6 +61,7 @@ def train_model(
         raise InputError(msg)
     with _needs_extra(registration, "train"):
         train = _resolved(registration, spec.trainer)
+        _check_shared(spec.name, train, options)
         _check_options(train, options)
         config = TrainConfig(
             model=spec.name,
@@ -62,6 +70,9 @@ def train_model(
             options=_all_options(train, options),
             tracking=tracking,
         )
+        if options.get("nodes", 1) != 1 and _is_other_node():
+            train(data, out, **options)  # the first machine keeps the record
+            return
         write_train_config(config, out)
         # What feeds a model is trained by itself, and ready before this one is.
         fed = {} if spec.source is None else {"source": api.load(spec.source)}
@@ -138,12 +149,38 @@ def _all_options(train: Callable[..., Any], options: Mapping[str, Any]) -> dict[
     Raises:
         InputError: If an option is wrong, where the trainer checks them.
     """
-    options_type = getattr(getattr(train, "__self__", None), "options_type", None)
+    options_type = _options_type(train)
     if options_type is not None:
         content: dict[str, Any] = options_type.of(options).model_dump(mode="json")
         return content
     defaults = {p.name: p.default for p in _parameters(train) if p.default is not p.empty}
     return defaults | dict(options)
+
+
+def _check_shared(model: str, train: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Refuse several processes and a time limit for a trainer that knows neither.
+
+    Raises:
+        InputError: If it does not, and is asked to.
+    """
+    if _options_type(train) is not None:
+        return
+    parameters = inspect.signature(train).parameters
+    for name, what in _OF_STAGED_TRAININGS.items():
+        if name in options and name not in parameters:
+            msg = f"The trainer of {model} {what}; leave out {name}."
+            raise InputError(msg, argument=name)
+
+
+def _options_type(train: Callable[..., Any]) -> Any:
+    return getattr(getattr(train, "__self__", None), "options_type", None)
+
+
+def _is_other_node() -> bool:
+    """Whether this is not the first of several machines that train together."""
+    from calozoo_core.training.together import node_number
+
+    return node_number() > 0
 
 
 def _check_options(train: Callable[..., Any], options: Mapping[str, Any]) -> None:

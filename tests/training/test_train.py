@@ -118,6 +118,22 @@ def test_a_trainer_that_is_not_there_is_the_plugins_fault(capsys):
         (["train", "trainable", "--data", "nowhere", "--out", "run"], "There is no folder nowhere"),
         (["train", "trainabel", "--data", "showers", "--out", "run"], "Did you mean 'trainable'?"),
         (["train", "trainable", "--data", "showers"], "--out"),
+        (
+            ["train", "trainable", "--data", "showers", "--out", "run", "--devices", "2"],
+            "The trainer of trainable.fit works in one process; leave out --devices.",
+        ),
+        (
+            ["train", "trainable", "--data", "showers", "--out", "run", "--walltime", "2 h"],
+            "Cannot read the walltime '2 h'; write hours:minutes:seconds, as 02:00:00.",
+        ),
+        (
+            ["train", "trainable", "--data", "showers", "--out", "run", "--walltime", "01:00:00"],
+            "cannot stop before a time limit",
+        ),
+        (
+            ["train", "3dgan.ild-photon", "--data", "showers", "--out", "x", "--devices", "2"],
+            "This trains in one process, since its loss compares all generated images",
+        ),
         (["convert", "toy", "showers", "--out", "run"], "nothing to convert"),
         (["convert", "trainable", "nowhere.pt", "--out", "run"], "There is no file or folder"),
     ],

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function
 
 __all__ = ["flow_matching_loss", "path", "uniform_times"]
 
@@ -44,6 +45,12 @@ def flow_matching_loss(velocity: Velocity, noise: Tensor, data: Tensor, time: Te
 
 
 def uniform_times(n: int, generator: torch.Generator) -> Tensor:
-    """Times of a batch, uniform, one in each of n equal parts of (0, 1), in random order."""
+    """Times of a batch, uniform, one in each of n equal parts of (0, 1), in random order.
+
+    A training in several processes may draw them for the whole batch, as torch's own draws.
+    """
+    if has_torch_function(()):
+        times: Tensor = handle_torch_function(uniform_times, (), n, generator)
+        return times
     order = torch.randperm(n, generator=generator)
     return (order + torch.rand(n, generator=generator)) / n

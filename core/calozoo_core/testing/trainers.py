@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, ClassVar
@@ -130,6 +133,40 @@ class TrainerContract:
         one, two = (train(data, tmp_path / name, **options) for name in ("one", "two"))
         self._check_same(one, two)
 
+    @pytest.mark.slow
+    def test_two_processes_train_what_one_does(
+        self, train: Callable[..., Path], data: Path, tmp_path: Path
+    ) -> None:
+        options = self.options | self.one_stage
+        if train.__self__.undivided:  # type: ignore[attr-defined]
+            with pytest.raises(InputError, match="trains in one process"):
+                train(data, tmp_path / "two", **options, devices=2)
+            return
+        one = train(data, tmp_path / "one", **options)
+        two = train(data, tmp_path / "two", **options, devices=2)
+        self._check_same(one, two)
+        for stage in {path.parent.name for path in one.rglob(BEST_WEIGHTS)}:
+            for row, other in zip(_rows(one / stage), _rows(two / stage), strict=True):
+                assert row.keys() == other.keys()
+                for name, value in row.items():
+                    assert other[name] == pytest.approx(value, rel=1e-3, abs=1e-5), name
+
+    @pytest.mark.slow
+    def test_a_signal_and_the_end_of_the_time_leave_a_checkpoint_that_loses_nothing(
+        self, train: Callable[..., Path], data: Path, tmp_path: Path
+    ) -> None:
+        options = self.options | self.one_stage
+        whole = train(data, tmp_path / "whole", **options)
+        with _signal_after_the_first_step(), pytest.raises(KeyboardInterrupt, match="SIGUSR1"):
+            train(data, tmp_path / "stopped", **options)
+        assert not list((tmp_path / "stopped").rglob(BEST_WEIGHTS))
+        with pytest.raises(KeyboardInterrupt, match="the end of its time"):
+            train(data, tmp_path / "stopped", **options, walltime_minutes=0.1)
+        resumed = train(data, tmp_path / "stopped", **options)
+        self._check_same(resumed, whole)
+        for stage in {path.parent.name for path in whole.rglob(BEST_WEIGHTS)}:
+            assert _rows(resumed / stage) == _rows(whole / stage)
+
     def test_training_leaves_the_global_random_state_alone(
         self, train: Callable[..., Path], data: Path, tmp_path: Path
     ) -> None:
@@ -189,6 +226,23 @@ class TrainerContract:
             )
 
 
+@contextmanager
+def _signal_after_the_first_step() -> Iterator[None]:
+    """Context in which the first optimiser step of each training ends with a signal."""
+    step = StagedTraining.optimizer_step
+    sent: list[bool] = []
+
+    def stepping(training: StagedTraining, *args: Any, **kwargs: Any) -> None:
+        step(training, *args, **kwargs)
+        if not sent:
+            sent.append(True)
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StagedTraining, "optimizer_step", stepping)
+        yield
+
+
 def _stopped_at_the_second_look() -> Callable[..., None]:
     looks, look = 0, StagedTraining.validation_step
 
@@ -206,6 +260,12 @@ def _stopped_at_the_second_look() -> Callable[..., None]:
 def _columns(path: Path) -> list[str]:
     with path.open(newline="", encoding="utf-8") as file:
         return next(csv.reader(file))
+
+
+def _rows(folder: Path) -> list[dict[str, float]]:
+    with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        return [{name: float(text) for name, text in row.items() if text} for row in rows]
 
 
 def _steps(folder: Path) -> list[str]:

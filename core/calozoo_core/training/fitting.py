@@ -15,18 +15,23 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from calozoo_core.io.atomic import atomic_path
-from calozoo_core.training.stages import Batch, Schedule, StagedTraining
+from calozoo_core.training.parts import Batch, BatchPart, n_rows, parts_of
+from calozoo_core.training.stages import Schedule, StagedTraining
+from calozoo_core.training.stopping import LAST, StoppableCheckpoints
+from calozoo_core.training.world import World
 
 __all__ = ["BEST", "LOG", "best_weights", "fit"]
 
 BEST = "best.ckpt"
-LAST = "last.ckpt"
 LOG = "metrics.csv"
 EARLIER_LOG = "metrics.earlier.csv"
 
@@ -37,7 +42,11 @@ def fit(
     schedule: Schedule,
     folder: Path,
     *,
+    weight: Callable[[Batch], float] = n_rows,
     device: str = "cpu",
+    nodes: int = 1,
+    checkpoint_minutes: float = 5.0,
+    deadline: float | None = None,
 ) -> dict[str, float]:
     """Train a stage, or go on with one that was stopped, and leave it with its best weights.
 
@@ -49,31 +58,49 @@ def fit(
             training sees what an undisturbed one would have.
         schedule: Length of the stage.
         folder: Folder for its checkpoints and log.
+        weight: Weight of a part of a batch, as in `StageConfig`.
         device: "cpu" or "cuda".
+        nodes: Number of machines, if several processes train together.
+        checkpoint_minutes: Minutes from one checkpoint to the next.
+        deadline: Time, as of `time.time`, before which the training stops; None for none.
 
     Returns:
         The figures of the best checkpoint.
 
     Raises:
-        KeyboardInterrupt: If it is stopped with Ctrl-C; given the same folder it goes on.
+        KeyboardInterrupt: If it is stopped by a signal or before its deadline; given the same
+            folder it goes on.
     """
     _quieten()
+    world = World.current()
     resumed = folder / LAST
-    if resumed.exists():
+    goes_on = world.from_first(resumed.exists())
+    if goes_on and world.is_first:
         _set_log_aside(folder, _loaded(resumed)["global_step"])
     best = ModelCheckpoint(
         dirpath=folder, filename="best", monitor="score", mode="min", enable_version_counter=False
     )
     last = ModelCheckpoint(
-        dirpath=folder, filename="last", every_n_epochs=1, enable_version_counter=False
+        dirpath=folder,
+        filename="last",
+        every_n_epochs=1,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
     )
-    callbacks: list[Callback] = [best, last]
+    stopping = StoppableCheckpoints(folder, checkpoint_minutes, deadline)
+    callbacks: list[Callback] = [best, last, stopping]
     callbacks.append(EarlyStopping("score", patience=schedule.patience, mode="min"))
-    if sys.stderr.isatty():
+    has_bar = world.is_first and sys.stderr.isatty()
+    if has_bar:
         callbacks.append(TQDMProgressBar())
     trainer = lightning.Trainer(
         accelerator="gpu" if device.startswith("cuda") else "cpu",
-        devices=1,
+        devices=world.size // nodes,
+        num_nodes=nodes,
+        strategy="auto" if world.size == 1 else DDPStrategy(),
+        # Processes are ours; a batch system around them is not lightning's to look at.
+        plugins=[LightningEnvironment() if world.size == 1 else TorchElasticEnvironment()],
+        use_distributed_sampler=False,  # the batches are shared already, and it would shuffle them
         max_epochs=schedule.epochs,
         check_val_every_n_epoch=schedule.validate_every,
         num_sanity_val_steps=0,
@@ -81,22 +108,24 @@ def fit(
         reload_dataloaders_every_n_epochs=1,
         callbacks=callbacks,
         logger=CSVLogger(folder, name="", version=""),
-        enable_progress_bar=sys.stderr.isatty(),
+        enable_progress_bar=has_bar,
         enable_model_summary=False,
         log_every_n_steps=schedule.steps,
     )
     try:
-        with _interruptible(trainer):
+        with stopping.listening(), _interruptible(trainer):
             trainer.fit(
                 stage,
-                datamodule=_Steps(batch, schedule.steps),
-                ckpt_path=resumed if resumed.exists() else None,
+                datamodule=_Steps(parts_of(batch, weight, world), schedule.steps),
+                ckpt_path=resumed if goes_on else None,
                 weights_only=False,  # our own checkpoint, with an optimiser's state in it
             )
     except OSError as error:
         error.filename = error.filename or str(folder)  # of a checkpoint or a log in it
         raise
-    _join_log(folder)
+    if world.is_first:
+        _join_log(folder)
+    world.wait()
     kept = _loaded(folder / BEST)
     stage.load_state_dict(kept["state_dict"])
     stage.cpu().eval()
@@ -130,41 +159,46 @@ def _interruptible(trainer: lightning.Trainer) -> Iterator[None]:
         yield
     except SystemExit as error:
         if trainer.interrupted:
-            raise KeyboardInterrupt from error
+            said = error.__context__
+            raise KeyboardInterrupt(*(() if said is None else said.args)) from error
         raise
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, handler)
 
 
-class _Epoch(Dataset[Batch]):
-    """Batches of one epoch, made when they are asked for."""
+class _Epoch(Dataset[BatchPart]):
+    """Batches of one epoch, made when they are asked for.
 
-    def __init__(self, batch: Callable[[int], Batch], first: int, steps: int) -> None:
-        self._batch, self._first, self._steps = batch, first, steps
+    Which batch that is, the optimiser steps done say, also in an epoch that was begun before.
+    """
+
+    def __init__(self, part: Callable[[int], BatchPart], done: Callable[[], int], n: int) -> None:
+        self._part, self._done, self._steps = part, done, n
 
     def __len__(self) -> int:
         return self._steps
 
-    def __getitem__(self, step: int) -> Batch:
-        if step >= self._steps:
-            raise IndexError(step)
-        return self._batch(self._first + step)
+    def __getitem__(self, number: int) -> BatchPart:
+        if number >= self._steps:
+            raise IndexError(number)
+        return self._part(self._done())
 
 
 class _Steps(lightning.LightningDataModule):
     """Hands out the batches of the epoch the trainer is in."""
 
-    def __init__(self, batch: Callable[[int], Batch], steps: int) -> None:
+    def __init__(self, part: Callable[[int], BatchPart], steps: int) -> None:
         super().__init__()
-        self._batch, self._steps = batch, steps
+        self._part, self._steps = part, steps
 
     # A loader draws a number to seed workers with, even if it has none: from its own generator
     # here, so that the global one stays as it was.
 
-    def train_dataloader(self) -> DataLoader[Batch]:
-        epoch = 0 if self.trainer is None else self.trainer.current_epoch
-        steps = _Epoch(self._batch, epoch * self._steps, self._steps)
+    def train_dataloader(self) -> DataLoader[BatchPart]:
+        trainer = self.trainer
+        assert trainer is not None
+        steps = _Epoch(self._part, lambda: trainer.global_step, self._steps)
         return DataLoader(steps, batch_size=None, generator=torch.Generator())
 
     def val_dataloader(self) -> DataLoader[Tensor]:
@@ -179,6 +213,9 @@ def _quieten() -> None:
         warnings.filterwarnings("ignore", text)
     warnings.filterwarnings("ignore", ".*`srun` command is available.*")
     warnings.filterwarnings("ignore", ".*exists and is not empty.*")
+    # It goes on in the middle of an epoch, and all processes log the same figures.
+    warnings.filterwarnings("ignore", ".*dataloader is not resumable.*")
+    warnings.filterwarnings("ignore", ".*sync_dist=True.*")
     warnings.filterwarnings("ignore", ".*number of training batches.*")
 
 

@@ -26,6 +26,9 @@ from calozoo_core.showers import Showers
 from calozoo_core.strict_model import StrictModel
 from calozoo_core.training.fitting import LOG, best_weights, fit
 from calozoo_core.training.stages import Schedule, StageConfig
+from calozoo_core.training.stopping import deadline_of
+from calozoo_core.training.together import train_together
+from calozoo_core.training.world import World
 from calozoo_core.weights import sha256
 from calozoo_core.weights.trained_model import TrainedModel
 
@@ -48,6 +51,11 @@ class TrainingOptions(StrictModel):
         steps: Optimiser steps of an epoch, which is only a place to stop, look and resume.
         validate_every: Epochs between two looks at the physics.
         patience: Looks without an improvement after which a stage ends early.
+        devices: Processes of this machine that share each batch; with "cuda" one GPU each.
+        nodes: Machines; each is given the same command.
+        checkpoint_minutes: Minutes between two checkpoints to go on from.
+        walltime_minutes: Minutes after which it has to be gone; it stops before, with a checkpoint,
+            as it does before the end of a SLURM job.
     """
 
     stage: str = "all"
@@ -58,6 +66,10 @@ class TrainingOptions(StrictModel):
     steps: int = Field(default=200, ge=1)
     validate_every: int = Field(default=1, ge=1)
     patience: int = Field(default=20, ge=1)
+    devices: int = Field(default=1, ge=1)
+    nodes: int = Field(default=1, ge=1)
+    checkpoint_minutes: float = Field(default=5.0, gt=0)
+    walltime_minutes: float | None = Field(default=None, gt=0)
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
@@ -114,9 +126,13 @@ class ModelTraining(ABC):
     options_type: ClassVar[type[TrainingOptions]]
     #: Names of the stages, in the order of their training.
     stages: tuple[str, ...]
+    #: Why batches cannot be shared by several processes; empty if they can.
+    undivided: ClassVar[str] = ""
 
     def __init__(self, data: Path, out: Path, options: TrainingOptions) -> None:
         self.data, self.out, self.options = data, out, options
+        self.world = World.current()
+        self._deadline = deadline_of(options.walltime_minutes)
         if options.threads is not None:
             torch.set_num_threads(options.threads)
         out.mkdir(parents=True, exist_ok=True)
@@ -135,10 +151,20 @@ class ModelTraining(ABC):
             The folder with the weights.
 
         Raises:
-            InputError: If there is no such option, or there are no showers.
+            InputError: If there is no such option, or there are no showers, or several processes
+                cannot share the work.
+            KeyboardInterrupt: If it is stopped; given the same folder it goes on.
         """
-        training = cls(data, out, cls.options_type.of(options))
-        training.run()
+        asked = cls.options_type.of(options)
+        processes = asked.devices * asked.nodes
+        if processes == World.current().size:
+            cls(data, out, asked).run()
+        else:
+            if cls.undivided:
+                msg = f"This trains in one process, since {cls.undivided}; give devices=1."
+                raise InputError(msg, argument="devices=1")
+            trainer = f"{cls.__module__}:{cls.__qualname__}.train"
+            train_together(trainer, data, out, options, devices=asked.devices, nodes=asked.nodes)
         return out
 
     def run(self) -> None:
@@ -153,9 +179,11 @@ class ModelTraining(ABC):
             raise InputError(msg)
         for stage in self.stages:
             if asked in ("all", stage):
-                network = self.network(stage)
-                self.train_stage(stage, network, self.stage_config(stage, network))
-        if asked in ("all", "finish"):
+                with self.world.first_alone():  # which makes files that the others read
+                    network = self.network(stage)
+                    config = self.stage_config(stage, network)
+                self.train_stage(stage, network, config)
+        if asked in ("all", "finish") and self.world.is_first:
             best = {stage: self.best_model(stage, self.network(stage)) for stage in self.stages}
             self.trained_model(best).write(self.out)
             self._write_record()
@@ -187,18 +215,42 @@ class ModelTraining(ABC):
 
     def train_stage(self, stage: str, network: nn.Module, config: StageConfig) -> None:
         """Train a stage, unless it is done already, and keep its best weights."""
-        folder, options = self.out / stage, self.options
-        if (folder / RECORD).exists():
+        folder, options, world = self.out / stage, self.options, self.world
+        if world.from_first((folder / RECORD).exists()):
             return
-        schedule = self._schedule(stage, network, config)
+        self._check_divisible(stage, network)
+        with world.first_alone():
+            schedule = self._schedule(stage, network, config)
         training = config.training(network, config.loss, config.metrics, schedule)
-        best = fit(training, config.batch, schedule, folder, device=options.device)
-        state = {
-            name: tensor.contiguous() for name, tensor in training.averaged.state_dict().items()
-        }
-        write_atomic(folder / BEST_WEIGHTS, save(state))
-        record = {"options": options.model_dump(), "schedule": asdict(schedule), "best": best}
-        _write_json(folder / RECORD, record)
+        best = fit(
+            training,
+            config.batch,
+            schedule,
+            folder,
+            weight=config.weight,
+            device=options.device,
+            nodes=options.nodes,
+            checkpoint_minutes=options.checkpoint_minutes,
+            deadline=self._deadline,
+        )
+        if world.is_first:
+            state = {
+                name: tensor.contiguous() for name, tensor in training.averaged.state_dict().items()
+            }
+            write_atomic(folder / BEST_WEIGHTS, save(state))
+            record = {"options": options.model_dump(), "schedule": asdict(schedule), "best": best}
+            _write_json(folder / RECORD, record)
+        world.wait()
+
+    def _check_divisible(self, stage: str, network: nn.Module) -> None:
+        """Refuse several processes where a network looks at the batch as a whole.
+
+        Raises:
+            InputError: If it normalises over the batch.
+        """
+        if self.world.size > 1 and any("BatchNorm" in type(m).__name__ for m in network.modules()):
+            msg = f"The stage {stage} trains in one process, since it normalises over the batch."
+            raise InputError(msg)
 
     def best_model(self, stage: str, network: Network) -> Network:
         """Network with the best weights of a stage, also of one that was stopped on its way.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import lightning
 import torch
@@ -12,9 +13,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from calozoo_core.training.parts import Batch, BatchPart, DrawsOfWhole, n_rows
+from calozoo_core.training.world import World
+
 __all__ = ["Batch", "Schedule", "StageConfig", "StagedTraining"]
 
-Batch = tuple[Tensor, ...]
+LOSSES: Final = "calozoo_losses"
+"""Losses of the epoch in a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -68,19 +73,38 @@ class StagedTraining(lightning.LightningModule):
             network,
             multi_avg_fn=get_ema_multi_avg_fn(schedule.average),  # type: ignore[no-untyped-call]
         )
+        self.average.requires_grad_(requires_grad=False)
         self._loss, self._compute_metrics, self._schedule = loss, metrics, schedule
+        self._losses = torch.zeros(2, dtype=torch.float64)  # their sum and number in this epoch
 
     @property
     def averaged(self) -> nn.Module:
         """Network with its averaged weights."""
         return self.average.module
 
-    def training_step(self, batch: Batch, _: int) -> Tensor:
-        """Loss of a batch."""
-        loss = self._loss(self.network, self.averaged, batch)
-        # Every step counts the same, and lightning need not guess how large its batch was.
-        self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=1)
+    def training_step(self, batch: BatchPart, _: int) -> Tensor:
+        """Loss of a batch, or of the part of it that this process has."""
+        world = World.current()
+        with nullcontext() if world.size == 1 else DrawsOfWhole(world, batch.rows):
+            loss = self._loss(self.network, self.averaged, batch.tensors) * batch.factor
+        self._losses = self._losses.to(loss.device)
+        self._losses += torch.stack([loss.detach().double(), self._losses.new_tensor(1.0)])
         return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Log the mean loss of the epoch, in which every step counts the same."""
+        total, steps = self._losses.tolist()
+        self._losses.zero_()
+        self.log("loss", World.current().mean(total) / steps, prog_bar=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the losses of an epoch that is not at its end."""
+        total, steps = self._losses.tolist()
+        checkpoint[LOSSES] = (World.current().mean(total), steps)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the losses of the epoch."""
+        self._losses = torch.tensor(checkpoint.get(LOSSES, (0, 0)), dtype=torch.float64)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step, then average."""
@@ -88,8 +112,10 @@ class StagedTraining(lightning.LightningModule):
         self.average.update_parameters(self.network)
 
     def validation_step(self, batch: Tensor, _: int) -> None:
-        """Metrics of the averaged network."""
-        for name, value in self._compute_metrics(self.averaged).items():
+        """Metrics of the averaged network, which the first process computes for all."""
+        world = World.current()
+        metrics = self._compute_metrics(self.averaged) if world.is_first else {}
+        for name, value in world.from_first(metrics).items():
             self.log(name, value, prog_bar=name == "score", batch_size=1)
 
     def configure_optimizers(self) -> Any:
@@ -123,6 +149,9 @@ class StageConfig:
         average: Decay of the running average of the weights.
         weight_decay: Weight decay of AdamW.
         training: Class that takes the optimiser steps.
+        weight: Weight of a part of a batch in the mean over its parts that is the loss of the
+            batch; the number of its rows, if the loss is a mean over them. Every tensor of a batch
+            has its rows as its first dimension, but for scalars, which belong to all of them.
     """
 
     loss: Callable[[nn.Module, nn.Module, Batch], Tensor]
@@ -134,3 +163,4 @@ class StageConfig:
     average: float = 0.999
     weight_decay: float = 0.0
     training: type[StagedTraining] = StagedTraining
+    weight: Callable[[Batch], float] = n_rows

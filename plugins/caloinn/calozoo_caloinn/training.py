@@ -200,7 +200,7 @@ class NetworkStage(ABC):
     def loss(self, network: nn.Module, _: nn.Module, batch: Batch) -> Tensor:
         """Loss of a batch; random numbers of the network come from the batch's seed."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(batch[-1][0]))
+            torch.manual_seed(int(batch[-1]))
             return self._loss(network, *self.data_and_condition(batch))
 
     def _loss(self, network: Any, x: Tensor, condition: Tensor) -> Tensor:

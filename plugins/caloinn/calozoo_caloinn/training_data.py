@@ -93,6 +93,6 @@ def vectors(
     """Vectors of some showers, under conditions that may be mirrored."""
     filled = codec.add_noise(sample.rings.energies[rows], random)
     layers, voxels = codec.encode(filled, sample.energy_gev[rows])
-    own = random.integers(2**62, size=len(layers))
-    arrays = (layers, voxels, condition, codec.voxel_condition(layers, condition), own)
-    return tuple(torch.from_numpy(array) for array in arrays)
+    own = random.integers(2**62)
+    arrays = (layers, voxels, condition, codec.voxel_condition(layers, condition))
+    return (*map(torch.from_numpy, arrays), torch.tensor(own))

@@ -29,6 +29,7 @@ from calozoo_convl2lflows.training_data import (
     cell_batch,
     energy_batch,
     gridded_layer_energies,
+    n_hit_cells,
     on_grid,
     split_cells,
     subcell_batch,
@@ -144,6 +145,7 @@ class Stages:
             epochs=epochs,
             share=0.18,
             weight_decay=1e-4,
+            weight=lambda batch: n_hit_cells(batch[0], config),  # the loss is a mean over cells
         )
 
     def cells(self, epochs: int) -> StageConfig:

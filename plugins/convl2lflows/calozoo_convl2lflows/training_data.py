@@ -27,6 +27,7 @@ __all__ = [
     "cell_energies",
     "energy_batch",
     "gridded_layer_energies",
+    "n_hit_cells",
     "on_grid",
     "random_layers",
     "split_cells",
@@ -243,9 +244,24 @@ def split_cells(fine: Tensor, config: ConvL2LConfig) -> tuple[HitCells, Tensor]:
     Returns:
         Cells, and shares of shape (cells, split^2).
     """
-    split, cells = config.grid.split, config.grid.cells
-    blocks = fine.view(-1, cells, split, cells, split).permute(0, 1, 3, 2, 4).flatten(3)
+    blocks = _blocks(fine, config)
     energy = blocks.sum(dim=-1)
     image, row, column = (energy > 0).nonzero(as_tuple=True)
     own = energy[image, row, column]
     return HitCells(image, row, column, own), blocks[image, row, column] / own[:, None]
+
+
+def n_hit_cells(fine: Tensor, config: ConvL2LConfig) -> int:
+    """Number of hit cells of layers.
+
+    Arguments:
+        fine: Energies of the sub-cells, shape (images, side, side).
+        config: Configuration of the model.
+    """
+    return int((_blocks(fine, config).sum(dim=-1) > 0).sum())
+
+
+def _blocks(fine: Tensor, config: ConvL2LConfig) -> Tensor:
+    """Energies of the sub-cells of each cell, shape (images, cells, cells, split^2)."""
+    split, cells = config.grid.split, config.grid.cells
+    return fine.view(-1, cells, split, cells, split).permute(0, 1, 3, 2, 4).flatten(3)

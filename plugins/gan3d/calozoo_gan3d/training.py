@@ -106,6 +106,7 @@ class Gan3dTraining(ModelTraining):
     options_type = Options
     options: Options
     stages = ("energies", "images")
+    undivided = "its loss compares all generated images of a batch with all simulated ones"
 
     def __init__(self, data: Path, out: Path, options: Options) -> None:
         super().__init__(data, out, options)

@@ -55,6 +55,7 @@ OPTIONS = {
     "threshold_mev": "--threshold",
     "least_energy_gev": "--least-energy",
     "steps": "-o steps",
+    "walltime_minutes": "--walltime",
 }
 """Options that are not called as the Python argument is."""
 

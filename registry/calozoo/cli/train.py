@@ -50,6 +50,24 @@ __all__ = ["convert", "train"]
     help="Server for parameters, metrics and weights, which become a version in its registry of "
     "models; without URI that of MLFLOW_TRACKING_URI.",
 )
+@click.option(
+    "--devices",
+    type=int,
+    metavar="N",
+    help="Processes of this machine that share each batch; with -o device=cuda one GPU each.",
+)
+@click.option(
+    "--nodes",
+    type=int,
+    metavar="M",
+    help="Machines that share it; the same command is started on each, as by srun.",
+)
+@click.option(
+    "--walltime",
+    metavar="[HH:]MM:SS",
+    help="Time after which it must be gone: it stops before, with a checkpoint. The end of a SLURM "
+    "job is known without it.",
+)
 @json_option()
 def train(
     model: str,
@@ -58,6 +76,9 @@ def train(
     config_file: Path | None,
     words: tuple[str, ...],
     tracking: str | None,
+    devices: int | None,
+    nodes: int | None,
+    walltime: str | None,
     as_json: bool,
 ) -> None:
     """Train MODEL on showers, and write its weights to a folder.
@@ -66,6 +87,7 @@ def train(
     Examples:
       calozoo train caloclouds3.ild-photon --data ild_photons --out run1 -o seed=2
       calozoo train caloclouds3.ild-photon --config run1/train.yaml --out run2 -o seed=3
+      calozoo train caloclouds3.ild-photon --data ild_photons --out run3 --devices 4
       calozoo generate --model caloclouds3 --weights run1 --energy 50 --out showers.h5
     """
     from calozoo.training import parse_options, train_model
@@ -80,13 +102,46 @@ def train(
             raise InputError(msg)
     assert folder is not None
     assert target is not None
+    asked = {
+        "devices": devices,
+        "nodes": nodes,
+        "walltime_minutes": None if walltime is None else _minutes(walltime),
+    }
     options = config.options | parse_options(words)
+    options |= {name: value for name, value in asked.items() if value is not None}
     try:
         train_model(model, folder, target, options, tracking=tracking or config.tracking)
-    except KeyboardInterrupt:
-        msg = "stopped; the same command goes on from the last checkpoint."
+    except KeyboardInterrupt as interrupt:
+        msg = (
+            f"stopped{_reason(str(interrupt))}; the same command goes on from the last checkpoint."
+        )
         raise StoppedError(msg) from None
     click.echo(weights_report(model, target) if as_json else target)
+
+
+def _reason(said: str) -> str:
+    """What stopped a training, as it stands in a sentence; Ctrl-C needs no word."""
+    if said.startswith("SIG"):
+        return "" if said == "SIGINT" else f" by {said}"
+    return f" before {said}" if said else ""
+
+
+def _minutes(walltime: str) -> float:
+    """Minutes of a time as batch systems write it: MM, MM:SS or HH:MM:SS.
+
+    Raises:
+        InputError: If it is none.
+
+    Example:
+        >>> _minutes("01:30:00"), _minutes("10"), _minutes("00:30")
+        (90.0, 10.0, 0.5)
+    """
+    parts = walltime.split(":")
+    if not all(part.isdecimal() for part in parts) or len(parts) > 3 or not int("".join(parts)):
+        msg = f"Cannot read the walltime {walltime!r}; write hours:minutes:seconds, as 02:00:00."
+        raise InputError(msg)
+    seconds = [int(part) for part in ([*parts, "0"] if len(parts) == 1 else parts)]
+    return sum(n * 60.0**power for power, n in enumerate(reversed(seconds))) / 60
 
 
 def _check_model(configured: str | None, model: str, config_file: Path | None) -> None:
