@@ -73,8 +73,8 @@ def parts_of(
 class DrawsOfWhole(TorchFunctionMode):
     """Random numbers that a loss draws for its part, as the whole batch would have drawn them.
 
-    Dropout, `torch.randn` and `uniform_times` draw for all rows of the batch, and the part takes its
-    own; so the number of processes does not change what is drawn.
+    Dropout, `torch.randn` and `uniform_times` draw for all rows of the batch, and the part takes
+    its own; so the number of processes does not change what is drawn.
 
     Arguments:
         world: The processes.
@@ -102,8 +102,9 @@ class DrawsOfWhole(TorchFunctionMode):
             of_size = isinstance(args[0], tuple)
             first, *rest = args[0] if of_size else args
             if first == self._own:
-                whole = ((self._rows, *rest),) if of_size else (self._rows, *rest)
-                return self._part(func(*whole, *(args[1:] if of_size else ()), **kwargs))
+                size = (self._rows, *rest)
+                words = (size, *args[1:]) if of_size else size
+                return self._part(func(*words, **kwargs))
         return func(*args, **kwargs)
 
     def _part(self, whole: Tensor) -> Tensor:
