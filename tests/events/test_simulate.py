@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,13 @@ from events.event_samples import ILD, photons_on_the_face
 import calozoo
 from calozoo.cli import main
 from calozoo.events.numbering import shower_numbers
+from calozoo.events.request import EventRequest
+from calozoo.events.simulate import simulate_to_file
+from calozoo.events.sources import find_source
+from calozoo_core.detector import load_detector
+from calozoo_core.errors import CalozooError
 from calozoo_core.events import Events
+from calozoo_core.full_simulation import FullSimulation
 from calozoo_core.incident import Incident
 from calozoo_core.io.events import BOTH, FULL, MODEL, EventFile, read_event_hits, write_events
 
@@ -127,7 +134,7 @@ def test_a_stopped_run_goes_on_and_gives_the_same_file(monkeypatch, folder, capf
 
     def stop_at_second(self, n):
         seen.append(n)
-        if len(seen) == 2:
+        if len([one for one in seen if one]) == 2:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -150,13 +157,83 @@ def test_a_stopped_run_goes_on_and_gives_the_same_file(monkeypatch, folder, capf
     assert not (folder / "a.h5.parts").exists()
 
 
+def test_a_signal_in_the_middle_of_a_chunk_keeps_the_chunks_before(monkeypatch, folder, capfd):
+    simulate("whole.h5", "--chunk", "3")
+    from calozoo.cli.output import BatchProgress
+
+    seen = []
+
+    def stop_in_the_second_chunk(self, n):
+        if sum(seen) and not n:
+            raise KeyboardInterrupt
+        seen.append(n)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BatchProgress, "advance", stop_in_the_second_chunk)
+        refusal(capfd, "simulate", "events.h5", "--out", "a.h5", "--chunk", "3", *ARGUMENTS)
+    assert sum(seen) == 3
+    simulate("a.h5", "--chunk", "3", "--json")
+    assert json.loads(capfd.readouterr().out)["kept"] == 3
+    assert digest("a.h5") == digest("whole.h5")
+
+
+class EndlessSimulation(FullSimulation):
+    """Full simulation that takes for ever, until it is closed."""
+
+    def __init__(self):
+        self.closed = threading.Event()
+
+    def run(self, primaries, seeds, names):
+        self.closed.wait()
+        msg = "it was closed"
+        raise CalozooError(msg)
+        yield
+
+    def close(self):
+        self.closed.set()
+
+
+def test_a_signal_does_not_wait_for_the_full_simulation_of_a_chunk(folder):
+    spec, detector = calozoo.api.find_model("geant4"), load_detector("ild_siecal")
+    request = EventRequest(find_source(Path("events.h5"), None), spec, detector, 1, 0.1, None)
+
+    def stop(n):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate_to_file(
+            request, folder / "a.h5", simulation=EndlessSimulation, model=None, on_events=stop
+        )
+    assert not (folder / "a.h5.parts").exists()
+
+
+def test_a_part_that_is_not_what_its_record_says_is_made_again(monkeypatch, folder, capfd):
+    from calozoo.cli.output import BatchProgress
+
+    simulate("whole.h5", "--chunk", "3")
+
+    def stop(self, n):
+        if n:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BatchProgress, "advance", stop)
+        refusal(capfd, "simulate", "events.h5", "--out", "a.h5", "--chunk", "3", *ARGUMENTS)
+    (record,) = (folder / "a.h5.parts").glob("*.sha256")
+    record.write_text("0" * 64)
+    simulate("a.h5", "--chunk", "3", "--json")
+    assert json.loads(capfd.readouterr().out)["kept"] == 0
+    assert digest("a.h5") == digest("whole.h5")
+
+
 def test_a_damaged_part_is_made_again(monkeypatch, folder, capfd):
     from calozoo.cli.output import BatchProgress
 
     simulate("whole.h5", "--chunk", "3")
 
     def stop(self, n):
-        raise KeyboardInterrupt
+        if n:
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(BatchProgress, "advance", stop)

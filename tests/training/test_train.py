@@ -214,3 +214,34 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
         _, said = training.communicate(timeout=120)
     assert training.returncode == 130
     assert said == "calozoo: stopped; the same command goes on from the last checkpoint.\n"
+
+
+@pytest.mark.slow
+def test_a_training_in_two_processes_is_stopped_by_a_signal_and_before_its_time_and_goes_on(
+    tmp_path,
+):
+    data = write_sample(tmp_path / "data", made_up_showers())
+    options = ["preset=tiny", "stage=flow", "flow_epochs=40", "steps=25", "checkpoint_minutes=0.01"]
+    words = ["train", "caloclouds3.ild-photon", "--data", data, "--out", "run", "--devices", "2"]
+    words += [word for option in options for word in ("-o", option)]
+    command = [sys.executable, "-m", "calozoo", *words]
+    place = {"env": clean_environment(tmp_path), "cwd": tmp_path, "text": True}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, **place) as training:
+        checkpoint, deadline = tmp_path / "run/flow/last.ckpt", time.monotonic() + 200
+        while not checkpoint.exists() and training.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        training.send_signal(signal.SIGUSR1)
+        _, said = training.communicate(timeout=120)
+    assert (training.returncode, said) == (
+        130,
+        "calozoo: stopped by SIGUSR1; the same command goes on from the last checkpoint.\n",
+    )
+    late = subprocess.run([*command, "--walltime", "00:10"], capture_output=True, **place)
+    assert (late.returncode, late.stderr) == (
+        130,
+        "calozoo: stopped before the end of its time; "
+        "the same command goes on from the last checkpoint.\n",
+    )
+    whole = subprocess.run(command, capture_output=True, check=True, **place)
+    assert whole.stdout == "run\n"
+    assert (tmp_path / "run/flow/kept.safetensors").exists()

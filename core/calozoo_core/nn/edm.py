@@ -13,6 +13,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from calozoo_core.nn.flow_matching import uniform_times
+
 __all__ = ["edm_loss", "hybrid_weight", "log_normal_levels"]
 
 Network = Callable[[Tensor, Tensor], Tensor]
@@ -54,8 +56,7 @@ def log_normal_levels(
         mean: Mean of their logarithm.
         spread: Standard deviation of it.
     """
-    order = torch.randperm(n, generator=generator)
-    uniform = (order + torch.rand(n, generator=generator)) / n
+    uniform = uniform_times(n, generator)
     normal = torch.special.ndtri(uniform.clamp(1e-6, 1 - 1e-6))
     levels: Tensor = (mean + spread * normal).exp()
     return levels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -94,6 +94,7 @@ def add_model(
     *,
     seed: int,
     batch_size: int | None = None,
+    on_batch: Callable[[], None] = lambda: None,
 ) -> Deposits:
     """These deposits with those of a model, for the particles that were left to it.
 
@@ -105,6 +106,7 @@ def add_model(
         placement: Placement of its showers.
         seed: The user's seed.
         batch_size: Showers at a time; the deposits do not depend on it.
+        on_batch: Called after each of these batches.
     """
     taken = deposits.taken
     numbers = shower_numbers(
@@ -125,6 +127,7 @@ def add_model(
             showers = model.sample_numbers(incident, seed, numbers[some])
             rows.append(some)
             hits.append(placement.place(showers, position))
+            on_batch()
     if not rows:
         return deposits
     return deposits.with_model(np.concatenate(rows), Hits.concatenate(hits))

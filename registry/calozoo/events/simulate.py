@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 from calozoo.events.chunks import add_model, simulate_fully, take_at_start
 from calozoo.events.deposits import Deposits
@@ -21,11 +22,13 @@ from calozoo_core.full_simulation import FullSimulation
 from calozoo_core.generator import Generator
 from calozoo_core.io.atomic import write_atomic
 from calozoo_core.io.events import EventWriter, SimulatedEvents
+from calozoo_core.weights import sha256
 
 __all__ = ["SimulationResult", "check_output", "simulate_to_file"]
 
 _REQUEST = "request.txt"
 _WRITTEN_AT_ONCE = 64
+_POLL_SECONDS: Final = 0.1
 
 
 @dataclass
@@ -109,7 +112,8 @@ def simulate_to_file(
         overwrite: Replace a file that is already there.
         batch_size: Showers of the model at a time.
         chunk: Events simulated, and kept, together.
-        on_events: Called with the number of events of each chunk.
+        on_events: Called with the number of events of each chunk, and often with 0 between; what it
+            raises ends the simulation there, and the chunks that are finished are kept.
 
     Raises:
         CalozooError: If the simulation, the model or the file fails.
@@ -180,13 +184,21 @@ class _Parts:
     def path(self, number: int) -> Path:
         return self.folder / f"{number:06d}.npz"
 
+    def record(self, number: int) -> Path:
+        """Place of the sha256 of a chunk, written after it."""
+        return self.path(number).with_suffix(".sha256")
+
+    def keep(self, number: int, deposits: Deposits) -> None:
+        """Write a finished chunk, and its record."""
+        deposits.write(self.path(number))
+        write_atomic(self.record(number), sha256(self.path(number)))
+
     def is_there(self, number: int) -> bool:
-        """`True` if a chunk is finished; a damaged one is made again."""
+        """`True` if a chunk is finished and as its record says; another one is made again."""
         try:
-            Deposits.read(self.path(number))
-        except OSError:
+            return self.record(number).read_text() == sha256(self.path(number))
+        except (OSError, UnicodeDecodeError):
             return False
-        return True
 
     def remove(self) -> None:
         shutil.rmtree(self.folder)
@@ -221,7 +233,9 @@ class _ChunkRunner:
             self._simulation = self._make_simulation()
         return simulate_fully(self._simulation, events, first, self._request.seed)
 
-    def finished(self, deposits: Deposits, events: Events, first: int) -> Deposits:
+    def finished(
+        self, deposits: Deposits, events: Events, first: int, on_batch: Callable[[], None]
+    ) -> Deposits:
         """These deposits with those of the model."""
         if self._model is None:
             return deposits
@@ -233,6 +247,7 @@ class _ChunkRunner:
             self._request.placement,
             seed=self._request.seed,
             batch_size=self._batch_size,
+            on_batch=on_batch,
         )
 
     def close(self) -> None:
@@ -253,8 +268,11 @@ def _make_parts(
 
     def finish() -> None:
         for one in begun:
-            deposits = runner.finished(one.running.result(), one.events, one.first)
-            deposits.write(parts.path(one.number))
+            while not wait([one.running], _POLL_SECONDS).done:
+                on_events(0)
+            simulated = one.running.result()
+            deposits = runner.finished(simulated, one.events, one.first, lambda: on_events(0))
+            parts.keep(one.number, deposits)
             on_events(len(one.events))
         begun.clear()
 
