@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.overrides import handle_torch_function, has_torch_function
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 __all__ = ["flow_matching_loss", "path", "uniform_times"]
 
@@ -49,7 +49,7 @@ def uniform_times(n: int, generator: torch.Generator) -> Tensor:
 
     A training in several processes may draw them for the whole batch, as torch's own draws.
     """
-    if has_torch_function(()):
+    if has_torch_function_unary(generator):
         times: Tensor = handle_torch_function(uniform_times, (), n, generator)
         return times
     order = torch.randperm(n, generator=generator)
