@@ -120,6 +120,35 @@ class NetworkGenerator(Generator, Generic[Config]):
             WeightsError: If there is no folder, or the files are damaged or do not fit.
             InputError: If the device, the precision or the runtime is unavailable.
         """
+        return cls(
+            spec,
+            cls.read_trained(spec, folder, device, precision),
+            device=device,
+            precision=precision or "float32",
+            runtime=runtime,
+        )
+
+    @classmethod
+    def read_trained(
+        cls, spec: ModelSpec, folder: Path | None, device: str, precision: Precision | None
+    ) -> TrainedArrays[Any]:
+        """Trained model of a folder, once device and precision are known to suit the class.
+
+        A plugin whose `load` takes further arguments calls this there.
+
+        Raises:
+            WeightsError: If there is no folder, or the files are damaged or do not fit.
+            InputError: If the device or the precision is unavailable.
+        """
+        cls._check_arithmetic(spec, device, precision)
+        if folder is None:
+            msg = f"{spec.name} needs weights; type `calozoo pull {spec.name}`."
+            raise WeightsError(msg)
+        return TrainedArrays.read(Path(folder), cls.schema, cls.layout)
+
+    @classmethod
+    def _check_arithmetic(cls, spec: ModelSpec, device: str, precision: Precision | None) -> None:
+        """Refuse a device or a precision that the class, or this processor, lacks."""
         if precision not in (None, "float32") and not cls.has_bfloat16:
             msg = f"{spec.name} computes in float32 only; leave out precision."
             raise InputError(msg, argument="precision")
@@ -132,17 +161,6 @@ class NetworkGenerator(Generator, Generic[Config]):
                 "float32; leave out precision."
             )
             raise InputError(msg, argument="precision")
-        if folder is None:
-            msg = f"{spec.name} needs weights; type `calozoo pull {spec.name}`."
-            raise WeightsError(msg)
-        trained = TrainedArrays.read(Path(folder), cls.schema, cls.layout)
-        return cls(
-            spec,
-            trained,  # type: ignore[arg-type]
-            device=device,
-            precision=precision or "float32",
-            runtime=runtime,
-        )
 
     @property
     def load_options(self) -> dict[str, Any]:
@@ -153,7 +171,9 @@ class NetworkGenerator(Generator, Generic[Config]):
         """The model on another device, computed by the runtime that is fastest there."""
         if str(device) == self.device:
             return self
-        return type(self)(self.spec, self.trained, device=str(device), precision=self._precision)
+        self._check_arithmetic(self.spec, str(device), self._precision)
+        options = self.load_options | {"device": str(device), "runtime": None}
+        return type(self)(self.spec, self.trained, **options)
 
     def save(self, folder: Path) -> None:
         """Write `config.json` and `model.safetensors`, whole or not at all.

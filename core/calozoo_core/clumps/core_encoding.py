@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from calozoo_core.incident import Incident
+from calozoo_core.nn.stick_breaking import break_stick, stick_logits
 from calozoo_core.typing import Float32Array
 
 __all__ = [
@@ -41,9 +42,6 @@ EMPTY_MEV: Final = 0.03
 
 VISIBLE: Final = 0.019
 """Typical visible energy over incident energy."""
-
-RATIO_FLOOR: Final = 1e-6
-"""Ratios are kept this far from 0 and 1, or their logits would not be finite."""
 
 LOG_FLOOR_MEV: Final = np.float32(0.05)
 """Added to the energy of a layer before its logarithm is taken, for conditions."""
@@ -112,10 +110,9 @@ def layer_ratios(layers: Float32Array, energy_gev: Float32Array) -> Float32Array
         layers: Positive energies of the layers, in MeV, shape (n, layers).
         energy_gev: Incident energies, shape (n,).
     """
-    behind = np.cumsum(layers[:, ::-1], axis=1)[:, ::-1]
-    ratio = np.clip(layers[:, :-1] / behind[:, :-1], RATIO_FLOOR, 1 - RATIO_FLOOR)
-    first = np.log(behind[:, 0] / (1000 * VISIBLE * energy_gev))
-    return np.column_stack([first, np.log(ratio / (1 - ratio))]).astype(np.float32)
+    visible = np.cumsum(layers[:, ::-1], axis=1)[:, -1]
+    first = np.log(visible / (1000 * VISIBLE * energy_gev))
+    return np.column_stack([first, stick_logits(layers)]).astype(np.float32)
 
 
 def layers_from_ratios(ratios: Float32Array, energy_gev: Float32Array) -> Float32Array:
@@ -127,11 +124,7 @@ def layers_from_ratios(ratios: Float32Array, energy_gev: Float32Array) -> Float3
     """
     # A network may stray, but no shower holds more than its primary had.
     visible = 1000 * energy_gev * VISIBLE * np.exp(np.clip(ratios[:, 0], -12, -np.log(VISIBLE)))
-    part = 1 / (1 + np.exp(-np.clip(ratios[:, 1:], -14, 14)))
-    layers = np.ones_like(ratios)
-    np.cumprod(1 - part, axis=1, out=layers[:, 1:])
-    layers[:, :-1] *= part
-    return np.asarray(layers * visible[:, None], np.float32)
+    return np.asarray(break_stick(ratios[:, 1:]) * visible[:, None], np.float32)
 
 
 def log_shares(core: Float32Array, layers: Float32Array) -> Float32Array:

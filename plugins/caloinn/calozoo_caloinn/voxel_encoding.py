@@ -14,12 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from calozoo_caloinn.config import CodecConfig
+from calozoo_core.nn.stick_breaking import break_stick, stick_logits
 from calozoo_core.typing import Float32Array
 
 __all__ = ["Codec", "Encoded"]
-
-RATIO_FLOOR = 1e-6
-"""Ratios are kept this far from 0 and 1, or their logits would not be finite."""
 
 LOG_FLOOR_MEV = np.float32(0.05)
 """Added to the energy of a layer before its logarithm is taken."""
@@ -76,10 +74,9 @@ class Codec:
             energy_gev: Incident energies, shape (n,).
         """
         layers = energies.sum(axis=2)
-        u = layers[:, :-1] / _reverse_cumsum(layers)[:, :-1]
         typical = 1000 * self.config.visible * energy_gev
         first = np.log(layers.sum(axis=1) / typical)
-        encoded = np.concatenate([first[:, None], _logit(u)], axis=1)
+        encoded = np.concatenate([first[:, None], stick_logits(layers)], axis=1)
         if self.config.kind == "ratios":
             voxels = self.ratios(energies)
         else:
@@ -96,7 +93,7 @@ class Codec:
             energy_gev: Incident energies, shape (n,).
         """
         visible = self.visible_energy(layers[:, 0], energy_gev)
-        return visible[:, None] * _break_stick(layers[:, 1:])
+        return visible[:, None] * break_stick(layers[:, 1:])
 
     def visible_energy(self, first: Float32Array, energy_gev: Float32Array) -> Float32Array:
         """Visible energies, in MeV, shape (n,), from the first number of a vector.
@@ -148,33 +145,13 @@ class Codec:
             energies: Positive energies, shape (..., voxels).
         """
         powers = energies ** np.float32(self.config.power)
-        return _logit(powers[..., :-1] / _reverse_cumsum(powers)[..., :-1])
+        return stick_logits(powers)
 
     def shares(self, ratios: Float32Array) -> Float32Array:
         """Relative energies of voxels, shape (..., voxels), from these logits."""
-        shares = _break_stick(ratios)
+        shares = break_stick(ratios)
         if self.config.power == 0.5:
             shares *= shares
         elif self.config.power != 1:
             shares **= np.float32(1 / self.config.power)
         return shares
-
-
-def _reverse_cumsum(values: Float32Array) -> Float32Array:
-    """Sums of each element and those behind it, along the last axis."""
-    return np.cumsum(values[..., ::-1], axis=-1)[..., ::-1]
-
-
-def _logit(ratio: Float32Array) -> Float32Array:
-    kept = np.clip(ratio, RATIO_FLOOR, 1 - RATIO_FLOOR)
-    result: Float32Array = np.log(kept / (1 - kept))
-    return result
-
-
-def _break_stick(logits: Float32Array) -> Float32Array:
-    """Shares of 1 from the logits of ratios (stick breaking), one more than logits."""
-    ratio = 1 / (1 + np.exp(-np.clip(logits, -14, 14)))
-    shares = np.ones((*logits.shape[:-1], logits.shape[-1] + 1), np.float32)
-    np.cumprod(1 - ratio, axis=-1, out=shares[..., 1:])
-    shares[..., :-1] *= ratio
-    return shares
