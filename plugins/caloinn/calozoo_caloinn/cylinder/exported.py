@@ -12,8 +12,8 @@ from calozoo_caloinn.cylinder.autoregressive import FLOOR_MEV, LEAST_MEV
 from calozoo_caloinn.cylinder.config import CylinderConfig
 from calozoo_caloinn.cylinder.sectors import BRIGHT_MEV, CLASSES, SectorTables, voxel_centres
 from calozoo_caloinn.inn import Inn
-from calozoo_caloinn.voxel_encoding import RATIO_FLOOR
 from calozoo_core.nn.exported import CylinderModel, Noise
+from calozoo_core.nn.stick_breaking import RATIO_FLOOR
 from calozoo_core.random import stream
 
 __all__ = ["ExportedCylinder", "Networks"]
