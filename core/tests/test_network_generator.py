@@ -137,6 +137,11 @@ def test_a_device_or_precision_that_the_model_lacks_is_refused(tmp_path):
         Line.load(SPEC, tmp_path, precision="bfloat16")
 
 
+def test_a_model_of_the_processor_is_not_moved_to_another_device(trained):
+    with pytest.raises(InputError, match="runs on the CPU only"):
+        Line(SPEC, trained.to_arrays()).to("meta")
+
+
 def test_a_device_that_is_not_there_is_refused(trained, tmp_path):
     trained.write(tmp_path)
     with pytest.raises(InputError, match="'nonsense' is not available here"):
