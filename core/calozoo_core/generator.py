@@ -5,7 +5,6 @@ A plugin needs `Generator` and, to register its models, `ModelSpec` and `Conditi
 
 from __future__ import annotations
 
-import operator
 import os
 import tempfile
 from abc import ABC, abstractmethod
@@ -337,7 +336,7 @@ class Generator(ABC):
             ConditionsError: If a primary lies outside the conditions and `extrapolate` is not set.
             InputError: If the seed or the batch size makes no sense.
         """
-        from calozoo_core.incident import Incident
+        from calozoo_core.incident import Incident, whole_number
         from calozoo_core.random import check_seed
 
         if not isinstance(incident, Incident):
@@ -346,9 +345,9 @@ class Generator(ABC):
                 f"{type(incident).__name__}; or give numbers by name: generate(energy=50, n=10)."
             )
             raise InputError(msg)
-        seed, first = check_seed(seed), _whole_number("first", first)
+        seed, first = check_seed(seed), whole_number("first", first)
         size = self.default_batch_size if batch_size is None else batch_size
-        size = _whole_number("batch_size", size)
+        size = whole_number("batch_size", size)
         if not extrapolate:
             self.spec.conditions.check(incident, self.spec.name)
         elif not self.checks_particle:
@@ -391,11 +390,12 @@ class Generator(ABC):
             ConditionsError: If a primary lies outside the conditions and `extrapolate` is not set.
             InputError: If what is asked for makes no sense.
         """
+        from calozoo_core.incident import incident_of
         from calozoo_core.showers import Showers
 
         if incident is None:
             particle = self.spec.conditions.particles[0] if particle is None else particle
-            incident = _incident(energy, direction, position, n, particle)
+            incident = incident_of(energy, direction, position, particle, n)
         elif any(value is not None for value in (energy, direction, position, particle, n)):
             msg = (
                 "Give an Incident, or an energy, a direction, a position, a particle and a number "
@@ -406,46 +406,6 @@ class Generator(ABC):
         return Showers.concatenate(
             list(self.batches(incident, seed=seed, batch_size=batch_size, extrapolate=extrapolate))
         )
-
-
-def _incident(
-    energy: ArrayLike | None,
-    direction: ArrayLike | None,
-    position: ArrayLike | None,
-    n: int | None,
-    particle: str | int,
-) -> Incident:
-    import numpy as np
-
-    from calozoo_core.incident import Incident, float_array
-
-    if energy is None:
-        msg = "Say which energy, in GeV: generate(energy=50)."
-        raise InputError(msg, argument="energy")
-    if n is not None:
-        n = _whole_number("n", n)
-        if n < 1:
-            msg = f"The number of showers must be at least 1, not {n}."
-            raise InputError(msg)
-        energies = float_array(energy, "energy")
-        try:
-            energy = np.full(n, energies) if energies.ndim == 0 else energies
-        except (MemoryError, ValueError, OverflowError) as error:
-            msg = f"{n} showers do not fit into the memory; make fewer at a time."
-            raise InputError(msg) from error
-    incident = Incident(energy, (0, 0, 1) if direction is None else direction, particle, position)
-    if n is not None and len(incident) != n:
-        msg = f"{len(incident)} energies or directions do not make {n} showers; leave n out."
-        raise InputError(msg)
-    return incident
-
-
-def _whole_number(name: str, value: Any) -> int:
-    try:
-        return operator.index(value)
-    except TypeError:
-        msg = f"{name} must be a whole number, not {value!r}."
-        raise InputError(msg, argument=name) from None
 
 
 def _reloaded(

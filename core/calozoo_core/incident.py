@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from calozoo_core.typing import Float32Array, FloatArray, IntArray
 if TYPE_CHECKING:
     import awkward
 
-__all__ = ["Incident", "float_array"]
+__all__ = ["Incident", "float_array", "incident_of", "whole_number"]
 
 _UNIT_TOLERANCE = 2.0**-22
 
@@ -191,6 +192,59 @@ class Incident:
         transverse = np.hypot(self.direction[:, 0], self.direction[:, 1])
         theta: Float32Array = np.degrees(np.arctan2(transverse, self.direction[:, 2]))
         return theta
+
+
+def incident_of(
+    energy: ArrayLike | None,
+    direction: ArrayLike | None,
+    position: ArrayLike | None,
+    particle: str | int,
+    n: int | None,
+) -> Incident:
+    """Primaries of the arguments of `Generator.generate`.
+
+    Arguments:
+        energy: Kinetic energy at the face, in GeV: a number, or shape (n,).
+        direction: Direction in the local frame, shape (3,) or (n, 3); None for straight in.
+        position: Where they cross the face, as for `Incident`.
+        particle: PDG name, or the PDG's number.
+        n: Number of primaries; None for as many as energies or directions.
+
+    Raises:
+        InputError: If there is no energy, or an argument makes no sense.
+    """
+    if energy is None:
+        msg = "Say which energy, in GeV: generate(energy=50)."
+        raise InputError(msg, argument="energy")
+    if n is not None:
+        n = whole_number("n", n)
+        if n < 1:
+            msg = f"The number of showers must be at least 1, not {n}."
+            raise InputError(msg)
+        energies = float_array(energy, "energy")
+        try:
+            energy = np.full(n, energies) if energies.ndim == 0 else energies
+        except (MemoryError, ValueError, OverflowError) as error:
+            msg = f"{n} showers do not fit into the memory; make fewer at a time."
+            raise InputError(msg) from error
+    incident = Incident(energy, (0, 0, 1) if direction is None else direction, particle, position)
+    if n is not None and len(incident) != n:
+        msg = f"{len(incident)} energies or directions do not make {n} showers; leave n out."
+        raise InputError(msg)
+    return incident
+
+
+def whole_number(name: str, value: Any) -> int:
+    """Value of an argument as a plain whole number.
+
+    Raises:
+        InputError: If it is none.
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        msg = f"{name} must be a whole number, not {value!r}."
+        raise InputError(msg, argument=name) from None
 
 
 def _exactly(
