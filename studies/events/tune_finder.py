@@ -64,14 +64,16 @@ def tuned(deposits: dict[int, Deposits]) -> dict[str, Any]:
     samples = {e: TuningSample.of(d, pairs_of(e), _DETECTOR) for e, d in deposits.items()}
     first = {energy: sample.halves()[0] for energy, sample in samples.items()}
     second = {energy: sample.halves()[1] for energy, sample in samples.items()}
-    rows = list(scan(first, _DETECTOR, FinderParameters()))
-    chosen = {name: best_row(rows)[name] for name in SCANNED}
-    parameters = calibrated(first, _DETECTOR, FinderParameters().model_copy(update=chosen))
+    start = FinderParameters()
+    rows = list(scan(first, _DETECTOR, start))
+    chosen = {name: best_row(rows, start)[name] for name in SCANNED}
+    parameters = calibrated(first, _DETECTOR, start.model_copy(update=chosen))
     return {
         "what": "Parameters of calozoo's photon finder, tuned on Geant4's pairs: the scan and the "
         "calibration are of the first half of each sample, the report of the second.",
         "rule": f"Single photons found as several: at most {MOST_SPLIT} by GeV; of these the "
-        "smallest d50 at 20 GeV, then the fewest of them, then the first.",
+        "smallest d50 at 20 GeV, then the fewest of them, then the fewest values changed, then the "
+        "first.",
         "parameters": parameters.model_dump(),
         "samples": {
             f"{pairs_of(e).name}, seed {TUNING_SEED}, {PAIRS[e]} pairs, geant4.ild-siecal, "

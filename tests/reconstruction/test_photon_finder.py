@@ -16,6 +16,7 @@ DETECTOR = load_detector("ild_siecal")
 PLACEMENT = load_placement(DETECTOR)
 FINDER = PhotonFinder(DETECTOR, finder_parameters())
 CELL = DETECTOR.cell_mm
+RESPONSE = FINDER.parameters.response_mev_per_gev
 
 
 def hits_at(along, across, energy, layer=10):
@@ -55,7 +56,7 @@ def test_no_hits_are_no_photons():
 
 
 def test_one_strong_hit_is_one_photon_where_it_is():
-    photons = FINDER.find(hits_at(7.0, -30.0, 24.87))
+    photons = FINDER.find(hits_at(7.0, -30.0, RESPONSE))
     assert len(photons) == 1
     assert photons.energy[0] == pytest.approx(1.0)
     assert photons.position[0] == pytest.approx([-30.0, 1804.7, 7.0], abs=1e-3)
@@ -65,7 +66,7 @@ def test_two_showers_far_apart_are_two_photons_in_order_of_energy():
     rng = np.random.default_rng(1)
     photons = FINDER.find(joined(blob(rng, -60, 0, 200), blob(rng, 60, 10, 500)))
     assert len(photons) == 2
-    assert photons.energy == pytest.approx([500 / 24.87, 200 / 24.87], rel=0.03)
+    assert photons.energy == pytest.approx([500 / RESPONSE, 200 / RESPONSE], rel=0.03)
     assert photons.position[:, 2] == pytest.approx([60, -60], abs=2)
 
 
@@ -74,7 +75,7 @@ def test_energy_is_conserved_among_hits_within_reach():
     hits = joined(blob(rng, -20, 0, 300), blob(rng, 20, 0, 300))
     photons = FINDER.find(hits)
     used = photons.photon_of_hit >= 0
-    assert photons.energy.sum() * 24.87 == pytest.approx(hits.energy[used].sum(), rel=1e-6)
+    assert photons.energy.sum() * RESPONSE == pytest.approx(hits.energy[used].sum(), rel=1e-6)
     assert used.mean() > 0.99
 
 

@@ -136,14 +136,23 @@ def scan(
         yield row
 
 
-def best_row(rows: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+def best_row(rows: Sequence[Mapping[str, float]], start: FinderParameters) -> Mapping[str, float]:
     """Row of a scan with the smallest d50 among those that split few enough single photons.
 
-    On a tie, that with the fewest of them, and then the first.
+    On a tie, that with the fewest of them, then with the fewest values changed, then the first.
+
+    Arguments:
+        rows: Rows of the scan.
+        start: Parameters before the scan.
     """
     names = {split_name(energy): most for energy, most in MOST_SPLIT.items()}
     allowed = [row for row in rows if all(row[name] <= most for name, most in names.items())]
-    return min(allowed, key=lambda row: (row["d50"], sum(row[name] for name in names)))
+
+    def cost(row: Mapping[str, float]) -> tuple[float, float, int]:
+        changed = sum(row[name] != getattr(start, name) for name in SCANNED)
+        return row["d50"], sum(row[name] for name in names), changed
+
+    return min(allowed, key=cost)
 
 
 def split_name(energy: int) -> str:
