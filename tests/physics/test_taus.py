@@ -146,6 +146,7 @@ def test_the_sample_of_taus_without_pythia_is_one_sentence(monkeypatch):
         (["pairs", "--model", "toy", "--seeds", "0"], "--seeds must be at least 1, not 0"),
         (["pairs", "--model", "toy", "-n", "x"], "Cannot read the numbers"),
         (["pairs", "--model", "toy", "-n", "5,6"], "one for each of 3 energies"),
+        (["pairs", "--model", "toy", "--close", "0"], "The number of events must be at least 2"),
     ],
 )
 def test_bad_requests_are_one_sentence(tmp_path, capfd, arguments, complaint):

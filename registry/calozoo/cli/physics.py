@@ -114,6 +114,11 @@ def _shared(command: Callable[..., None]) -> Callable[..., None]:
     "5, 20, 100 GeV, and of close ones 2000,1500,500.",
 )
 @click.option(
+    "--close",
+    metavar="N",
+    help="Close pairs, likewise; by default as many as -n says.",
+)
+@click.option(
     "--energy",
     "energies",
     default="5,20,100",
@@ -133,10 +138,13 @@ def pairs(energies: str, **options: Any) -> None:
     from calozoo.physics.benchmark import run_pairs
 
     picture, energy_list = options.pop("picture"), _integers(energies, "energies", "5,20,100")
-    sizes = () if options["n"] is None else _integers(options["n"], "numbers", "1000,500,100")
+    sizes, close = (
+        () if text is None else _integers(text, "numbers", "1000,500,100")
+        for text in (options["n"], options.pop("close"))
+    )
     outputs = _Outputs.checked(options)
     with batch_progress(hidden=options["quiet"], unit="events") as progress:
-        results, measurements = run_pairs(_run(progress, options, sizes), energy_list)
+        results, measurements = run_pairs(_run(progress, options, sizes, close), energy_list)
     if picture is not None:
         from calozoo.plotting.physics import plot_pairs
 
@@ -223,13 +231,19 @@ class _Outputs:
                     click.echo(f"{place}  written", err=True)
 
 
-def _run(progress: BatchProgress, options: dict[str, Any], n: tuple[int, ...]) -> PhysicsRun:
+def _run(
+    progress: BatchProgress,
+    options: dict[str, Any],
+    n: tuple[int, ...],
+    n_close: tuple[int, ...] = (),
+) -> PhysicsRun:
     from calozoo.physics.benchmark import PhysicsRun
 
     return PhysicsRun(
         tuple(options["models"]),
         options["work"],
         n=n,
+        n_close=n_close,
         seeds=options["seeds"],
         floor=options["floor"],
         workers=options["workers"],

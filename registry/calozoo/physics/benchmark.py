@@ -68,6 +68,7 @@ class PhysicsRun:
         folder: Folder of the samples, which are kept and reused.
         n: Number of events: one for all samples, or of pairs one for each energy; empty for the
             benchmark's own.
+        n_close: Number of close pairs, likewise; empty for as many as other pairs.
         seeds: Number of seeds of each model.
         floor: Whether Geant4 is also compared with itself, by another seed.
         workers: Number of processes of Geant4.
@@ -79,6 +80,7 @@ class PhysicsRun:
     models: tuple[str, ...]
     folder: Path
     n: tuple[int, ...] = ()
+    n_close: tuple[int, ...] = ()
     seeds: int = 1
     floor: bool = True
     workers: int | None = None
@@ -87,8 +89,8 @@ class PhysicsRun:
     on_events: Callable[[int], None] = lambda n: None
 
     def __post_init__(self) -> None:
-        if self.n and min(self.n) < 2:
-            msg = f"The number of events must be at least 2, not {min(self.n)}."
+        if min(*self.n, *self.n_close, 2, 2) < 2:
+            msg = f"The number of events must be at least 2, not {min(*self.n, *self.n_close, 2)}."
             raise InputError(msg, argument="n")
         if self.seeds < 1:
             msg = f"seeds must be at least 1, not {self.seeds}."
@@ -344,13 +346,19 @@ def _numbers_of_pairs(run: PhysicsRun, energies: tuple[int, ...]) -> dict[int, t
     if unknown or not energies:
         msg = f"Pairs have energies of 5, 20 and 100 GeV, not {unknown[0] if unknown else 'none'}."
         raise InputError(msg)
-    if not run.n:
-        return {energy: _PAIRS[energy] for energy in energies}
-    if len(run.n) not in (1, len(energies)):
+    own = [_PAIRS[energy] for energy in energies]
+    uniform = _for_each(run.n, energies) or [number for number, _ in own]
+    close = _for_each(run.n_close, energies)
+    if not close:
+        close = uniform if run.n else [number for _, number in own]
+    return dict(zip(energies, zip(uniform, close, strict=True), strict=True))
+
+
+def _for_each(numbers: tuple[int, ...], energies: tuple[int, ...]) -> list[int]:
+    if len(numbers) not in (0, 1, len(energies)):
         msg = f"Give one number of pairs, or one for each of {len(energies)} energies."
         raise InputError(msg, argument="n")
-    numbers = run.n if len(run.n) > 1 else run.n * len(energies)
-    return {energy: (n, n) for energy, n in zip(energies, numbers, strict=True)}
+    return list(numbers * len(energies) if len(numbers) == 1 else numbers)
 
 
 def _pair_samples(

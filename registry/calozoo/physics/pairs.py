@@ -180,8 +180,8 @@ def rise(separation: FloatArray, n_found: IntArray) -> tuple[float, float]:
     number = np.clip((separation / _FINE_MM).astype(np.int64), 0, n_bins - 1)
     counts = np.bincount(number, minlength=n_bins)
     sums = np.bincount(number, weights=np.clip(n_found, 1, 2) - 1.0, minlength=n_bins)
-    shape = _rise_shapes()
-    squares = shape**2 @ counts - 2 * shape @ sums
+    shape, shape_squared = _rise_shapes()
+    squares = shape_squared @ counts - 2 * shape @ sums
     middle, width = np.unravel_index(squares.argmin(), squares.shape)
     return float(_MIDDLES[middle]), float(_WIDTHS[width])
 
@@ -214,10 +214,11 @@ def curve_js(model: PairMeasurement, truth: PairMeasurement) -> float:
 
 
 @cache
-def _rise_shapes() -> FloatArray:
-    """Error functions in fine bins, for each middle and width of the grid."""
+def _rise_shapes() -> tuple[FloatArray, FloatArray]:
+    """Error functions in fine bins, for each middle and width of the grid, and their squares."""
     at = (np.arange(int(MOST_MM / _FINE_MM)) + 0.5) * _FINE_MM
-    return _normal_integral((at - _MIDDLES[:, None, None]) / _WIDTHS[:, None])
+    shapes = _normal_integral((at - _MIDDLES[:, None, None]) / _WIDTHS[:, None])
+    return shapes, shapes**2
 
 
 def _normal_integral(z: FloatArray) -> FloatArray:
