@@ -28,7 +28,7 @@ from calozoo_core.io.atomic import write_atomic
 __all__ = ["measure"]
 
 SHARD_SHOWERS: Final = 10_048  # 157 batches of 64
-POLL_SECONDS: Final = 3.0
+POLL_SECONDS: Final = 1.0
 
 
 def measure(n: int, jobs: int, folder: Path) -> dict[str, Any]:

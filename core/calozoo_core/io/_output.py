@@ -27,6 +27,10 @@ __all__ = [
     "writing",
 ]
 
+CACHE_BYTES: Final = 1 << 20
+CACHE_SLOTS: Final = 521
+"""Cache of each table that is written, and its hash table."""
+
 _HDF5_ERRORS: Final = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 
 
@@ -60,7 +64,11 @@ class HDF5Output:
         try:
             with uninterrupted():
                 # This format of HDF5 has checksums of its own; the oldest, its default, has none.
-                self.file = h5py.File(self.part, "w", libver="v110")
+                # Rows are only added at the end, so a few chunks are cache enough; HDF5 2 keeps
+                # 8 MB of each table, which long files fill.
+                self.file = h5py.File(
+                    self.part, "w", libver="v110", rdcc_nbytes=CACHE_BYTES, rdcc_nslots=CACHE_SLOTS
+                )
                 self.file.attrs.update(attributes or {})
         except BaseException:
             self.part.discard()
