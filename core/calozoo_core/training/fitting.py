@@ -45,8 +45,7 @@ def fit(
     weight: Callable[[Batch], float] = n_rows,
     device: str = "cpu",
     nodes: int = 1,
-    checkpoint_minutes: float = 5.0,
-    deadline: float | None = None,
+    stopping: StoppableCheckpoints | None = None,
 ) -> dict[str, float]:
     """Train a stage, or go on with one that was stopped, and leave it with its best weights.
 
@@ -61,8 +60,7 @@ def fit(
         weight: Weight of a part of a batch, as in `StageConfig`.
         device: "cpu" or "cuda".
         nodes: Number of machines, if several processes train together.
-        checkpoint_minutes: Minutes from one checkpoint to the next.
-        deadline: Time, as of `time.time`, before which the training stops; None for none.
+        stopping: Checkpoints in between, and what stops it before its end.
 
     Returns:
         The figures of the best checkpoint.
@@ -87,7 +85,7 @@ def fit(
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    stopping = StoppableCheckpoints(folder, checkpoint_minutes, deadline)
+    stopping = stopping or StoppableCheckpoints(folder, minutes=5.0)
     callbacks: list[Callback] = [best, last, stopping]
     callbacks.append(EarlyStopping("score", patience=schedule.patience, mode="min"))
     has_bar = world.is_first and sys.stderr.isatty()

@@ -26,7 +26,7 @@ from calozoo_core.showers import Showers
 from calozoo_core.strict_model import StrictModel
 from calozoo_core.training.fitting import LOG, best_weights, fit
 from calozoo_core.training.stages import Schedule, StageConfig
-from calozoo_core.training.stopping import deadline_of
+from calozoo_core.training.stopping import StoppableCheckpoints, deadline_of
 from calozoo_core.training.together import train_together
 from calozoo_core.training.world import World
 from calozoo_core.weights import sha256
@@ -222,6 +222,7 @@ class ModelTraining(ABC):
         with world.first_alone():
             schedule = self._schedule(stage, network, config)
         training = config.training(network, config.loss, config.metrics, schedule)
+        stopping = StoppableCheckpoints(folder, options.checkpoint_minutes, self._deadline)
         best = fit(
             training,
             config.batch,
@@ -230,8 +231,7 @@ class ModelTraining(ABC):
             weight=config.weight,
             device=options.device,
             nodes=options.nodes,
-            checkpoint_minutes=options.checkpoint_minutes,
-            deadline=self._deadline,
+            stopping=stopping,
         )
         if world.is_first:
             state = {
@@ -241,6 +241,7 @@ class ModelTraining(ABC):
             record = {"options": options.model_dump(), "schedule": asdict(schedule), "best": best}
             _write_json(folder / RECORD, record)
         world.wait()
+        stopping.stop_if_asked()  # in its last epoch, which was too late to stop it
 
     def _check_divisible(self, stage: str, network: nn.Module) -> None:
         """Refuse several processes where a network looks at the batch as a whole.

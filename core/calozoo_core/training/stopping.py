@@ -102,8 +102,16 @@ class StoppableCheckpoints(Checkpoint):
             trainer.save_checkpoint(self._file)
         _stop_if(asked, late)
 
-    def on_train_epoch_end(self, *_: Any) -> None:
-        """Stop after an epoch, whose checkpoint is written."""
+    def on_train_epoch_start(self, *_: Any) -> None:
+        """Stop after an epoch, whose checkpoint is written and whose figures are logged."""
+        self.stop_if_asked()
+
+    def stop_if_asked(self) -> None:
+        """Stop here, if it has to.
+
+        Raises:
+            KeyboardInterrupt: If it has to, with the name of the signal or `TIME_IS_UP`.
+        """
         asked, late = World.current().largest(self._signal, self._is_late())
         _stop_if(asked, late)
 
