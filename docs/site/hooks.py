@@ -21,8 +21,13 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 CARDS = ROOT / "cards" / "calozoo_cards"
 REPOSITORY = "https://github.com/calozoo/calozoo/blob/main"
-LEADERBOARD, DISPLAY = "interactive/leaderboard.html", "interactive/showers.html"
-DISPLAYED = ("caloinn.ild-photon-clumps", "caloclouds3.ild-photon")
+LEADERBOARD = "interactive/leaderboard.html"
+SHOWERS, PAIRS = "interactive/showers.html", "interactive/photon_pairs.html"
+SITE = DOCS / "site"
+"""Of Geant4, which a machine that builds the site need not have: six showers of 30 GeV without
+their points, and four photon pairs of 10 GeV, made by `calozoo generate` and `simulate`."""
+
+MODELS = ("caloinn.ild-photon-clumps", "caloclouds3.ild-photon-clumps")
 OUTWARDS = re.compile(r"(?<=\]\()\.\./([^)\s]+)")
 HEADING = re.compile(r"^## (.+)$|^\| \[([^\]]+)\]\(([\w-]+\.md)\)", re.MULTILINE)
 
@@ -41,7 +46,7 @@ EXTENDING = (
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """The navigation: the pages in the order of the index, then the cards and the reference."""
-    nav: list[Any] = [{"calozoo": "index.md"}]
+    nav: list[Any] = [{"calozoo": "index.md"}, {"Interactive pages": "interactive/index.md"}]
     for title, name, page in HEADING.findall((DOCS / "index.md").read_text()):
         if title:
             nav.append({title: []})
@@ -71,8 +76,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return markdown
     if page.file.src_uri == "leaderboard.md":
         note = (
-            f"[Choose, sort and compare]({LEADERBOARD}) on the interactive page, or "
-            f"[turn showers]({DISPLAY}) of two models in 3D."
+            f"[Choose, sort and compare]({LEADERBOARD}) on the interactive page, or turn "
+            f"[showers of Geant4 and of models]({SHOWERS}) in 3D."
         )
         title, _, rest = markdown.partition("\n\n")
         markdown = f"{title}\n\n{note}\n\n{rest}"
@@ -102,7 +107,10 @@ def generated_pages() -> Iterator[tuple[str, str]]:
     yield "api/calozoo.md", reference()
     yield "api/plugins.md", plugin_reference()
     yield LEADERBOARD, leaderboard_page(read_cards(), lambda name: f"../cards/{name}.html")
-    yield DISPLAY, display()
+    yield "interactive/index.md", interactive_index()
+    with tempfile.TemporaryDirectory() as folder:
+        yield SHOWERS, display_of_showers(Path(folder))
+        yield PAIRS, display_of_pairs(Path(folder))
 
 
 def cards_index() -> str:
@@ -138,16 +146,45 @@ def plugin_reference() -> str:
     return "\n\n".join(["# Reference for plugins", text, *(f"::: {m}" for m in EXTENDING)]) + "\n"
 
 
-def display() -> str:
-    """Event display of two models with the same primaries."""
-    from calozoo.cli import main
+def interactive_index() -> str:
+    """Page that leads to the pages which are no Markdown."""
+    models = ", ".join(f"[{name}](../cards/{name}.md)" for name in MODELS)
+    finder = "[photon finder](../reconstruction.md)"
+    rows = (
+        (LEADERBOARD, "Leaderboard", "Choose models and figures, sort, compare, print."),
+        (SHOWERS, "The same photons in Geant4 and in models", f"In 3D: Geant4, {models}."),
+        (PAIRS, "Two close photons", f"In 3D: Geant4, {MODELS[-1]}, and calozoo's {finder}."),
+    )
+    lines = [f"| [{name}]({Path(page).name}) | {text} |" for page, name, text in rows]
+    text = "Pages that need a browser, and nothing else once they are loaded."
+    return (
+        "\n".join(["# Interactive pages", "", text, "", "| page | |", "|---|---|", *lines]) + "\n"
+    )
+
+
+def display_of_showers(folder: Path) -> str:
+    """Event display of Geant4 and of models with the same primaries."""
     from calozoo.plotting.event_display import event_display
 
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{model}.h5" for model in DISPLAYED]
-        for model, path in zip(DISPLAYED, paths, strict=True):
-            primaries = ["--energy", "50", "--dir", "cone:30", "-n", "12", "--seed", "1"]
-            place = ["--place", "ild_siecal", "--out", str(path), "--quiet"]
-            if main(["generate", "--model", model, *primaries, *place]) != 0:
-                sys.exit(f"{model} generates no showers; the page of showers cannot be made.")
-        return event_display(paths)
+    paths = [SITE / "geant4_showers.h5", *(folder / f"{model}.h5" for model in MODELS)]
+    for model, path in zip(MODELS, paths[1:], strict=True):
+        primaries = ["--energy", "30", "--dir", "cone:30", "-n", "6", "--seed", "1"]
+        _run("generate", "--model", model, *primaries, "--place", "ild_siecal", "--out", str(path))
+    return event_display(paths)
+
+
+def display_of_pairs(folder: Path) -> str:
+    """Event display of pairs of photons by Geant4 and by a model, reconstructed."""
+    from calozoo.plotting.event_display.simulated import simulated_event_display
+
+    truth, path = SITE / "geant4_pairs.h5", folder / "pairs.h5"
+    words = ["--model", MODELS[-1], "--detector", "ild_siecal", "--out", str(path)]
+    _run("simulate", str(truth), *words)
+    return simulated_event_display([truth, path], reconstruct=True)
+
+
+def _run(*words: str) -> None:
+    from calozoo.cli import main
+
+    if main([*words, "--quiet"]) != 0:
+        sys.exit(f"calozoo {' '.join(words)} fails; the page of showers cannot be made.")

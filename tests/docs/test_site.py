@@ -111,6 +111,17 @@ def address(site):
         server.shutdown()
 
 
+@pytest.mark.parametrize("name", ["showers", "photon_pairs"])
+def test_displays_stand_on_the_site_and_are_led_to(visitor, address, name):
+    visit = visitor.visit(f"{address}/interactive/index.html")
+    visit.page.click(f"article a[href='{name}.html']")
+    visit.page.wait_for_selector("html[data-ready]")
+    names = visit.page.locator("#names span").all_inner_texts()
+    assert names[0].startswith("geant4.")
+    assert len(names) == {"showers": 3, "photon_pairs": 2}[name]
+    visit.check()
+
+
 @pytest.mark.parametrize("width", [1440, 390])
 def test_pages_can_be_read_and_searched_in_a_browser(visitor, address, width):
     for name in ("index", "quickstart", "leaderboard", "api/calozoo", "cards/toy.ild-photon"):
