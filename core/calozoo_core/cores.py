@@ -1,4 +1,4 @@
-"""Number of cores this process may use, and of threads: affinity, batch system, container."""
+"""Number of cores this process may use, of threads and of processes it may start."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
-__all__ = ["available_cores", "usable_threads"]
+from calozoo_core.errors import InputError
+
+__all__ = ["MOST_PROCESSES", "available_cores", "check_processes", "usable_threads"]
+
+MOST_PROCESSES: Final = 1024
+"""Most processes that one command starts on a machine."""
 
 _GROUPS: Final = Path("/sys/fs/cgroup")
 _OWN_GROUPS: Final = Path("/proc/self/cgroup")
@@ -42,6 +47,24 @@ def usable_threads() -> int:
         return int(torch.get_num_threads())
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # "4,2" is for nested regions
     return _positive(asked) or available_cores()
+
+
+def check_processes(n: int, argument: str) -> None:
+    """Refuse a number of processes that no machine could run.
+
+    Arguments:
+        n: The number.
+        argument: Argument it was given as.
+
+    Raises:
+        InputError: If it is not from 1 to `MOST_PROCESSES`.
+    """
+    if not 1 <= n <= MOST_PROCESSES:
+        msg = (
+            f"{n} processes cannot be started; give {argument} from 1 to {MOST_PROCESSES}, such as "
+            f"{available_cores()}, the cores that are here."
+        )
+        raise InputError(msg, argument=argument)
 
 
 def _positive(text: str | None) -> int | None:

@@ -1,4 +1,4 @@
-"""Generations that are killed at random moments: a file is whole, or not there.
+"""Generations and merges that are killed at random moments: a file is whole, or not there.
 
 `CALOZOO_KILLS` says how many.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -34,6 +35,17 @@ def in_a_fork(out: Path) -> int:
         try:
             generate(out)
             os._exit(0)
+        finally:
+            os._exit(1)
+    return child
+
+
+def merge_in_a_fork(plan: Path) -> int:
+    """Process that merges."""
+    child = os.fork()
+    if not child:
+        try:
+            os._exit(main(["merge", str(plan), "--quiet"]))
         finally:
             os._exit(1)
     return child
@@ -73,4 +85,41 @@ def test_a_generation_that_is_killed_leaves_what_was_there_or_the_whole_file(num
         assert [path.name for path in folder.iterdir()] == ["s.h5"]
         assert sha256(out) == whole
     print(f"{n_killed} of {N_KILLS} were killed by {number.name} before they were done")  # noqa: T201
+    assert n_killed > N_KILLS / 4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_merge_that_is_killed_loses_no_shard_and_the_next_one_ends_it(tmp_path):
+    made = tmp_path / "made"
+    made.mkdir()
+    words = ["generate", "--model", "toy", "--energy", "2", "-n", "40", "--batch-size", "2"]
+    asked = [*words, "--out", str(made / "s.h5"), "--plan", str(made / "s.plan.json"), "--quiet"]
+    assert main([*asked, "--shards", "20"]) == 0
+    for number in range(1, 21):
+        one = ["--shard", f"{number}/20", "--quiet"]
+        assert main(["generate", "--plan", str(made / "s.plan.json"), *one]) == 0
+    whole_folder = tmp_path / "whole"
+    shutil.copytree(made, whole_folder)
+    start = time.monotonic()
+    os.waitpid(merge_in_a_fork(whole_folder / "s.plan.json"), 0)
+    seconds = time.monotonic() - start
+    whole, rng = sha256(whole_folder / "s.h5"), random.Random(7)
+    n_killed = 0
+    for attempt in range(N_KILLS):
+        folder = tmp_path / str(attempt)
+        shutil.copytree(made, folder)
+        child = merge_in_a_fork(folder / "s.plan.json")
+        time.sleep(rng.uniform(0, 1.2 * seconds))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        n_killed += status != 0
+        out = folder / "s.h5"
+        assert not out.exists() or sha256(out) == whole
+        assert main(["merge", str(folder / "s.plan.json"), "--quiet"]) == 0
+        assert sha256(out) == whole
+        assert sorted(path.name for path in folder.iterdir()) == ["s.h5", "s.plan.json"]
+        shutil.rmtree(folder)
+    print(f"{n_killed} of {N_KILLS} were killed before they were done")  # noqa: T201
     assert n_killed > N_KILLS / 4

@@ -12,14 +12,15 @@ import sys
 import time
 
 import pytest
-from production.conftest import words
+from production.conftest import command, words
 
 from calozoo.production.errors import ProductionError
 from calozoo.production.executors import LocalExecutor, SerialExecutor, produce
 from calozoo.production.merge import merge_shards, number_ranges
-from calozoo.production.plan import make_plan, write_plan
+from calozoo.production.plan import make_plan, read_plan, write_plan
 from calozoo.production.shards import ShardMaker
 from calozoo.production.status import production_status
+from calozoo_core.errors import OutputExistsError
 
 
 def ignore(_: int) -> None:
@@ -237,6 +238,36 @@ def wait_for(there, seconds=60):
     while not there():
         assert time.monotonic() < end, "it did not come"
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("step", ["mark_merged", "ShardFolder.remove"])
+def test_a_merge_that_was_stopped_after_it_named_the_file_is_ended_by_the_next(
+    small, single_run, monkeypatch, step
+):
+    produce(small.path, small.plan, SerialExecutor(), ignore)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"calozoo.production.merge.{step}", stop)
+        with pytest.raises(KeyboardInterrupt):
+            merge_shards(small.path, small.plan)
+    assert small.out.read_bytes() == single_run
+    command(*words(out=str(small.out)), "--plan", str(small.path), "--jobs", "1")
+    assert read_plan(small.path).merged is not None
+    assert small.out.read_bytes() == single_run
+    assert is_clean(small.path.parent, "s.h5", "s.plan.json")
+
+
+def test_a_file_that_was_there_is_not_taken_for_the_merged_one(small, single_run):
+    produce(small.path, small.plan, SerialExecutor(), ignore)
+    other = words(out=str(small.out), seed="8")
+    command(*other)
+    before = small.out.read_bytes()
+    with pytest.raises(OutputExistsError):
+        merge_shards(small.path, small.plan)
+    assert small.out.read_bytes() == before
 
 
 def test_two_drivers_share_a_plan_and_both_end_well(tmp_path, single_run):

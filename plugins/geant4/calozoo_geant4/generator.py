@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from calozoo_core.cores import check_processes
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import ConditionsError, InputError
 from calozoo_core.full_simulation import FaceTrigger
@@ -207,6 +208,7 @@ def _checked_workers(workers: int | None) -> int:
     if not text.isdecimal() or int(text) < 1:
         msg = f"Geant4 runs in 1 or more worker processes, not {text}; set {WORKERS_VARIABLE}=1."
         raise InputError(msg)
+    check_processes(int(text), WORKERS_VARIABLE if workers is None else "workers")
     return int(text)
 
 

@@ -11,6 +11,7 @@ import click
 
 from calozoo.cli.options import combined
 from calozoo.cli.output import StoppedError, batch_progress, readable_size
+from calozoo_core.cores import check_processes
 from calozoo_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -188,6 +189,7 @@ def _opened_plan(
     from calozoo.generation.generate_file import check_output
     from calozoo.production.merge import merged_file
     from calozoo.production.plan import make_plan, read_plan, write_plan
+    from calozoo.production.shards import ShardFolder
 
     asked = shard[1] if shard is not None else options.shards
     there = read_plan(path) if request is None or path.exists() else None
@@ -204,8 +206,8 @@ def _opened_plan(
     if there is not None and request.batch_size is None:
         request = request.model_copy(update={"batch_size": there.batch_size})
     n_shards = asked or (None if there is None else len(there.shards))
-    if there is None or there.merged is None:
-        check_output(out, overwrite=options.overwrite)
+    if there is None or (there.merged is None and ShardFolder(path, there).missing()):
+        check_output(out, overwrite=options.overwrite)  # later, it may be the merged file
     plan = make_plan(request, out, path, n_shards=n_shards, offline=options.offline)
     if there is not None and there.merged is not None and there.difference(plan) is not None:
         check_output(merged_file(path, there), overwrite=options.overwrite)
@@ -261,21 +263,18 @@ def _make_all(path: Path, plan: Plan, options: ProductionOptions) -> None:
 
     out = merged_file(path, plan)
     start = perf_counter()
-    done = whole_record(path, plan)
-    if done is None:
-        check_plan(plan, path, offline=options.offline)
-        try:
+    try:
+        if whole_record(path, plan) is None:
+            check_plan(plan, path, offline=options.offline)
             with batch_progress(plan.n_showers, hidden=options.quiet) as progress:
                 failures = produce(path, plan, _executor(options), progress.advance)
             if failures:
                 raise _failed(path, plan, failures)
-            with batch_progress(hidden=True) as progress:
-                done = merge_shards(
-                    path, plan, overwrite=options.overwrite, on_batch=progress.advance
-                )
-        except KeyboardInterrupt:
-            msg = f"stopped; the same command goes on, and `calozoo status {path}` says from where."
-            raise StoppedError(msg) from None
+        with batch_progress(hidden=True) as progress:
+            done = merge_shards(path, plan, overwrite=options.overwrite, on_batch=progress.advance)
+    except KeyboardInterrupt:
+        msg = f"stopped; the same command goes on, and `calozoo status {path}` says from where."
+        raise StoppedError(msg) from None
     seconds = perf_counter() - start
     if not options.quiet:
         size = readable_size(done.bytes)
@@ -317,6 +316,8 @@ def _check_executor(options: ProductionOptions) -> None:
     elif options.scheduler is not None and (options.cluster or options.jobs):
         msg = "A scheduler that runs has its own workers; leave out --cluster and --jobs."
         raise InputError(msg)
+    if options.jobs is not None and options.cluster in (None, "local"):
+        check_processes(options.jobs * (options.workers or 1), "jobs")
     if options.shard is not None and (options.jobs or options.executor):
         msg = "--shard makes one shard in this process; leave out --jobs and --executor local."
         raise InputError(msg)

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from calozoo.evaluation.accumulate import accumulate_files, peak_mb
 from calozoo.evaluation.literature import PublishedFigure, published_figures
 from calozoo.evaluation.plan import SampleRecord, plan_evaluation
+from calozoo_core.cores import check_processes
 from calozoo_core.errors import CalozooError, InputError, OutputExistsError
 from calozoo_core.io.atomic import write_atomic
 from calozoo_core.metrics.comparison import (
@@ -298,9 +299,7 @@ def _check_options(generated: Sequence[Path], threshold_mev: float, workers: int
     if not 0 <= threshold_mev < math.inf:
         msg = f"A threshold must be an energy in MeV, 0 or more, not {threshold_mev:g}."
         raise InputError(msg)
-    if workers < 1:
-        msg = f"The number of workers must be at least 1, not {workers}."
-        raise InputError(msg)
+    check_processes(workers, "workers")
 
 
 def _figures(

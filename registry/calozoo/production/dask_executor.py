@@ -21,6 +21,7 @@ from calozoo.production.executors import MAX_ATTEMPTS, OnShard, one_line
 from calozoo.production.plan import Plan, read_plan
 from calozoo.production.shards import ShardFolder, ShardMaker
 from calozoo.production.slurm import wall_time
+from calozoo_core.cores import check_processes
 from calozoo_core.errors import CalozooError
 
 __all__ = ["CLUSTERS", "DaskExecutor"]
@@ -130,6 +131,7 @@ class DaskExecutor:
         if self.cluster == "local":
             from distributed import LocalCluster
 
+            check_processes(self.jobs, "jobs")
             return LocalCluster(
                 n_workers=self.jobs,
                 threads_per_worker=1,

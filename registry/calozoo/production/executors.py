@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 from calozoo.production.errors import ProductionError
 from calozoo.production.plan import Plan
 from calozoo.production.shards import ShardFailure, ShardFolder, ShardMaker
+from calozoo_core.cores import check_processes
 from calozoo_core.errors import CalozooError
 
 __all__ = [
@@ -129,11 +130,16 @@ class LocalExecutor:
         threads: Threads of each.
         offline: Use no network.
         workers: Processes that a model which simulates starts beside each.
+
+    Raises:
+        InputError: If there are more jobs than `MOST_PROCESSES`.
     """
 
     def __init__(
         self, jobs: int, *, threads: int = 1, offline: bool = False, workers: int | None = None
     ) -> None:
+        check_processes(jobs, "jobs")
+        check_processes(jobs * (workers or 1), "workers")
         self._jobs, self._threads = jobs, threads
         self._options = {"offline": offline, "workers": workers}
 

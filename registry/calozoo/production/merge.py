@@ -14,12 +14,14 @@ from calozoo.production.errors import ProductionError
 from calozoo.production.plan import MergeRecord, Plan, mark_merged, read_plan
 from calozoo.production.processes import is_given_up, process_name
 from calozoo.production.shards import ShardFolder, ShardRecord
-from calozoo_core.io import ShowerFile
+from calozoo_core.errors import ShowerFileError
+from calozoo_core.io import ShowerFile, ShowerWriter
 from calozoo_core.weights import sha256
 
 __all__ = ["merge_shards", "merged_file", "number_ranges", "whole_record"]
 
 LOCK: Final = "merging"
+_AGAIN: Final = "again.h5"
 _POLL_SECONDS: Final = 0.5
 
 
@@ -52,6 +54,8 @@ def merge_shards(
     while True:
         done = whole_record(path, read_plan(path))
         if done is not None:
+            if not keep_shards:
+                folder.remove()  # a merge may have been stopped before it did so
             return done
         with _merge_lock(folder) as is_ours:
             if is_ours:
@@ -103,9 +107,40 @@ def _merge(
 ) -> MergeRecord:
     out = merged_file(path, plan)
     records = _sound_records(path, folder)
-    check_output(out, overwrite=overwrite)
-    attributes = records[0].attributes
-    with attributes.writer(out, overwrite=overwrite) as writer:
+    if not overwrite and _has_the_showers(out, records):
+        # A merge may have been stopped after it named the file and before it noted that.
+        again = folder.path / _AGAIN
+        writer = _write(again, plan, folder, records, overwrite=True, on_batch=on_batch)
+        digest = sha256(again)
+        again.unlink()
+        if digest != sha256(out):
+            check_output(out)
+    else:
+        check_output(out, overwrite=overwrite)
+        writer = _write(out, plan, folder, records, overwrite=overwrite, on_batch=on_batch)
+        digest = sha256(out)
+    done = MergeRecord(
+        showers=writer.n_showers,
+        points=writer.n_points,
+        bytes=out.stat().st_size,
+        sha256=digest,
+    )
+    mark_merged(plan, path, done)
+    if not keep_shards:
+        folder.remove()
+    return done
+
+
+def _write(
+    out: Path,
+    plan: Plan,
+    folder: ShardFolder,
+    records: list[ShardRecord],
+    *,
+    overwrite: bool,
+    on_batch: Callable[[int], None] | None,
+) -> ShowerWriter:
+    with records[0].attributes.writer(out, overwrite=overwrite) as writer:
         for record in records:
             with ShowerFile(folder.file(record.number)) as shard:
                 _check_size(shard, record)
@@ -115,16 +150,16 @@ def _merge(
                     writer.append(showers, shard.hits(rows) if shard.hits_detector else None)
                     if on_batch is not None:
                         on_batch(len(showers))
-    done = MergeRecord(
-        showers=writer.n_showers,
-        points=writer.n_points,
-        bytes=out.stat().st_size,
-        sha256=sha256(out),
-    )
-    mark_merged(plan, path, done)
-    if not keep_shards:
-        folder.remove()
-    return done
+    return writer
+
+
+def _has_the_showers(out: Path, records: list[ShardRecord]) -> bool:
+    """True if a file has as many showers and points as the shards together."""
+    try:
+        with ShowerFile(out) as file:
+            return len(file) == records[-1].stop and file.n_points == sum(r.points for r in records)
+    except ShowerFileError:
+        return False
 
 
 def _sound_records(path: Path, folder: ShardFolder) -> list[ShardRecord]:
