@@ -174,11 +174,13 @@ def test_an_option_that_nothing_would_use_is_refused(capsys, folder, words):
     assert LOST[words] in said
 
 
+CROWD = "1000000"
 CROWDS = {
-    "generate --model toy --energy 10 --out s.h5 --jobs 1000000": "--jobs from 1 to 1024",
-    "generate --model toy --energy 10 --out s.h5 --jobs 1000000 --executor dask": "--jobs from 1",
-    "generate --model geant4.par04-siw --energy 10 --out s.h5 --workers 1000000": "--workers from 1",
-    "simulate --gun gamma:5 --from-ip --detector ild_siecal --model geant4.ild-siecal --workers 1000000 --quiet --out e.h5": "--workers from 1",
+    "generate --model toy --energy 10 --out s.h5 --jobs": "--jobs from 1 to 1024",
+    "generate --model toy --energy 10 --out s.h5 --executor dask --jobs": "--jobs from 1",
+    "generate --model geant4.par04-siw --energy 10 --out s.h5 --workers": "--workers from 1",
+    "simulate --gun gamma:5 --from-ip --detector ild_siecal --model geant4.ild-siecal --out e.h5 "
+    "--quiet --workers": "--workers from 1",
 }
 
 
@@ -190,7 +192,7 @@ def test_a_crowd_of_processes_is_not_started(capsys, folder, monkeypatch, words)
     monkeypatch.setattr(subprocess, "Popen", start)
     before = set(folder.iterdir())
     with pytest.raises(SystemExit) as end:
-        main(words.split())
+        main([*words.split(), CROWD])
     said = capsys.readouterr().err
     assert (end.value.code, said.count("\n")) == (2, 1), said
     assert CROWDS[words] in said
