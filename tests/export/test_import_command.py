@@ -66,6 +66,8 @@ def test_what_is_missing_or_belongs_to_another_format_is_said(tmp_path, showers)
         ("v.h5", "par04", {"voxels": "dataset2"}, "layout='calochallenge'"),
         ("v.h5", "calochallenge", {}, "needs voxels"),
         ("none.h5", "root", {}, "no shower file"),
+        ("d.h5", "caloclouds", {}, "differ from file to file"),
+        ("d.h5", "showerdata", {}, "neither its detector nor"),
     ]
     for name, kind, options, words in refused:
         with pytest.raises((InputError, ShowerFileError), match=words):
@@ -73,6 +75,24 @@ def test_what_is_missing_or_belongs_to_another_format_is_said(tmp_path, showers)
     with pytest.raises(OutputExistsError):
         import_file(tmp_path / "d.h5", showers, "root")
     assert not (tmp_path / "out.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("events", "energy"), "layout of CaloClouds"),
+        (("showers", "energies", "shower_ids"), "layout of ShowerData"),
+        (("showers", "incident_energy", "incident_theta"), "row 0 at theta 1.5"),
+    ],
+)
+def test_layouts_that_cannot_be_read_safely_are_refused_by_name(tmp_path, names, said):
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        for name in names:
+            file[name] = np.full((2, 3, 4, 2) if name in ("showers", "events") else (2, 1), 1.5)
+    kind = "par04" if "incident_theta" in names else "calochallenge"
+    with pytest.raises(ShowerFileError, match=said):
+        import_file(tmp_path / "f.h5", tmp_path / "o.h5", kind, options={"voxels": "dataset2"})
+    assert not (tmp_path / "o.h5").exists()
 
 
 @pytest.mark.parametrize(

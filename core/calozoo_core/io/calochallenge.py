@@ -271,8 +271,20 @@ def _tables(file: h5py.File, path: str | os.PathLike[str], layout: Layout) -> tu
         msg = f"{path} is in another layout; read it with layout={other!r}."
         raise ShowerFileError(msg, argument=f"layout={other!r}")
     if is_par04 and has_member(file, "incident_theta"):
-        msg = f"{path} has particles at angles to Par04's cylinder, which have no place here yet."
+        theta = table(file, "incident_theta", NUMBERS, rank=(1, 2))[:1]
+        first = f" (that of row 0 at theta {float(theta.flat[0]):g})" if theta.size else ""
+        msg = (
+            f"{path} has particles at angles to Par04's cylinder{first}, which have no place here; "
+            "give a file without incident_theta."
+        )
         raise ShowerFileError(msg)
+    for member, layout_name in (("events", "CaloClouds"), ("shower_ids", "ShowerData")):
+        if has_member(file, member):
+            msg = (
+                f"{path} is in the layout of {layout_name}, which says neither its axes nor the "
+                "units of its energies; write the showers with calozoo_core.io.write_showers."
+            )
+            raise ShowerFileError(msg)
     name = "incident_energy" if is_par04 else "incident_energies"
     energies = table(file, name, NUMBERS, rank=(1, 2))
     showers = table(file, "showers", NUMBERS, rank=4 if is_par04 else (2, 4))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from calozoo.export.formats import parse_grid, parse_voxels
-from calozoo.generation.generate_file import check_output
+from calozoo.generation.generate_file import check_output, check_sources
 from calozoo.generation.parsing import make_source
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.io import ShowerWriter, calochallenge, ddml, root
@@ -26,6 +26,14 @@ _OWN_OPTIONS: Final[dict[str, set[str]]] = {
     "ddml": {"detector", "particle", "grid", "energy", "direction"},
     "root": set(),
 }
+
+_NOT_READ: Final = {
+    "caloclouds": "its axes, its origin and the units of its energies differ from file to file, "
+    "and no file says them",
+    "showerdata": "it says neither its detector nor the units of its energies, of which GeV and "
+    "MeV are in use",
+}
+"""Layouts that cannot be read safely, and why."""
 
 RUN: Final = 256
 
@@ -59,6 +67,12 @@ def import_file(
         InputError: If the format is unknown, or an option is missing or belongs to another.
         CalozooError: Whatever reading and writing raise.
     """
+    if from_format in _NOT_READ:
+        msg = (
+            f"The layout of {from_format} is not read, since {_NOT_READ[from_format]}; "
+            "write the showers with calozoo_core.io.write_showers."
+        )
+        raise InputError(msg)
     if from_format not in IMPORT_FORMATS:
         msg = (
             f"There is no format {from_format!r} to import; there are {', '.join(IMPORT_FORMATS)}."
@@ -69,9 +83,7 @@ def import_file(
         if name not in _OWN_OPTIONS[from_format]:
             msg = f"{name} means nothing to {from_format}; leave it out."
             raise InputError(msg, argument=name)
-    if out.exists() and source.exists() and out.samefile(source):
-        msg = f"{out} would replace the showers it is made of; give another name."
-        raise InputError(msg)
+    check_sources(out, [source])
     check_output(out, overwrite=overwrite)
     batches = _batches(source, from_format, given)
     provenance = {"imported_from": source.name, "imported_format": from_format}
