@@ -199,6 +199,27 @@ def test_a_crowd_of_processes_is_not_started(capsys, folder, monkeypatch, words)
     assert set(folder.iterdir()) == before
 
 
+REPLACED = [
+    "generate --model toy --energy @s.h5 --out s.h5 --overwrite",
+    "generate --model toy --energy @s.h5 --out ./s.h5 --overwrite --resume",
+    "generate --model toy --energy 10 --dir @link.h5 --out s.h5 --overwrite",
+    "generate --model toy --energy 10 --plan there.h5 --out there.h5 --overwrite",
+    "evaluate s.h5 --reference there.h5 --json s.h5 --overwrite",
+    "evaluate there.h5 --reference s.h5 --json link.h5 --overwrite",
+    "simulate s.h5 --detector ild_siecal --model toy --out s.h5 --overwrite",
+    "import s.h5 --from root --out link.h5 --overwrite",
+    "export s.h5 link.h5 --to ddml --overwrite",
+]
+
+
+@pytest.mark.parametrize("words", REPLACED)
+def test_what_is_read_is_not_replaced_also_where_that_was_asked_for(capsys, folder, words):
+    write_showers("s.h5", calozoo.load("toy").generate(energy=[5, 6]), generator="toy", seed=0)
+    (folder / "link.h5").symlink_to("s.h5")
+    said = assert_refused(capsys, folder, *words.split(), code=2)
+    assert "name" in said
+
+
 def damage(path, kind):
     """Spoil a good shower file."""
     whole = path.read_bytes()

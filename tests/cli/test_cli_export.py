@@ -113,7 +113,7 @@ REFUSED = {
         2,
         "no format 'podio'; give --to ddml, calochallenge, root or edm4hep",
     ),
-    "s.h5 s.h5 --to ddml --overwrite": (2, "would replace the showers it is made of"),
+    "s.h5 s.h5 --to ddml --overwrite": (2, "would replace what it is made of"),
     "s.h5 text.h5 --to ddml": (1, "Add --overwrite"),
     "s.h5 no/o.h5 --to ddml": (1, "no such file or directory"),
     "s.h5 o.h5 --to ddml --grid 30": (2, "Cannot read the grid '30'"),

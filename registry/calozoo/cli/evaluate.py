@@ -108,10 +108,12 @@ def evaluate(
         report_text,
         write_report,
     )
+    from calozoo.generation.generate_file import check_sources
     from calozoo_core.cores import available_cores
 
     target = None if report in (None, "-") else Path(str(report))
     if target is not None:
+        check_sources(target, [*generated, reference])
         check_report(target, overwrite=overwrite)
     if plots is not None:
         from calozoo.plotting import check_folder

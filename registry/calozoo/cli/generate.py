@@ -276,10 +276,11 @@ def _check_plan_alone(context: click.Context, plan: Path | None) -> None:
 
 
 def _generate_at_once(request: GenerationRequest, out: Path, options: ProductionOptions) -> None:
-    from calozoo.generation.generate_file import check_output, generate_to_file
+    from calozoo.generation.generate_file import check_output, check_sources, generate_to_file
 
     overwrite, quiet, seed = options.overwrite, options.quiet, request.seed
     prepared = request.prepared(offline=options.offline)
+    check_sources(out, request.files())
     check_output(out, overwrite=overwrite)
     generator = request.load(offline=options.offline, workers=options.workers)
     if not quiet:

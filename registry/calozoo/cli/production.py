@@ -165,6 +165,9 @@ def run_production(
     else:
         assert out is not None
         path = default_plan_path(out)
+    if out is not None and path.absolute() == out.absolute():
+        msg = f"{path} cannot be the plan and the showers; give one of them another name."
+        raise InputError(msg)
     makes = shard or options.resume or options.jobs or options.executor
     is_only_plan = not makes and request is not None
     plan = _opened_plan(path, request, out, options, shard, is_only_plan=is_only_plan)
@@ -186,7 +189,7 @@ def _opened_plan(
     is_only_plan: bool,
 ) -> Plan:
     """The plan of the file, or of the request, which is written to the file."""
-    from calozoo.generation.generate_file import check_output
+    from calozoo.generation.generate_file import check_output, check_sources
     from calozoo.production.merge import merged_file
     from calozoo.production.plan import make_plan, read_plan, write_plan
     from calozoo.production.shards import ShardFolder
@@ -206,6 +209,7 @@ def _opened_plan(
     if there is not None and request.batch_size is None:
         request = request.model_copy(update={"batch_size": there.batch_size})
     n_shards = asked or (None if there is None else len(there.shards))
+    check_sources(out, request.files())
     if there is None or (there.merged is None and ShardFolder(path, there).missing()):
         check_output(out, overwrite=options.overwrite)  # later, it may be the merged file
     plan = make_plan(request, out, path, n_shards=n_shards, offline=options.offline)

@@ -172,9 +172,11 @@ def simulate(
         model_digest,
     )
     from calozoo.events.simulate import check_output, simulate_to_file
+    from calozoo.generation.generate_file import check_sources
     from calozoo_core.detector import load_detector
     from calozoo_core.placement import load_placement
 
+    check_sources(out, [] if events is None else [events])
     check_output(out, overwrite=overwrite)
     spec = api.find_model(names.split_revision(model)[0], offline=offline)
     described = load_detector(detector)

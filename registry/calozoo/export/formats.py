@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from calozoo.generation.generate_file import check_sources
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError
 from calozoo_core.io import Exported, ShowerFile, calochallenge, ddml, event_root, root
@@ -106,9 +107,7 @@ def export_file(
         if value is not None and name not in _OWN_OPTIONS[to]:
             msg = f"{name} means nothing to {to}; leave it out."
             raise InputError(msg, argument=name)
-    if out.exists() and source.exists() and out.samefile(source):
-        msg = f"{out} would replace the showers it is made of; give another name."
-        raise InputError(msg)
+    check_sources(out, [source])
     if is_event_file(source):
         return _export_events(source, out, to, overwrite, on_start, on_batch)
     if to == "edm4hep":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -28,6 +29,7 @@ __all__ = [
     "Stopwatch",
     "check_output",
     "check_request",
+    "check_sources",
     "generate_to_file",
     "write_batches",
 ]
@@ -250,6 +252,19 @@ def check_output(out: Path, *, overwrite: bool = False) -> None:
     except OSError as error:
         msg = f"{out} cannot be written: {str(error.strerror).lower()}; give another file name."
         raise ShowerFileError(msg) from error
+
+
+def check_sources(out: Path, sources: Iterable[Path]) -> None:
+    """Refuse to replace a file by what is made of it, also where that was asked for.
+
+    Raises:
+        InputError: If the output is one of the sources.
+    """
+    for source in sources:
+        with suppress(OSError):  # what is not there is not replaced
+            if out.samefile(source):
+                msg = f"{out} would replace what it is made of; give another name."
+                raise InputError(msg)
 
 
 def _as_hdf5(out: Path) -> Path:
