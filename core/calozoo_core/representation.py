@@ -1,4 +1,4 @@
-"""Sub-cell grids on which the deposits of a layer are merged: x1, x9, x25."""
+"""Sub-cell grids on which the deposits of a layer are merged: x1, x9, x25, x100."""
 
 from __future__ import annotations
 
@@ -16,9 +16,15 @@ from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import IntArray
 
-__all__ = ["REPRESENTATIONS", "PointKind", "Representation"]
+__all__ = ["REPRESENTATIONS", "PointKind", "Representation", "nests"]
 
-REPRESENTATIONS: Final[dict[str, int | None]] = {"x1": 1, "x9": 3, "x25": 5, "steps": None}
+REPRESENTATIONS: Final[dict[str, int | None]] = {
+    "x1": 1,
+    "x9": 3,
+    "x25": 5,
+    "x100": 10,
+    "steps": None,
+}
 """Sub-cells per cell along each axis, by name; None where every step is kept."""
 
 
@@ -83,7 +89,8 @@ class Representation:
         | Full physics benchmark, section II B: https://arxiv.org/abs/2511.17293
 
     Arguments:
-        split: Sub-cells per cell along each axis: 1 (x1), 3 (x9), 5 (x25). None keeps every step.
+        split: Sub-cells per cell along each axis: 1 (x1), 3 (x9), 5 (x25), 10 (x100); None keeps
+            every step.
         cell: Pitch of the readout cells, in mm.
         at: Where a point lies: at the "peak" of its sub-cell, or at its "centre".
 
@@ -109,7 +116,7 @@ class Representation:
 
     def __post_init__(self) -> None:
         if self.split not in REPRESENTATIONS.values():
-            msg = f"A cell is split in 1, 3 or 5, or None to keep every step, not {self.split}."
+            msg = f"A cell is split in 1, 3, 5 or 10, or None to keep every step, not {self.split}."
             raise InputError(msg)
         if not (math.isfinite(self.cell) and self.cell > 0):
             msg = f"The pitch of the cells must be a positive length in mm, not {self.cell}."
@@ -139,7 +146,7 @@ class Representation:
 
     @property
     def name(self) -> str:
-        """Its name: "x1", "x9", "x25" or "steps"."""
+        """Its name: "x1", "x9", "x25", "x100" or "steps"."""
         return next(name for name, split in REPRESENTATIONS.items() if split == self.split)
 
     def __call__(self, showers: Showers, seed: int, first: int = 0) -> Showers:
@@ -190,6 +197,19 @@ class Representation:
                 f"{showers.representation} or coarser instead of {self.name}."
             )
             raise InputError(msg)
+
+
+def nests(fine: str, coarse: str) -> bool:
+    """True if each sub-cell of one representation lies in a single sub-cell of another.
+
+    Example:
+        >>> nests("x100", "x25"), nests("x25", "x9")
+        (True, False)
+    """
+    if fine in ("steps", coarse):
+        return True
+    many, few = REPRESENTATIONS[fine], REPRESENTATIONS[coarse]
+    return many is not None and few is not None and many % few == 0
 
 
 def grid_offsets(n: int, cell: float, seed: int, first: int = 0) -> NDArray[np.float64]:

@@ -22,8 +22,12 @@ __all__ = [
     "ModelSpec",
     "ObjectPath",
     "Precision",
+    "RepresentationName",
     "check_precision",
 ]
+
+RepresentationName = Literal["x1", "x9", "x25", "x100", "steps"]
+"""How finely deposits are merged."""
 
 PLUGIN_API = 1
 """Version of the contract between core and plugins; a plugin states the one it was written for."""
@@ -130,7 +134,7 @@ class ModelSpec(StrictModel):
         summary: One sentence.
         factory: Where its Generator class is, as `package.module:Class`; imported only when the
             model is loaded, so that a list of models costs nothing.
-        representation: What its points are: "x1", "x9", "x25" or "steps".
+        representation: What its points are: "x1", "x9", "x25", "x100" or "steps".
         detector: The detector its showers belong to.
         conditions: What it was trained on.
         weights: Folder in the plugin's package with `config.json` and `model.safetensors`, as
@@ -150,7 +154,7 @@ class ModelSpec(StrictModel):
     aliases: tuple[ArchitectureName, ...] = ()
     summary: str = Field(min_length=1)
     factory: ObjectPath
-    representation: Literal["x1", "x9", "x25", "steps"]
+    representation: RepresentationName
     detector: str
     conditions: Conditions
     weights: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[\w./+-]+$")] | None = None

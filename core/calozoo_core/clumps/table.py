@@ -23,6 +23,7 @@ from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.frames import perpendicular_positions
 from calozoo_core.incident import Incident
 from calozoo_core.showers import Showers
+from calozoo_core.specs import RepresentationName
 from calozoo_core.strict_model import StrictModel
 from calozoo_core.typing import BoolArray, Float32Array, FloatArray, IntArray
 from calozoo_core.weights import read_arrays, read_config, write_weights
@@ -80,7 +81,7 @@ class ClumpTableConfig(StrictModel):
 
     version: Literal[1] = 1
     detector: str
-    representation: Literal["x1", "x9", "x25", "steps"]
+    representation: RepresentationName
     mesh: VoxelMesh = VoxelMesh()
     linking: Linking = Linking()
     layer_groups: Annotated[tuple[_Count, ...], Field(min_length=1, max_length=MAX_LAYERS)]

@@ -297,7 +297,7 @@ def _representation(cell_mm: float, detector: str) -> str:
         if split and math.isclose(cell_mm * split, pitch, rel_tol=_CELL_TOLERANCE):
             return name
     msg = (
-        f"Cells of {cell_mm:g} mm are neither the {pitch:g} mm cells of {detector} nor a third or "
-        "a fifth of them; take a grid of such cells."
+        f"Cells of {cell_mm:g} mm are neither the {pitch:g} mm cells of {detector} nor a third, "
+        "a fifth or a tenth of them; take a grid of such cells."
     )
     raise DetectorError(msg)

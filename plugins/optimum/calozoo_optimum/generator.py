@@ -14,7 +14,7 @@ from calozoo_core.frames import axis_offsets
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile
-from calozoo_core.representation import REPRESENTATIONS, Representation
+from calozoo_core.representation import Representation, nests
 from calozoo_core.showers import Showers
 
 __all__ = ["BOX_MM", "Optimum", "ShowerLibrary", "inside_box"]
@@ -54,7 +54,7 @@ class Optimum(Generator):
                 f"{given.detector}; leave out source."
             )
             raise DetectorError(msg, argument="source")
-        if not _nests(given.representation, spec.representation):
+        if not nests(given.representation, spec.representation):
             msg = (
                 f"The {given.representation} points of {given.name} cannot be merged to "
                 f"{spec.representation}; feed {spec.name} with steps."
@@ -133,14 +133,6 @@ class Optimum(Generator):
         """Seed of the grids; sub-cells of a file nest only in cells of the file's own grids."""
         own = self._source.grid_seed if isinstance(self._source, ShowerLibrary) else None
         return seed if own is None else own
-
-
-def _nests(fine: str, coarse: str) -> bool:
-    """`True` if each sub-cell of one representation lies in a single sub-cell of another."""
-    if fine in ("steps", coarse):
-        return True
-    many, few = REPRESENTATIONS[fine], REPRESENTATIONS[coarse]
-    return many is not None and few is not None and many % few == 0
 
 
 def inside_box(showers: Showers) -> Showers:

@@ -12,6 +12,7 @@ from pydantic import Field
 from calozoo_core.errors import WeightsError
 from calozoo_core.generator import Conditions
 from calozoo_core.observables.tails import TAIL_OBSERVABLES
+from calozoo_core.specs import RepresentationName
 from calozoo_core.strict_model import StrictModel
 from calozoo_core.typing import AnyFloatArray
 from calozoo_core.weights import read_arrays, read_config, write_weights
@@ -89,7 +90,7 @@ class RefinementConfig(StrictModel):
 
     kind: Literal["calozoo-refinement"] = "calozoo-refinement"
     base: str
-    representation: Literal["x1", "x9", "x25", "steps"]
+    representation: RepresentationName
     detector: str
     conditions: Conditions
     mode: Mode
