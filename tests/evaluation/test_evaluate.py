@@ -177,27 +177,6 @@ def test_points_of_other_representations_are_left_out_with_a_reason(folder, tmp_
     assert mixed.figure("cells.spectrum", "js").value is not None
 
 
-def test_finer_points_are_merged_to_those_of_the_reference_and_cells_stay(folder, tmp_path):
-    coarse = read_showers(folder / "gen.h5")
-    pairs = {name: np.repeat(getattr(coarse, name), 2) for name in ("x", "y", "layer")}
-    fine = Showers(
-        coarse.offsets * 2,
-        pairs["x"],
-        pairs["y"],
-        pairs["layer"],
-        np.repeat(coarse.energy / 2, 2),
-        coarse.incident,
-        "x100",
-        coarse.detector,
-    )
-    of_coarse = evaluate(folder / "gen.h5", folder / "ref.h5")
-    of_fine = evaluate(write(tmp_path / "fine.h5", fine), folder / "ref.h5")
-    points, cells = "points.radial_energy", "cells.radial_energy"
-    assert of_fine.figure(points, "js").value == pytest.approx(of_coarse.figure(points, "js").value)
-    assert of_fine.figure(cells, "js").value == pytest.approx(of_coarse.figure(cells, "js").value)
-    assert any("merged to x25" in note for note in of_fine.report.notes)
-
-
 @pytest.fixture(scope="module")
 def placed(tmp_path_factory, toy):
     """The same primaries twice: made for a detector without gaps, and in one that has them."""

@@ -20,7 +20,6 @@ from calozoo_core.errors import CalozooError
 from calozoo_core.io import ShowerFile
 from calozoo_core.observables import LEVELS, ObservableAccumulator
 from calozoo_core.placement import Placement, load_placement
-from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers
 
 __all__ = ["AccumulatedFiles", "FileReadout", "accumulate_files", "peak_mb"]
@@ -38,8 +37,6 @@ class FileReadout:
         threshold_mev: Energy below which cells are left out.
         seed: Seed of the grids of cells, where there is no readout.
         levels: Points and cells, or cells alone.
-        point_representation: Representation that finer points are merged to before they are looked
-            at; cells are those of the points as they are.
     """
 
     path: Path
@@ -49,7 +46,6 @@ class FileReadout:
     threshold_mev: float
     seed: int = 0
     levels: tuple[str, ...] = LEVELS
-    point_representation: str | None = None
 
     @property
     def needs_points(self) -> bool:
@@ -82,14 +78,7 @@ class FileReadout:
         else:
             incident = file.incident(rows)
             showers = Showers.without_points(incident, file.representation, file.detector)
-        hits = file.hits(rows) if self.use_hits else None
-        if self.point_representation is not None:
-            if accumulator.placement is not None and hits is None:
-                hits = accumulator.placement.place(showers)
-            # Sub-cells nest in the cells of the same seed, so that cells stay what they are.
-            merge = Representation.named(self.point_representation, self.detector.cell_mm)
-            showers = merge(showers, self.seed, rows.start)
-        accumulator.add(showers, hits)
+        accumulator.add(showers, file.hits(rows) if self.use_hits else None)
 
 
 class AccumulatedFiles(NamedTuple):

@@ -16,7 +16,7 @@ from calozoo_core.errors import DetectorError, InputError, ShowerFileError
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile
 from calozoo_core.observables import LEVELS
-from calozoo_core.representation import PointKind, nests
+from calozoo_core.representation import PointKind
 from calozoo_core.strict_model import StrictModel
 from calozoo_core.typing import FloatArray
 from calozoo_core.weights import sha256
@@ -185,24 +185,13 @@ def _file_readout(
 
 
 def _with_levels(readouts: Sequence[FileReadout], files: Sequence[ShowerFile]) -> list[FileReadout]:
-    """Readouts with the points of those files whose points can be made those of the reference."""
-    *kinds, wanted = map(PointKind.of, files)
-    have_points = [_points_fit(kind, wanted) for kind in kinds]
+    """Readouts with the points of those files that have the same points as the reference."""
+    *kinds, of_reference = map(PointKind.of, files)
+    have_points = [kind == of_reference for kind in kinds]
     return [
-        replace(
-            readout,
-            levels=LEVELS if has_points else LEVELS[1:],
-            point_representation=wanted.representation if has_points and kind != wanted else None,
-        )
-        for readout, kind, has_points in zip(
-            readouts, [*kinds, wanted], [*have_points, any(have_points)], strict=True
-        )
+        replace(readout, levels=LEVELS if has_points else LEVELS[1:])
+        for readout, has_points in zip(readouts, [*have_points, any(have_points)], strict=True)
     ]
-
-
-def _points_fit(kind: PointKind | SampleRecord, wanted: PointKind | SampleRecord) -> bool:
-    """True if points are those that are wanted, or can be merged to them."""
-    return kind.detector == wanted.detector and nests(kind.representation, wanted.representation)
 
 
 def _record(file: ShowerFile, readout: FileReadout) -> SampleRecord:
@@ -233,11 +222,6 @@ def _remarks(
         remarks.append(f"The reference was made by {reference.generator}, not by Geant4.")
     if record.sha256 == reference.sha256:
         remarks.append(f"{record.file} and {reference.file} are the same file.")
-    if record.representation != reference.representation and _points_fit(record, reference):
-        remarks.append(
-            f"Points of {record.file} are merged to {reference.representation}, as those of "
-            f"{reference.file} are."
-        )
     if is_placed and spectrum.positions_differ(of_reference):
         remarks.append(
             f"The showers of {record.file} enter elsewhere than those of {reference.file}; gaps "
