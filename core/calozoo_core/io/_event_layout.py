@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from calozoo_core.event_hits import EventHits
 from calozoo_core.events import Events
+from calozoo_core.io._layout import HIT_TYPES, hit_fault, is_ragged
 from calozoo_core.typing import FloatArray, IntArray
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "VERSION",
     "SimulatedEvents",
     "TakenParticles",
+    "simulated_fault",
 ]
 
 FORMAT: Final = "calozoo-events"
@@ -79,3 +81,29 @@ class SimulatedEvents:
     simulated_by: NDArray[np.uint8]
     taken: TakenParticles
     hits: EventHits
+
+
+def simulated_fault(run: SimulatedEvents, detector: str) -> str | None:
+    """Fault of simulated events that the reader would refuse; None if there is none.
+
+    Arguments:
+        run: The events.
+        detector: Detector of the hits.
+    """
+    hits, found = run.hits.hits, run.hits
+    taken = {len(getattr(run.taken, name)) for name in TAKEN_COLUMNS}
+    if len(hits) != len(run.events):
+        return f"there are hits of {len(hits)} events, not of {len(run.events)}"
+    if len(run.simulated_by) != run.events.n_primaries:
+        return f"simulated_by is of {len(run.simulated_by)} primaries, not {run.events.n_primaries}"
+    if len(taken) != 1:
+        return "the columns of taken particles have different lengths"
+    if not is_ragged(hits.offsets, {len(getattr(hits, name)) for name in HIT_TYPES}):
+        return "the hits do not fit their offsets"
+    n_hits = int(hits.offsets[-1])
+    if len(found.offsets) != n_hits + 1 or not is_ragged(
+        found.offsets, {len(found.primary), len(found.energy)}
+    ):
+        return "the contributions do not fit their offsets"
+    wrong = hit_fault(hits, detector)
+    return None if wrong is None else f"it would hold {wrong}"

@@ -10,10 +10,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from calozoo_core.errors import ShowerFileError
 from calozoo_core.events import PRIMARY_COLUMNS, Events
-from calozoo_core.io._event_layout import FORMAT, TAKEN_COLUMNS, VERSION, SimulatedEvents
+from calozoo_core.io._event_layout import (
+    FORMAT,
+    TAKEN_COLUMNS,
+    VERSION,
+    SimulatedEvents,
+    simulated_fault,
+)
 from calozoo_core.io._layout import HIT_TYPES
-from calozoo_core.io._output import HDF5Output, append_rows, new_table, writing
+from calozoo_core.io._output import HDF5Output, append_rows, check_attributes, new_table, writing
 
 __all__ = ["EventWriter"]
 
@@ -28,11 +35,12 @@ class EventWriter:
     Arguments:
         path: The file.
         overwrite: Replace a file that is already there.
-        attributes: Attributes of the file, which say how the events were made.
+        attributes: Attributes of the file, which say how the events were made; those of simulated
+            events have `detector` and `model`.
 
     Raises:
         OutputExistsError: If the file is there and `overwrite` is not set.
-        ShowerFileError: If the file cannot be written.
+        ShowerFileError: If the file cannot be written, or an attribute could not be read again.
     """
 
     def __init__(
@@ -45,7 +53,11 @@ class EventWriter:
         self.path = Path(path)
         self.n_events = 0
         self._lengths: dict[str, int] = {}
-        described = {**(attributes or {}), "format": FORMAT, "version": VERSION}
+        self._attributes = dict(attributes or {})
+        if isinstance(threshold := self._attributes.get("threshold_mev"), int):
+            self._attributes["threshold_mev"] = float(threshold)
+        check_attributes(self.path, self._attributes, {"format", "version"})
+        described = {**self._attributes, "format": FORMAT, "version": VERSION}
         self._output = HDF5Output(self.path, overwrite=overwrite, attributes=described)
 
     def __enter__(self) -> EventWriter:
@@ -61,8 +73,10 @@ class EventWriter:
             run: The run.
 
         Raises:
-            ShowerFileError: If the disk is full.
+            ShowerFileError: If the disk is full, the run does not fit those before it, or a value
+                in it is no measurement.
         """
+        self._check(run)
         events = run if isinstance(run, Events) else run.events
         rows = dict(_primary_rows(events, self._lengths.get("primaries/pdg", 0)))
         if isinstance(run, SimulatedEvents):
@@ -71,6 +85,21 @@ class EventWriter:
             for name, values in rows.items():
                 self._append(name, values)
         self.n_events += len(events)
+
+    def _check(self, run: SimulatedEvents | Events) -> None:
+        is_simulated = isinstance(run, SimulatedEvents)
+        wrong = None
+        if self.n_events and is_simulated != ("hits/cell" in self._lengths):
+            wrong = "simulated events and others do not go into one file"
+        elif isinstance(run, SimulatedEvents):
+            missing = [name for name in ("detector", "model") if name not in self._attributes]
+            if missing:
+                wrong = f"simulated events need the attribute {missing[0]}"
+            else:
+                wrong = simulated_fault(run, str(self._attributes["detector"]))
+        if wrong:
+            msg = f"{self.path} was not written: {wrong}."
+            raise ShowerFileError(msg)
 
     def _simulated_rows(self, run: SimulatedEvents) -> dict[str, NDArray[Any]]:
         n_hits = self._lengths.get("hits/cell", 0)

@@ -34,6 +34,7 @@ __all__ = [
     "fault",
     "has_member",
     "hit_fault",
+    "is_ragged",
     "n_ragged_rows",
     "number",
     "table",
@@ -69,6 +70,7 @@ _LARGEST_DEFLATION: Final = 1032  # zlib's own limit: 258 bytes from 2 bits
 _MAX_CHUNK_BYTES: Final = 64 << 20
 _MAX_TEXT_BYTES: Final = 1 << 16
 _OFFSET_BLOCK: Final = 1 << 16
+_NO_FRACTIONS: Final = {"generator", "seed", "hits_detector", "detector", "model"}
 
 
 def attribute(file: h5py.File, name: str) -> str | int | None:
@@ -104,6 +106,8 @@ def is_readable(value: str) -> bool:
 
 def attribute_fault(name: str, value: str | int | float) -> str | None:
     """Fault of an attribute that could not be read again; None if there is none."""
+    if not name or not is_readable(name):
+        return f"{name!r} is no name of an attribute"
     if isinstance(value, str):
         if not is_readable(value):
             return f"{name} is no text for people to read: {reprlib.repr(value)}"
@@ -112,9 +116,11 @@ def attribute_fault(name: str, value: str | int | float) -> str | None:
         if name == "representation" and value not in REPRESENTATIONS:
             return f"{value} is no representation"
     elif isinstance(value, float):
-        if not math.isfinite(value) or (name == "hits_threshold_mev" and value < 0):
+        if not math.isfinite(value) or (name.endswith("threshold_mev") and value < 0):
             return f"{name} is {value:g}"
-    elif not isinstance(value, int | np.integer):
+        if name in _NO_FRACTIONS:
+            return f"{name} is {value!r}, neither a text nor a whole number"
+    elif isinstance(value, bool) or not isinstance(value, int | np.integer):
         return f"{name} is {value!r}, neither a text nor a number"
     elif not -(2**63) <= value < 2**64:
         return f"{name} is {value}, which 64 bits do not hold"
@@ -221,6 +227,11 @@ def fault(showers: Showers) -> str | None:
         return "a time that is not a number of ns"
     last = _layer_behind(showers.layer, showers.detector)
     return f"a deposit in {last}" if last else None
+
+
+def is_ragged(offsets: NDArray[np.int64], lengths: set[int]) -> bool:
+    """True if offsets begin with 0, do not fall, and end with the one length of all columns."""
+    return offsets[0] == 0 and lengths == {int(offsets[-1])} and bool(np.all(np.diff(offsets) >= 0))
 
 
 def hit_fault(hits: Hits, detector: str) -> str | None:

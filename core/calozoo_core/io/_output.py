@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ import h5py
 from numpy.typing import NDArray
 
 from calozoo_core.errors import OutputExistsError, ShowerFileError
+from calozoo_core.io._layout import attribute_fault
 from calozoo_core.io.atomic import is_taken
 from calozoo_core.io.file_faults import reason
 from calozoo_core.io.part_file import PartFile, uninterrupted
@@ -20,6 +21,7 @@ from calozoo_core.io.part_file import PartFile, uninterrupted
 __all__ = [
     "HDF5Output",
     "append_rows",
+    "check_attributes",
     "new_table",
     "open_part",
     "unwritable",
@@ -131,6 +133,26 @@ def open_part(path: Path, *, overwrite: bool) -> PartFile:
         return PartFile(path)
     except (OSError, ValueError) as error:
         raise unwritable(path, error) from error
+
+
+def check_attributes(
+    path: Path, attributes: Mapping[str, str | int | float], own: Iterable[str] = ()
+) -> None:
+    """Refuse attributes that the reader would refuse.
+
+    Arguments:
+        path: File that is written.
+        attributes: Attributes of it.
+        own: Names that the format keeps for itself.
+
+    Raises:
+        ShowerFileError: If there is one.
+    """
+    faults = [f"{name} is the file's own" for name in sorted(set(own) & attributes.keys())]
+    faults += [wrong for pair in attributes.items() if (wrong := attribute_fault(*pair))]
+    if faults:
+        msg = f"{path} cannot be written, since {faults[0]}; change that."
+        raise ShowerFileError(msg)
 
 
 @contextmanager

@@ -19,11 +19,11 @@ from calozoo_core.io._layout import (
     HIT_TYPES,
     POINT_TYPES,
     VERSION,
-    attribute_fault,
     fault,
     hit_fault,
+    is_ragged,
 )
-from calozoo_core.io._output import HDF5Output, append_rows, new_table, writing
+from calozoo_core.io._output import HDF5Output, append_rows, check_attributes, new_table, writing
 from calozoo_core.showers import Showers
 
 __all__ = ["ShowerWriter"]
@@ -85,7 +85,7 @@ class ShowerWriter:
                 "hits_detector": hits_detector,
                 "hits_threshold_mev": float(hits_threshold_mev),
             }
-        self._check_attributes(self._attributes)
+        check_attributes(self.path, self._attributes, {"format", "version", *KIND})
         self._columns: dict[str, h5py.Dataset] = {}
         self._kind: tuple[str, str, str, bool, bool] | None = None
         self._output = HDF5Output(self.path, overwrite=overwrite)
@@ -162,21 +162,10 @@ class ShowerWriter:
             have, given = (_words(*k) for k in (self._kind, kind))
             msg = f"{self.path} holds showers of {have}; those of {given} need another file."
             raise ShowerFileError(msg)
-        self._check_attributes(dict(zip(KIND, kind, strict=False)))
+        check_attributes(self.path, dict(zip(KIND, kind, strict=False)))
         wrong = fault(showers)
         if wrong:
             msg = f"The showers hold {wrong}, so {self.path} was not written."
-            raise ShowerFileError(msg)
-
-    def _check_attributes(self, attributes: Mapping[str, str | int | float]) -> None:
-        """Refuse attributes that the reader would refuse."""
-        taken = {"format", "version", *KIND} & self._attributes.keys()
-        faults = [f"{name} is the file's own" for name in sorted(taken)]
-        for name, value in attributes.items():
-            wrong = attribute_fault(name, value)
-            faults += [wrong] if wrong else []
-        if faults:
-            msg = f"{self.path} cannot be written, since {faults[0]}; change that."
             raise ShowerFileError(msg)
 
     def _check_hits(self, showers: Showers, hits: Hits | None) -> None:
@@ -191,7 +180,7 @@ class ShowerWriter:
         wrong = hit_fault(hits, self._hits_detector)
         if len(hits) != len(showers):
             wrong = f"hits of {len(hits)} showers, not of {len(showers)}"
-        elif not _is_ragged(hits.offsets, {len(getattr(hits, name)) for name in HIT_TYPES}):
+        elif not is_ragged(hits.offsets, {len(getattr(hits, name)) for name in HIT_TYPES}):
             wrong = "hits that do not fit their offsets"
         if wrong:
             msg = f"The showers hold {wrong}, so {self.path} was not written."
@@ -212,10 +201,6 @@ class ShowerWriter:
         for name in ("points/offsets", "hits/offsets"):
             if name in rows:
                 append_rows(self._columns[name], np.zeros(1, np.int64))
-
-
-def _is_ragged(offsets: NDArray[np.int64], lengths: set[int]) -> bool:
-    return offsets[0] == 0 and lengths == {int(offsets[-1])} and bool(np.all(np.diff(offsets) >= 0))
 
 
 def _words(representation: str, detector: str, particle: str, timed: bool, placed: bool) -> str:
