@@ -159,7 +159,7 @@ class EventFile:
             ShowerFileError: If it has none.
         """
         if not self.is_simulated:
-            msg = f"{self.path} has no hits; simulate its events first: calozoo simulate."
+            msg = f"{self.path} has no hits; simulate its events first, with `calozoo simulate`."
             raise ShowerFileError(msg)
 
     def text(self, name: str) -> str | None:
