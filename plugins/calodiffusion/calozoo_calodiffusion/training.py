@@ -1,0 +1,135 @@
+"""Training of CaloDiffusion: layer energies by flow matching, their rings by diffusion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from calozoo_calodiffusion.config import CaloDiffusionConfig, preset
+from calozoo_calodiffusion.core_sampler import CoreSampler, ShapeSampler
+from calozoo_calodiffusion.trained import TrainedCaloDiffusion
+from calozoo_calodiffusion.unet import CylinderUnet
+from calozoo_core.nn.edm import edm_loss, log_normal_levels
+from calozoo_core.nn.numpy_edm import EdmSolver
+from calozoo_core.nn.solvers import Solver
+from calozoo_core.training import StageConfig, seeded
+from calozoo_core.training.core_training import CoreOptions, CoreTraining, HeldOutCores
+from calozoo_core.training.stages import Batch
+from calozoo_core.typing import Float32Array
+from calozoo_core.weights.trained_model import network_arrays
+
+__all__ = ["CaloDiffusionTraining", "Options", "train"]
+
+LEVELS: Final = (-0.2, 1.4)
+"""Mean and spread of the logarithm of the noise levels that the network is taught."""
+
+
+class Options(CoreOptions):
+    """Options of the training, beyond those that all trainings of the core have.
+
+    Arguments:
+        preset: Sizes: "ild-photon-clumps", or "tiny" for tests.
+        shape_epochs: Epochs of the network of the rings.
+        solver: Solver that the weights are shipped with.
+        evaluations: Evaluations of the network of the rings for a shower, likewise.
+    """
+
+    preset: Literal["ild-photon-clumps", "tiny"] = "ild-photon-clumps"
+    learning_rate: float = Field(default=1e-3, gt=0)
+    energies_epochs: int = Field(default=25, ge=1)
+    shape_epochs: int = Field(default=25, ge=1)
+    solver: EdmSolver = "angle"
+    evaluations: int = Field(default=8, ge=1, le=1000)
+
+
+class CaloDiffusionTraining(CoreTraining):
+    """Training of a CaloDiffusion on native shower files of x25 points."""
+
+    options_type = Options
+    options: Options
+    stages = ("energies", "shape")
+
+    def __init__(self, data: Path, out: Path, options: Options) -> None:
+        self._config = preset(options.preset).model_copy(
+            update={
+                "solver": options.solver,
+                "steps": options.evaluations,
+                "fitted_on": "its training showers",
+            }
+        )
+        super().__init__(data, out, options)
+
+    @property
+    def config(self) -> CaloDiffusionConfig:
+        """Configuration of the model."""
+        return self._config
+
+    @property
+    def energy_sampling(self) -> tuple[Solver, int]:
+        """Solver of the layer energies' flow, and evaluations of its network."""
+        return "midpoint", self.config.energy_steps
+
+    def network(self, stage: str) -> nn.Module:
+        if stage == "energies":
+            return self.energies_network()
+        return seeded(lambda: CylinderUnet(self.config.shape), self.options.seed)
+
+    def stage_config(self, stage: str, network: Any) -> StageConfig:
+        if stage == "energies":
+            return self.energies_stage(share=0.2)
+        held_out = HeldOutCores("shape", self.validation, self.scales)
+
+        def draw(network: nn.Module) -> Float32Array:
+            sampler = ShapeSampler(
+                self.config.shape,
+                network_arrays(network),
+                self.scales.shape,
+                solver=self.config.solver,
+                evaluations=self.config.steps,
+            )
+            return sampler(held_out.noise, held_out.condition, held_out.layers)
+
+        return self.stage(
+            "shape",
+            loss=_loss,
+            metrics=lambda network: held_out.metrics(draw(network), held_out.loss(network, _loss)),
+            epochs=self.options.shape_epochs,
+            share=0.8,
+        )
+
+    def trained_model(self, best: Mapping[str, Any]) -> TrainedCaloDiffusion:
+        uncalibrated = TrainedCaloDiffusion(
+            self.config,
+            best["energies"],
+            best["shape"],
+            self.scales.energies,
+            self.scales.shape,
+            self.no_calibration(),
+        )
+        draw = CoreSampler(self.config, uncalibrated.named_arrays(), self.config.steps)
+        return replace(uncalibrated, calibration=self.calibration(draw.cores))
+
+
+train = CaloDiffusionTraining.train
+
+
+def _loss(network: nn.Module, _: nn.Module, batch: Batch) -> Tensor:
+    """Loss of a batch of rings, whose noise and levels come from its seed."""
+    seed, data, condition, logs = batch
+    generator = torch.Generator().manual_seed(int(seed))
+    noise = torch.randn(data.shape, generator=generator).to(data.device)
+    sigma = log_normal_levels(len(data), generator, *LEVELS).to(data.device)
+    # The cylinder has one sector, and the logarithm of a layer's energy is an image of its own.
+    images = logs[:, None, :, :, None].expand(-1, -1, -1, -1, data.shape[2])
+
+    def denoising(x: Tensor, time: Tensor) -> Tensor:
+        out: Tensor = network(x[:, :, None], time, condition, images)
+        return out[:, :, 0]
+
+    return edm_loss(denoising, noise, data, sigma)
