@@ -1,6 +1,6 @@
 """Draws docs/images/clumps.png: points of a layer, and the fraction with a neighbour by radius.
 
-Run it from the top of a checkout with a file of Geant4's x25 showers:
+Run it from the top of a checkout with a file of Geant4's steps, other than those of the table:
 
     python -m docs.draw_clumps SHOWERS [FILE]
 """
@@ -21,6 +21,7 @@ from calozoo_core.frames import perpendicular_positions
 from calozoo_core.io import read_showers
 from calozoo_core.observables import points
 from calozoo_core.observables.neighbours import RADIUS_BANDS_MM, has_point_within
+from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers
 from studies.oracle.ceiling import filled_voxels, points_in_rings
 
@@ -37,7 +38,9 @@ def main() -> None:
     source = Path(sys.argv[1])
     default = Path(__file__).parent / "images" / "clumps.png"
     target = Path(sys.argv[2]) if len(sys.argv) > 2 else default
-    truth = read_showers(source, slice(0, SHOWERS))
+    steps = read_showers(source, slice(0, SHOWERS))
+    name = load_table(steps.detector).config.representation
+    truth = Representation.named(name, load_detector(steps.detector).cell_mm)(steps, seed=1)
     filled, independent = filled_voxels(truth, seed=1), points_in_rings(truth, seed=1)
     shown = int(np.argmin(np.abs(truth.incident.energy - 60) + truth.incident.theta))
     with mpl.rc_context({"font.size": 10, "mathtext.fontset": "dejavusans", "text.color": INK}):

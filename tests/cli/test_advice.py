@@ -183,14 +183,16 @@ def test_a_command_that_a_message_names_can_be_typed(message, tmp_path, monkeypa
 
 def assert_typeable(words: list[str]) -> None:
     group: click.Command = cli
+    # A command keeps the names of its help option from the first context it is given.
+    context = click.Context(cli, **cli.context_settings)
     while isinstance(group, click.Group):
-        found = group.get_command(click.Context(group), words.pop(0)) if words else None
+        found = group.get_command(context, words.pop(0)) if words else None
         if found is None:  # a command of which the reader chooses a subcommand
             return
         group = found
     # A command may be named without its arguments, or be added to what was typed.
     with suppress(click.MissingParameter):
-        group.make_context("calozoo", list(words))
+        group.make_context("calozoo", list(words), parent=context)
 
 
 def advice(message: str, **filled: str) -> list[list[str]]:
@@ -225,7 +227,8 @@ def refused(typed, *words: str, **variables: str) -> str:
 TOY: Final = ("generate", "--model", "toy", "-n", "60", "--quiet", "--overwrite")
 
 
-def test_an_unknown_name_is_followed_by_what_shows_the_known_ones(typed, cache):
+def test_an_unknown_name_is_followed_by_what_shows_the_known_ones(typed, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     said = [
         refused(typed, "info", "tooy"),
         refused(typed, "list", "nothing*"),
