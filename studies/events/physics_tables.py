@@ -19,7 +19,7 @@ from calozoo_core.metrics.result import MetricResult
 
 __all__ = ["REPORTS", "main", "read_report", "tables"]
 
-REPORTS = (Path(__file__).parent / "physics_tau.json",)
+REPORTS = tuple(Path(__file__).parent / f"physics_{test}.json" for test in ("pairs", "tau"))
 
 
 def read_report(path: Path) -> dict[str, PhysicsResult]:

@@ -311,7 +311,7 @@ def test_command_measures_and_writes_a_card(calozoo, reference, tmp_path):
     assert "120 photons of 10, 20, " in text
     assert "- A toy." in text
     assert "](overview.png)" in text
-    again = calozoo(*command, "--out", "cards", "--no-speed", "--json")
+    again = calozoo(*command[:4], "--out", "cards", "--no-speed", "--json")
     (replaced,) = json.loads(again.stdout)
     assert replaced["notes"] == ["A toy."]
     assert "timings" not in replaced or not replaced["timings"]

@@ -45,13 +45,23 @@ from calozoo_core.io import ShowerFile
 specs = []
 for entry in entry_points(group="calozoo"):
     entry.load().register_models(register=specs.append)
+
+
+def load(spec):
+    module, _, name = spec.factory.partition(":")
+    package, _, folder = (spec.weights or ":").partition(":")
+    options = {}
+    if spec.source:
+        # A model of the same distribution feeds it, or else a file of Geant4's steps does.
+        own = [other for other in specs if other.name == spec.source]
+        options["source"] = load(own[0]) if own else Path(sys.argv[1])
+    with as_file(files(package) / folder) if spec.weights else files("calozoo_core") as weights:
+        factory = getattr(import_module(module), name)
+        return factory.load(spec, weights if spec.weights else None, **options)
+
+
 spec = specs[0]
-module, _, name = spec.factory.partition(":")
-package, _, folder = (spec.weights or ":").partition(":")
-options = {"source": Path(sys.argv[1])} if spec.source else {}
-with as_file(files(package) / folder) if spec.weights else files("calozoo_core") as weights:
-    factory = getattr(import_module(module), name)
-    model = factory.load(spec, weights if spec.weights else None, **options)
+model = load(spec)
 with ShowerFile(Path(sys.argv[1])) as steps:
     showers = model.generate(steps[0:2].incident, seed=1)
 assert len(showers) == 2 and showers.visible_energy.min() > 0
@@ -158,7 +168,8 @@ def test_a_plugin_works_with_the_registry(project, install, steps):
     asked = {m["name"] if m["weights"] else m["name"].partition(".")[0]: m for m in here}
     for name, model in asked.items():
         out = environment.folder / f"{name}.h5"
-        source = ["--source", str(steps)] if model["source"] else []
+        fed_by_file = model["source"] and not model["weights"]
+        source = ["--source", str(steps)] if fed_by_file else []
         primaries = ["--energy", f"@{steps}", "--dir", f"@{steps}"]
         request = [*primaries, *source, "--offline", "--quiet", "--out", str(out)]
         assert environment.run("calozoo", "generate", "--model", name, *request) == ""

@@ -234,4 +234,4 @@ def _finish(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     figure.suptitle(NOTE, fontsize=7)
     figure.tight_layout(rect=(0, 0.07, 1, 1))
-    figure.legend(handles, labels, loc="lower center", ncols=4, frameon=False, fontsize=7)
+    figure.legend(handles, labels, loc="lower center", ncols=3, frameon=False, fontsize=7)
