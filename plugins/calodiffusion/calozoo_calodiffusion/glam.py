@@ -60,9 +60,12 @@ class GeometryMapping(nn.Module):
         sectors = self.config.grid[1]
         layers = []
         for own, matrix, n in zip(
-            voxels.split(self.sizes, dim=1), self.encoder, self.config.sectors, strict=True
+            torch.split(voxels, list(self.sizes), dim=1),
+            self.encoder,
+            self.config.sectors,
+            strict=True,
         ):
-            image = own.unflatten(1, (n, -1))
+            image = own.reshape(len(own), n, -1)
             if n < sectors:
                 image = image.expand(-1, sectors, -1) / sectors
             layers.append(image @ matrix.T)

@@ -306,6 +306,6 @@ def _normalised(
 
 
 def _softmax(x: Float32Array, axis: int) -> Float32Array:
-    shifted = np.exp(x - x.max(axis=axis, keepdims=True))
+    shifted: Float32Array = np.exp(x - x.max(axis=axis, keepdims=True))
     shifted /= shifted.sum(axis=axis, keepdims=True)
     return shifted

@@ -58,7 +58,7 @@ def energy_condition(energy_gev: Tensor, config: EncodingConfig) -> Tensor:
         energy_gev: Incident energies, shape (n,).
         config: Encoding.
     """
-    span = np.log(config.highest_gev / config.lowest_gev)
+    span = float(np.log(config.highest_gev / config.lowest_gev))
     return (energy_gev / config.lowest_gev).log()[:, None] / span
 
 
