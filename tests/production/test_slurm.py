@@ -165,7 +165,7 @@ def test_fifty_kills_at_random_moments_cost_no_shower(typed_there, tmp_path, slu
         if now["missing"] or now["failed"]:
             typed_there("submit", "slurm", "s.plan.json", "-o", "time=5", "--quiet")
         for pid in processes_of(tmp_path / "s.plan.json").values():
-            if kills < 50 and chance.random() < 0.7:
+            if kills < 50 and chance.random() < 0.9:
                 time.sleep(chance.uniform(0, 0.5))
                 try:
                     os.kill(pid, chance.choice([signal.SIGKILL, signal.SIGTERM]))
