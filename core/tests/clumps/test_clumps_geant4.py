@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from calozoo_core.clumps import fill, load_table, voxel_energies
+from calozoo_core.io import read_showers
 from calozoo_core.metrics.ratios import ratio_figures
 from calozoo_core.observables import ObservableAccumulator
 from calozoo_core.random import stream
 
+FINE = Path(__file__).parent / "data" / "geant4_x100.h5"
+"""80 photons of 10 to 100 GeV, whose points are as fine as the table's."""
+
+
+def filled_again(showers):
+    """Showers with the voxel energies of these, filled from the table."""
+    table = load_table(showers.detector)
+    energies = voxel_energies(showers, table.config.mesh)
+    streams = [stream(1, i, "clumps") for i in range(len(showers))]
+    return fill(energies, showers.incident, table, streams)
+
 
 @pytest.fixture(scope="module")
 def filled(geant4_showers):
-    table = load_table(geant4_showers.detector)
-    energies = voxel_energies(geant4_showers, table.config.mesh)
-    streams = [stream(1, i, "clumps") for i in range(len(geant4_showers))]
-    return fill(energies, geant4_showers.incident, table, streams)
+    return filled_again(geant4_showers)
+
+
+@pytest.fixture(scope="module")
+def fine_pair():
+    """Filled showers and Geant4's, of points as fine as each other's."""
+    truth = read_showers(FINE)
+    assert truth.representation == load_table(truth.detector).config.representation
+    return filled_again(truth), truth
 
 
 def accumulated(showers):
@@ -32,14 +51,11 @@ def ratios(filled, geant4_showers):
     return {figure.name: figure.value for figure in figures}
 
 
-def test_filled_cells_have_as_many_neighbours_as_geant4s_at_every_radius(ratios):
-    shares = {name: value for name, value in ratios.items() if "cells.neighbour" in name}
-    assert len(shares) == 6
-    # The table is finer than Geant4's showers here, whose x25 points have too few neighbours as
-    # cells, most of all far out.
-    outside = shares.pop("cells.neighbour_adjacent@80+mm")
+def test_filled_points_have_as_many_neighbours_as_geant4s_at_every_radius(fine_pair):
+    figures = ratio_figures(*map(accumulated, fine_pair))
+    shares = {figure.name: figure.value for figure in figures if "neighbour" in figure.name}
+    assert len(shares) == 18
     assert shares == pytest.approx(dict.fromkeys(shares, 1), abs=0.05)
-    assert 1 <= outside < 1.15
 
 
 def test_filled_showers_have_as_many_cells_as_geant4s_at_every_energy(filled, geant4_showers):
@@ -49,6 +65,12 @@ def test_filled_showers_have_as_many_cells_as_geant4s_at_every_energy(filled, ge
         pair = [accumulated(showers[chosen]) for showers in (filled, geant4_showers)]
         (cells,) = (f.value for f in ratio_figures(*pair) if f.name == "cells.occupancy")
         assert cells == pytest.approx(1, abs=0.02), (low, high)
+
+
+def test_filled_showers_have_as_many_points_as_geant4s(fine_pair):
+    filled, truth = fine_pair
+    total = filled.n_points.sum() / truth.n_points.sum()
+    assert total == pytest.approx(1, abs=0.015)
 
 
 def test_filled_showers_have_as_many_hot_cells_as_geant4s(ratios):
