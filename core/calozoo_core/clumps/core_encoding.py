@@ -20,6 +20,8 @@ from calozoo_core.typing import Float32Array
 
 __all__ = [
     "EMPTY_MEV",
+    "ENERGY_FEATURES",
+    "SHAPE_FEATURES",
     "core_from",
     "energy_features",
     "layer_condition",
@@ -45,6 +47,12 @@ VISIBLE: Final = 0.019
 
 LOG_FLOOR_MEV: Final = np.float32(0.05)
 """Added to the energy of a layer before its logarithm is taken, for conditions."""
+
+ENERGY_FEATURES: Final = 10
+"""Width of `energy_features`."""
+
+SHAPE_FEATURES: Final = 9
+"""Width of `shape_features`."""
 
 
 def primary_condition(incident: Incident) -> Float32Array:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from calozoo_core.clumps.core_encoding import energy_features, layers_from_ratios
 from calozoo_core.nn.flow_sampler import FlowSampler
 from calozoo_core.typing import Float32Array
 
-__all__ = ["ENERGY_FEATURES", "EnergySampler"]
-
-ENERGY_FEATURES: Final = 10
-"""Width of `energy_features`."""
+__all__ = ["EnergySampler"]
 
 
 class EnergySampler(FlowSampler):

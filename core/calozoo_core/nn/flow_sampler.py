@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from calozoo_core.nn.numpy_transformer import Arrays, NumpyTransformer
+from calozoo_core.nn.numpy_transformer import NumpyTransformer
 from calozoo_core.nn.solvers import Solver, integrate
 from calozoo_core.nn.standardisation import Standardisation
 from calozoo_core.nn.transformer_config import TransformerConfig
 from calozoo_core.typing import Float32Array
+from calozoo_core.weights.layout import Arrays
 
 __all__ = ["FlowSampler"]
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from calozoo_core.nn.mlp import gelu, silu
+from calozoo_core.nn.mlp import gelu, linear, linear_layout, silu
 from calozoo_core.nn.transformer_config import TransformerConfig
 from calozoo_core.typing import Float32Array
+from calozoo_core.weights.layout import Arrays, Layout, TensorLayout, prefixed
 
 __all__ = [
     "NORM_EPSILON",
     "TIME_PERIOD",
     "TIME_SCALE",
-    "Arrays",
     "NumpyTransformer",
-    "tensor_shapes",
+    "transformer_layout",
 ]
 
 TIME_SCALE: Final = 1000.0
@@ -30,41 +28,33 @@ TIME_PERIOD: Final = 10_000.0
 NORM_EPSILON: Final = 1e-6
 """Added to the variance by layer normalisation."""
 
-Arrays = Mapping[str, NDArray[Any]]
-"""Tensors by name."""
-
 Linear = tuple[Float32Array, Float32Array]
 """Weight, shape (inputs, outputs), and bias, shape (outputs,)."""
 
 
-def tensor_shapes(config: TransformerConfig) -> dict[str, tuple[int, ...]]:
-    """Shape of every tensor of a `VisionTransformer`, by name.
+def transformer_layout(config: TransformerConfig) -> Layout:
+    """Layout of the tensors of a `VisionTransformer`.
 
     Arguments:
         config: Sizes.
     """
     width, inner = config.width, config.mlp_ratio * config.width
-    shapes: dict[str, tuple[int, ...]] = {"frequencies": (3, width // 6)}
-    sizes = {
-        "patches": (config.patch_size + config.token_conditions, width),
-        "time.0": (config.time_features, width),
-        "time.2": (width, width),
-        "condition.0": (config.conditions, width),
-        "condition.2": (width, width),
-        "final_modulation": (width, 2 * width),
-        "final": (width, config.patch_size),
-    }
+    layout = {"frequencies": TensorLayout((3, width // 6))}
+    layout |= linear_layout("patches", config.patch_size + config.token_conditions, width)
+    for name, inputs in (("time", config.time_features), ("condition", config.conditions)):
+        layout |= linear_layout(f"{name}.0", inputs, width)
+        layout |= linear_layout(f"{name}.2", width, width)
     for block in range(config.blocks):
-        sizes |= {
-            f"blocks.{block}.modulation": (width, 6 * width),
-            f"blocks.{block}.qkv": (width, 3 * width),
-            f"blocks.{block}.project": (width, width),
-            f"blocks.{block}.widen": (width, inner),
-            f"blocks.{block}.narrow": (inner, width),
-        }
-    for name, (inputs, outputs) in sizes.items():
-        shapes |= {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
-    return shapes
+        own = (
+            linear_layout("modulation", width, 6 * width)
+            | linear_layout("qkv", width, 3 * width)
+            | linear_layout("project", width, width)
+            | linear_layout("widen", width, inner)
+            | linear_layout("narrow", inner, width)
+        )
+        layout |= prefixed(f"blocks.{block}", own)
+    layout |= linear_layout("final_modulation", width, 2 * width)
+    return layout | linear_layout("final", width, config.patch_size)
 
 
 class NumpyTransformer:
@@ -74,35 +64,27 @@ class NumpyTransformer:
 
     Arguments:
         config: Sizes.
-        arrays: Tensors of `tensor_shapes`, by name.
+        arrays: Tensors of `transformer_layout`.
     """
 
-    def __init__(
-        self, config: TransformerConfig, arrays: Mapping[str, NDArray[np.generic]]
-    ) -> None:
+    def __init__(self, config: TransformerConfig, arrays: Arrays) -> None:
         self.config = config
-
-        def linear(name: str) -> Linear:
-            weight = np.ascontiguousarray(arrays[f"{name}.weight"].T, np.float32)
-            return weight, np.asarray(arrays[f"{name}.bias"], np.float32)
-
-        self._time = [linear("time.0"), linear("time.2")]
-        self._condition = [linear("condition.0"), linear("condition.2")]
-        weight, bias = linear("patches")
+        self._time = [linear(arrays, "time.0"), linear(arrays, "time.2")]
+        self._condition = [linear(arrays, "condition.0"), linear(arrays, "condition.2")]
+        weight, bias = linear(arrays, "patches")
         self._values, self._tokens = np.split(weight, [config.patch_size])
-        frequencies = np.asarray(arrays["frequencies"], np.float32)
-        self._positions = _positions(config, frequencies) + bias
-        self._final = linear("final")
+        self._positions = _positions(config, arrays["frequencies"]) + bias
+        self._final = linear(arrays, "final")
         # The modulations of all blocks are one product of matrices.
         names = [f"blocks.{block}.modulation" for block in range(config.blocks)]
-        modulations = [linear(name) for name in (*names, "final_modulation")]
+        modulations = [linear(arrays, name) for name in (*names, "final_modulation")]
         self._modulation = (
             np.ascontiguousarray(np.concatenate([own[0] for own in modulations], axis=1)),
             np.concatenate([own[1] for own in modulations]),
         )
         parts = ("qkv", "project", "widen", "narrow")
         self._blocks = [
-            {part: linear(f"blocks.{block}.{part}") for part in parts}
+            {part: linear(arrays, f"blocks.{block}.{part}") for part in parts}
             for block in range(config.blocks)
         ]
 

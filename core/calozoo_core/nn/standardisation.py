@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from calozoo_core.typing import Float32Array
+from calozoo_core.weights.layout import Layout, TensorLayout
 
 __all__ = ["Standardisation", "fit_standardisation"]
 
@@ -24,6 +25,11 @@ class Standardisation(NamedTuple):
 
     mean: Float32Array
     log_spread: Float32Array
+
+    @classmethod
+    def layout(cls, dim: int, features: int) -> Layout:
+        """Layout of the coefficients."""
+        return dict.fromkeys(cls._fields, TensorLayout.table(dim, features))
 
     def apply(self, values: Float32Array, features: Float32Array) -> Float32Array:
         """Standardised numbers, at most 8 from zero, shape (n, dim).

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from calozoo_core.clumps.core_encoding import EMPTY_MEV
 from calozoo_core.clumps.core_metrics import core_metrics
+from calozoo_core.clumps.core_sampler import CoreConfig, RingSampler
 from calozoo_core.clumps.layer_flow import EnergySampler
 from calozoo_core.clumps.ring_calibration import RingCalibration, fit_ring_calibration
 from calozoo_core.nn.flow_matching import flow_matching_loss, uniform_times
 from calozoo_core.nn.solvers import Solver
 from calozoo_core.nn.transformer import VisionTransformer
-from calozoo_core.nn.transformer_config import TransformerConfig
 from calozoo_core.random import stream
 from calozoo_core.training.core_sample import CoreSample, Scales, batch, encoded
 from calozoo_core.training.model_training import ModelTraining, TrainingOptions, read_sample, seeded
@@ -27,7 +27,7 @@ from calozoo_core.training.stages import Batch, StageConfig
 from calozoo_core.typing import Float32Array
 from calozoo_core.weights.trained_model import network_arrays
 
-__all__ = ["CoreOptions", "CoreTraining", "HeldOutCores", "flow_loss"]
+__all__ = ["CoreOptions", "CoreTraining", "HeldOutCores", "Loss", "flow_loss"]
 
 REPEATS: Final = 2
 """Generated showers for each held-out primary."""
@@ -40,6 +40,9 @@ AVERAGE: Final = 0.998
 """Decay of the running average of the weights."""
 
 WEIGHT_DECAY: Final = 1e-4
+
+Loss = Callable[[nn.Module, nn.Module, Batch], Tensor]
+"""Loss of a network, of which the second has averaged weights, on a batch."""
 
 DrawCores = Callable[[Float32Array, Float32Array, Sequence[np.random.Generator]], Float32Array]
 """Function of conditions, incident energies and streams to cores, in MeV."""
@@ -57,22 +60,6 @@ class CoreOptions(TrainingOptions):
     energies_epochs: int = Field(default=40, ge=1)
     batch: int = Field(default=128, ge=2)
     learning_rate: float = Field(default=2e-3, gt=0)
-
-
-class CoreConfig(Protocol):
-    """What is asked of the configuration of a model of the core."""
-
-    @property
-    def layers(self) -> int:
-        """Number of layers."""
-
-    @property
-    def rings(self) -> int:
-        """Number of rings of the core."""
-
-    @property
-    def energies(self) -> TransformerConfig:
-        """Sizes of the network of the layer energies."""
 
 
 class CoreTraining(ModelTraining):
@@ -139,6 +126,25 @@ class CoreTraining(ModelTraining):
             epochs=self.options.energies_epochs,
             share=share,
         )
+
+    def rings_stage(
+        self, loss: Loss, sampler: Callable[[nn.Module], RingSampler], **settings: Any
+    ) -> StageConfig:
+        """Loss, batches and metrics of a network of the rings.
+
+        Arguments:
+            loss: Loss of a batch.
+            sampler: Sampler of a network with its averaged weights.
+            settings: Further fields of the stage.
+        """
+        held_out = HeldOutCores("shape", self.validation, self.scales)
+
+        def metrics(network: nn.Module) -> dict[str, float]:
+            draw = sampler(network)
+            drawn = draw(held_out.noise, held_out.condition, held_out.layers)
+            return held_out.metrics(drawn, held_out.loss(network, loss))
+
+        return self.stage("shape", loss=loss, metrics=metrics, **settings)
 
     def stage(self, numbers: str, **settings: Any) -> StageConfig:
         """Stage on the numbers of a network, with what all stages have in common.
@@ -223,9 +229,7 @@ class HeldOutCores:
         #: Geant4's energies of layers, noise in empty ones, in MeV, shape (2 x n, layers).
         self.layers = np.tile(encoding.layers, (REPEATS, 1))
 
-    def loss(
-        self, network: nn.Module, loss: Callable[[nn.Module, nn.Module, Batch], Tensor]
-    ) -> float:
+    def loss(self, network: nn.Module, loss: Loss) -> float:
         """Loss of the held-out showers.
 
         Arguments:

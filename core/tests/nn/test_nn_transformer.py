@@ -7,7 +7,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from calozoo_core.nn.numpy_transformer import NumpyTransformer, tensor_shapes
+from calozoo_core.nn.numpy_transformer import NumpyTransformer, transformer_layout
 from calozoo_core.nn.transformer import VisionTransformer
 from calozoo_core.nn.transformer_config import TransformerConfig
 
@@ -68,7 +68,10 @@ def test_numpy_computes_what_torch_does(name: str, time: float, n: int) -> None:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_shapes_of_the_tensors_follow_from_the_configuration(name: str) -> None:
     state = VisionTransformer(CONFIGS[name]).state_dict()
-    assert {key: tuple(t.shape) for key, t in state.items()} == tensor_shapes(CONFIGS[name])
+    layout = transformer_layout(CONFIGS[name])
+    assert {key: tuple(t.shape) for key, t in state.items()} == {
+        key: entry.shape for key, entry in layout.items()
+    }
 
 
 def test_it_begins_as_zero_whatever_it_is_given() -> None:

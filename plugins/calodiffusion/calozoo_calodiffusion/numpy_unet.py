@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calozoo_calodiffusion.config import UnetConfig
-from calozoo_core.nn.mlp import gelu, silu
+from calozoo_core.nn.mlp import gelu, linear, silu
 from calozoo_core.nn.numpy_cylinder import (
     NumpyCylinderConvolution,
     NumpyUpsampling,
@@ -18,16 +16,12 @@ from calozoo_core.nn.numpy_cylinder import (
     window,
 )
 from calozoo_core.typing import Float32Array
+from calozoo_core.weights.layout import Arrays, Layout, TensorLayout
 
-__all__ = ["Arrays", "NumpyUnet", "place_images", "tensor_shapes"]
+__all__ = ["NumpyUnet", "place_images", "unet_layout"]
 
 NORM_EPSILON: Final = np.float32(1e-5)
 """Added to the variance by group normalisation."""
-
-Arrays = Mapping[str, NDArray[Any]]
-"""Tensors by name."""
-
-Shapes = dict[str, tuple[int, ...]]
 
 
 def place_images(config: UnetConfig) -> Float32Array:
@@ -47,74 +41,74 @@ def place_images(config: UnetConfig) -> Float32Array:
     return images
 
 
-def tensor_shapes(config: UnetConfig) -> Shapes:
-    """Shape of every tensor of a `CylinderUnet`, by name.
+def unet_layout(config: UnetConfig) -> Layout:
+    """Layout of the tensors of a `CylinderUnet`.
 
     Arguments:
         config: Sizes.
     """
     half, width, deepest = config.embedding // 2, config.widths[0], config.widths[-1]
-    shapes: Shapes = {}
+    layout: Layout = {}
     for name, inputs in (("time", 1), ("condition", config.conditions)):
         for layer, (a, b) in {
             0: (inputs, half // 2),
             2: (half // 2, half),
             4: (half, half),
         }.items():
-            shapes |= _affine(f"{name}.{layer}", (b, a))
-    shapes |= _affine("first", (width, config.channels, *config.window))
+            layout |= _affine(f"{name}.{layer}", (b, a))
+    layout |= _affine("first", (width, config.channels, *config.window))
     for level, (inputs, outputs) in enumerate(config.levels):
-        shapes |= _level(f"down.{level}", config, inputs, outputs)
+        layout |= _level(f"down.{level}", config, inputs, outputs)
     for level in range(len(config.levels) - 1):
         channels = config.levels[level][1]
         size = window(config.grids[level], config.strides)
-        shapes |= _affine(f"downsampling.{level}", (channels, channels, *size))
-    shapes |= _block("middle_in", config, deepest, deepest)
-    shapes |= _attention("middle_attention", config, deepest)
-    shapes |= _block("middle_out", config, deepest, deepest)
+        layout |= _affine(f"downsampling.{level}", (channels, channels, *size))
+    layout |= _block("middle_in", config, deepest, deepest)
+    layout |= _attention("middle_attention", config, deepest)
+    layout |= _block("middle_out", config, deepest, deepest)
     for level, (inputs, outputs) in enumerate(reversed(config.levels)):
-        shapes |= _level(f"up.{level}", config, 2 * outputs, inputs)
+        layout |= _level(f"up.{level}", config, 2 * outputs, inputs)
     for number, level in enumerate(range(len(config.levels) - 1, 0, -1)):
         channels = config.levels[level][0]
         size = kernel_of_upsampling(config.grids[level - 1], config.strides)
-        shapes |= _affine(f"upsampling.{number}.convolution", (channels, channels, *size))
-    shapes |= _block("last", config, width, width, conditioned=False)
-    return shapes | _affine("output", (1, width, 1, 1, 1))
+        layout |= _affine(f"upsampling.{number}.convolution", (channels, channels, *size))
+    layout |= _block("last", config, width, width, conditioned=False)
+    return layout | _affine("output", (1, width, 1, 1, 1))
 
 
-def _affine(name: str, weight: tuple[int, ...]) -> Shapes:
-    """Shapes of a linear layer or a convolution with bias, of outputs first."""
-    return {f"{name}.weight": weight, f"{name}.bias": (weight[0],)}
+def _affine(name: str, weight: tuple[int, ...]) -> Layout:
+    """Layout of a linear layer or a convolution with bias, of outputs first."""
+    return {f"{name}.weight": TensorLayout(weight), f"{name}.bias": TensorLayout((weight[0],))}
 
 
-def _norm(name: str, channels: int) -> Shapes:
-    return {f"{name}.weight": (channels,), f"{name}.bias": (channels,)}
+def _norm(name: str, channels: int) -> Layout:
+    return dict.fromkeys((f"{name}.weight", f"{name}.bias"), TensorLayout((channels,)))
 
 
 def _block(
     name: str, config: UnetConfig, inputs: int, outputs: int, *, conditioned: bool = True
-) -> Shapes:
-    shapes = _affine(f"{name}.given", (outputs, config.embedding)) if conditioned else {}
-    shapes |= _affine(f"{name}.first", (outputs, inputs, *config.window))
-    shapes |= _norm(f"{name}.first_norm", outputs)
-    shapes |= _affine(f"{name}.second", (outputs, outputs, *config.window))
-    shapes |= _norm(f"{name}.second_norm", outputs)
+) -> Layout:
+    layout = _affine(f"{name}.given", (outputs, config.embedding)) if conditioned else {}
+    layout |= _affine(f"{name}.first", (outputs, inputs, *config.window))
+    layout |= _norm(f"{name}.first_norm", outputs)
+    layout |= _affine(f"{name}.second", (outputs, outputs, *config.window))
+    layout |= _norm(f"{name}.second_norm", outputs)
     if inputs != outputs:
-        shapes |= _affine(f"{name}.beside", (outputs, inputs, 1, 1, 1))
-    return shapes
+        layout |= _affine(f"{name}.beside", (outputs, inputs, 1, 1, 1))
+    return layout
 
 
-def _attention(name: str, config: UnetConfig, channels: int) -> Shapes:
+def _attention(name: str, config: UnetConfig, channels: int) -> Layout:
     inner = config.attention
     return (
         _norm(f"{name}.norm", channels)
-        | {f"{name}.qkv.weight": (3 * inner, channels, 1, 1, 1)}
+        | {f"{name}.qkv.weight": TensorLayout((3 * inner, channels, 1, 1, 1))}
         | _affine(f"{name}.project", (channels, inner, 1, 1, 1))
         | _norm(f"{name}.project_norm", channels)
     )
 
 
-def _level(name: str, config: UnetConfig, inputs: int, outputs: int) -> Shapes:
+def _level(name: str, config: UnetConfig, inputs: int, outputs: int) -> Layout:
     return (
         _block(f"{name}.first", config, inputs, outputs)
         | _block(f"{name}.second", config, outputs, outputs)
@@ -129,7 +123,7 @@ class NumpyUnet:
 
     Arguments:
         config: Sizes.
-        arrays: Tensors of `tensor_shapes`, by name.
+        arrays: Tensors of `unet_layout`, by name.
     """
 
     def __init__(self, config: UnetConfig, arrays: Arrays) -> None:
@@ -218,7 +212,7 @@ class _NumpyBlock:
         has_beside = f"{name}.beside.weight" in arrays
         self._beside = _convolution(arrays, f"{name}.beside") if has_beside else None
         is_given = f"{name}.given.weight" in arrays
-        self._given = _linear(arrays, f"{name}.given") if is_given else None
+        self._given = linear(arrays, f"{name}.given") if is_given else None
 
     def __call__(self, image: Float32Array, shift: Float32Array | None) -> Float32Array:
         hidden = silu(_normalised(self._first(image), self._groups, self._first_norm))
@@ -269,12 +263,8 @@ def _convolution(
     return NumpyCylinderConvolution(arrays[f"{name}.weight"], own, stride)
 
 
-def _linear(arrays: Arrays, name: str) -> tuple[Float32Array, Float32Array]:
-    return np.ascontiguousarray(arrays[f"{name}.weight"].T), arrays[f"{name}.bias"]
-
-
 def _perceptron(arrays: Arrays, name: str) -> list[tuple[Float32Array, Float32Array]]:
-    return [_linear(arrays, f"{name}.{layer}") for layer in (0, 2, 4)]
+    return [linear(arrays, f"{name}.{layer}") for layer in (0, 2, 4)]
 
 
 def _forward(layers: list[tuple[Float32Array, Float32Array]], x: Float32Array) -> Float32Array:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from calozoo_calodiffusion.config import CaloDiffusionConfig
-from calozoo_calodiffusion.core_sampler import array_shapes
+from calozoo_calodiffusion.core_sampler import core_layout
 from calozoo_calodiffusion.unet import CylinderUnet
+from calozoo_core.clumps.core_sampler import empty_tables
 from calozoo_core.clumps.ring_calibration import RingCalibration
 from calozoo_core.nn.standardisation import Standardisation
 from calozoo_core.nn.transformer import VisionTransformer
-from calozoo_core.typing import Float32Array
 from calozoo_core.weights.trained_model import TrainedModel
 
 __all__ = ["TrainedCaloDiffusion"]
@@ -42,19 +40,12 @@ class TrainedCaloDiffusion(TrainedModel):
 
     @classmethod
     def untrained(cls, config: CaloDiffusionConfig) -> TrainedCaloDiffusion:
-        shapes = array_shapes(config)
-
-        def table(name: str) -> Float32Array:
-            return np.zeros(shapes[name], np.float32)
-
-        def scale(name: str) -> Standardisation:
-            return Standardisation(table(f"{name}.mean"), table(f"{name}.log_spread"))
-
+        energy_scale, shape_scale, calibration = empty_tables(core_layout(config))
         return cls(
             config,
             VisionTransformer(config.energies),
             CylinderUnet(config.shape),
-            scale("energy_scale"),
-            scale("shape_scale"),
-            RingCalibration(table("calibration.threshold"), table("calibration.factor")),
+            energy_scale,
+            shape_scale,
+            calibration,
         )

@@ -12,16 +12,15 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from calozoo_calodiffusion.config import CaloDiffusionConfig, preset
-from calozoo_calodiffusion.core_sampler import CoreSampler, ShapeSampler
+from calozoo_calodiffusion.core_sampler import ShapeSampler, core_sampler
 from calozoo_calodiffusion.trained import TrainedCaloDiffusion
 from calozoo_calodiffusion.unet import CylinderUnet
 from calozoo_core.nn.edm import edm_loss, log_normal_levels
 from calozoo_core.nn.numpy_edm import EdmSolver
 from calozoo_core.nn.solvers import Solver
 from calozoo_core.training import StageConfig, seeded
-from calozoo_core.training.core_training import CoreOptions, CoreTraining, HeldOutCores
+from calozoo_core.training.core_training import CoreOptions, CoreTraining
 from calozoo_core.training.stages import Batch
-from calozoo_core.typing import Float32Array
 from calozoo_core.weights.trained_model import network_arrays
 
 __all__ = ["CaloDiffusionTraining", "Options", "train"]
@@ -83,25 +82,17 @@ class CaloDiffusionTraining(CoreTraining):
     def stage_config(self, stage: str, network: Any) -> StageConfig:
         if stage == "energies":
             return self.energies_stage(share=0.2)
-        held_out = HeldOutCores("shape", self.validation, self.scales)
 
-        def draw(network: nn.Module) -> Float32Array:
-            sampler = ShapeSampler(
+        def sampler(network: nn.Module) -> ShapeSampler:
+            return ShapeSampler(
                 self.config.shape,
                 network_arrays(network),
                 self.scales.shape,
                 solver=self.config.solver,
                 evaluations=self.config.steps,
             )
-            return sampler(held_out.noise, held_out.condition, held_out.layers)
 
-        return self.stage(
-            "shape",
-            loss=_loss,
-            metrics=lambda network: held_out.metrics(draw(network), held_out.loss(network, _loss)),
-            epochs=self.options.shape_epochs,
-            share=0.8,
-        )
+        return self.rings_stage(_loss, sampler, epochs=self.options.shape_epochs, share=0.8)
 
     def trained_model(self, best: Mapping[str, Any]) -> TrainedCaloDiffusion:
         uncalibrated = TrainedCaloDiffusion(
@@ -112,7 +103,7 @@ class CaloDiffusionTraining(CoreTraining):
             self.scales.shape,
             self.no_calibration(),
         )
-        draw = CoreSampler(self.config, uncalibrated.named_arrays(), self.config.steps)
+        draw = core_sampler(uncalibrated.to_arrays(), self.config.steps)
         return replace(uncalibrated, calibration=self.calibration(draw.cores))
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from calozoo_calodiffusion.config import PRESETS, UnetConfig, preset
-from calozoo_calodiffusion.numpy_unet import NumpyUnet, place_images, tensor_shapes
+from calozoo_calodiffusion.numpy_unet import NumpyUnet, place_images, unet_layout
 from calozoo_calodiffusion.unet import CylinderUnet
 
 ROUND = UnetConfig(grid=(7, 8, 9), widths=(8, 8, 16), conditions=3, groups=4)
@@ -64,7 +64,10 @@ def test_numpy_computes_what_torch_does(name: str, time: float, n: int) -> None:
 def test_the_shapes_of_the_tensors_follow_from_the_configuration(name: str) -> None:
     with torch.device("meta"):
         state = CylinderUnet(CONFIGS[name]).state_dict()
-    assert {key: tuple(t.shape) for key, t in state.items()} == tensor_shapes(CONFIGS[name])
+    layout = unet_layout(CONFIGS[name])
+    assert {key: tuple(t.shape) for key, t in state.items()} == {
+        key: entry.shape for key, entry in layout.items()
+    }
 
 
 def test_a_turned_shower_gives_a_turned_output() -> None:

@@ -11,13 +11,12 @@ from pydantic import Field
 from torch import nn
 
 from calozoo_calodream.config import CaloDreamConfig, preset
-from calozoo_calodream.core_sampler import CoreSampler, ShapeSampler
+from calozoo_calodream.core_sampler import ShapeSampler, core_sampler
 from calozoo_calodream.trained import TrainedCaloDream
 from calozoo_core.nn.solvers import Solver
 from calozoo_core.nn.transformer import VisionTransformer
 from calozoo_core.training import StageConfig, seeded
-from calozoo_core.training.core_training import CoreOptions, CoreTraining, HeldOutCores, flow_loss
-from calozoo_core.typing import Float32Array
+from calozoo_core.training.core_training import CoreOptions, CoreTraining, flow_loss
 from calozoo_core.weights.trained_model import network_arrays
 
 __all__ = ["CaloDreamTraining", "Options", "train"]
@@ -74,27 +73,17 @@ class CaloDreamTraining(CoreTraining):
     def stage_config(self, stage: str, network: Any) -> StageConfig:
         if stage == "energies":
             return self.energies_stage(share=0.35)
-        held_out = HeldOutCores("shape", self.validation, self.scales)
 
-        def draw(network: nn.Module) -> Float32Array:
-            sampler = ShapeSampler(
+        def sampler(network: nn.Module) -> ShapeSampler:
+            return ShapeSampler(
                 self.config.shape,
                 network_arrays(network),
                 self.scales.shape,
                 solver=self.config.solver,
                 evaluations=self.config.steps,
             )
-            return sampler(held_out.noise, held_out.condition, held_out.layers)
 
-        return self.stage(
-            "shape",
-            loss=flow_loss,
-            metrics=lambda network: held_out.metrics(
-                draw(network), held_out.loss(network, flow_loss)
-            ),
-            epochs=self.options.shape_epochs,
-            share=0.65,
-        )
+        return self.rings_stage(flow_loss, sampler, epochs=self.options.shape_epochs, share=0.65)
 
     def trained_model(self, best: Mapping[str, Any]) -> TrainedCaloDream:
         uncalibrated = TrainedCaloDream(
@@ -105,7 +94,7 @@ class CaloDreamTraining(CoreTraining):
             self.scales.shape,
             self.no_calibration(),
         )
-        draw = CoreSampler(self.config, uncalibrated.named_arrays(), self.config.steps)
+        draw = core_sampler(uncalibrated.to_arrays(), self.config.steps)
         return replace(uncalibrated, calibration=self.calibration(draw.cores))
 
 

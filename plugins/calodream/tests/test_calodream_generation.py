@@ -25,7 +25,7 @@ def test_the_steps_change_the_showers_and_are_written_down(tiny_folder: Path) ->
 
 @pytest.mark.parametrize("steps", [0, -1, 1001, 2.5, "8", True])
 def test_a_number_of_steps_that_makes_no_sense_is_refused(tiny_folder: Path, steps: object) -> None:
-    with pytest.raises(InputError, match="takes 1 to 1000 evaluations of its networks, not"):
+    with pytest.raises(InputError, match="takes 1 to 1000 evaluations of its network, not"):
         CaloDream.load(SPEC, tiny_folder, steps=steps)  # type: ignore[arg-type]
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 from torch import nn
 
 from calozoo_caloscore.config import CaloScoreConfig
 from calozoo_caloscore.core_sampler import core_layout
 from calozoo_caloscore.unet import Unet
+from calozoo_core.clumps.core_sampler import empty_tables
 from calozoo_core.clumps.ring_calibration import RingCalibration
 from calozoo_core.nn.standardisation import Standardisation
 from calozoo_core.nn.transformer import VisionTransformer
-from calozoo_core.typing import Float32Array
 from calozoo_core.weights.trained_model import TrainedModel
 
 __all__ = ["TrainedCaloScore"]
@@ -45,20 +44,13 @@ class TrainedCaloScore(TrainedModel):
 
     @classmethod
     def untrained(cls, config: CaloScoreConfig) -> TrainedCaloScore:
-        layout = core_layout(config)
-
-        def table(name: str) -> Float32Array:
-            return np.zeros(layout[name].shape, np.float32)
-
-        def scale(name: str) -> Standardisation:
-            return Standardisation(table(f"{name}.mean"), table(f"{name}.log_spread"))
-
+        energy_scale, shape_scale, calibration = empty_tables(core_layout(config))
         return cls(
             config,
             VisionTransformer(config.energies),
             Unet(config.shape),
             nn.ModuleDict({str(steps): Unet(config.shape) for steps in config.distilled}),
-            scale("energy_scale"),
-            scale("shape_scale"),
-            RingCalibration(table("calibration.threshold"), table("calibration.factor")),
+            energy_scale,
+            shape_scale,
+            calibration,
         )

@@ -7,7 +7,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from calozoo_caloscore.config import PRIMARY_CONDITIONS, CaloScoreConfig, preset
-from calozoo_caloscore.core_sampler import CoreSampler, ShapeSampler, depths
+from calozoo_caloscore.core_sampler import ShapeSampler, core_sampler, depths
 from calozoo_caloscore.trained import TrainedCaloScore
 from calozoo_caloscore.unet import Unet
 from calozoo_core.clumps.ring_calibration import RingCalibration
@@ -26,8 +26,7 @@ from calozoo_core.nn.flow_matching import uniform_times
 from calozoo_core.nn.solvers import Solver
 from calozoo_core.nn.v_prediction import distillation_loss, v_loss
 from calozoo_core.training import Batch, StageConfig, seeded
-from calozoo_core.training.core_training import CoreOptions, CoreTraining, HeldOutCores
-from calozoo_core.typing import Float32Array
+from calozoo_core.training.core_training import CoreOptions, CoreTraining, Loss
 from calozoo_core.weights.trained_model import network_arrays
 
 __all__ = ["CaloScoreTraining", "Options", "train"]
@@ -37,8 +36,6 @@ TEACHER_STEPS: Final = 16
 
 FIRST_SUBSTEPS: Final = 4
 """Steps of the teacher for one of the first student; those after it halve their number."""
-
-Loss = Callable[[nn.Module, nn.Module, Batch], Tensor]
 
 
 class Options(CoreOptions):
@@ -124,29 +121,22 @@ class CaloScoreTraining(CoreTraining):
             self.scales.shape,
             _stacked([self.no_calibration()] * tables),
         )
-        arrays = model.named_arrays()
+        arrays = model.to_arrays()
         fitted = [
-            self.calibration(CoreSampler(self.config, arrays, steps).cores)
+            self.calibration(core_sampler(arrays, steps).cores)
             for steps in (TEACHER_STEPS, *self.config.distilled)
         ]
         return replace(model, calibration=_stacked(fitted))
 
     def _of_rings(self, loss: Loss, steps: int, **settings: Any) -> StageConfig:
         """Stage of a network of the rings, judged by what it draws in these steps."""
-        held_out = HeldOutCores("shape", self.validation, self.scales)
 
-        def draw(network: nn.Module) -> Float32Array:
-            sampler = ShapeSampler(
+        def sampler(network: nn.Module) -> ShapeSampler:
+            return ShapeSampler(
                 self.config.shape, network_arrays(network), self.scales.shape, steps
             )
-            return sampler(held_out.noise, held_out.condition, held_out.layers)
 
-        return self.stage(
-            "shape",
-            loss=loss,
-            metrics=lambda network: held_out.metrics(draw(network), held_out.loss(network, loss)),
-            **settings,
-        )
+        return self.rings_stage(loss, sampler, **settings)
 
 
 train = CaloScoreTraining.train
