@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -19,12 +20,12 @@ from calozoo_caloinn.clumps.training import train
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import WeightsError
 from calozoo_core.io import write_showers
-from calozoo_core.observables import divergences, points, profiles
+from calozoo_core.observables import points
 from calozoo_core.observables.neighbours import has_point_within
 from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers
 from calozoo_core.testing import ModelContract
-from calozoo_core.training import read_sample
+from calozoo_core.testing.photons import PhotonPhysics
 
 CONFIG = preset("tiny-clumps")
 WEIGHTS = Path(str(files("calozoo_caloinn"))) / "weights" / "ild-photon-clumps"
@@ -89,29 +90,17 @@ def test_tables_of_another_size_are_refused(run: Path, tmp_path: Path) -> None:
         TrainedCaloInnClumps.read(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def pair(showers_folder: Path) -> tuple[Showers, Showers]:
-    """Showers of the model that ships, and Geant4's, for the same primaries, held out."""
-    reference = read_sample(showers_folder, "val")
-    model = CaloInnClumps.load(CLUMPS_SPEC, WEIGHTS)
-    return model.generate(reference.incident, seed=11), reference
+class TestCaloInnClumpsPhysics(PhotonPhysics):
+    spec = CLUMPS_SPEC
+    divergence: ClassVar = {"layer_energy": 3e-4, "radius_energy": 1e-4, "energy_count": 1e-3}
+    as_cells = True
 
-
-def test_the_profiles_are_those_of_geant4(pair: tuple[Showers, Showers]) -> None:
-    detector = load_detector("ild_siecal_regular")
-    # Cells: the model's points are finer than Geant4's here, and lie elsewhere in a millimetre.
-    cells = Representation.named("x1", detector.cell_mm, at="centre")
-    mine, theirs = (profiles([cells(showers, seed=1)], detector) for showers in pair)
-    found = divergences(mine, theirs)
-    assert found["layer_energy"] < 3e-4
-    assert found["radius_energy"] < 1e-4
-    assert found["energy_count"] < 1e-3
-
-
-def test_cells_have_neighbours_as_often_as_geant4s(pair: tuple[Showers, Showers]) -> None:
-    """Of Geant4's beyond 20 mm 44 % have one, and 38 % of those of independent points."""
-    mine, theirs = (_with_a_neighbour(showers[:150]) for showers in pair)
-    assert mine == pytest.approx(theirs, abs=0.03)
+    def test_cells_have_neighbours_as_often_as_geant4s(
+        self, generated: Showers, reference: Showers
+    ) -> None:
+        """Of Geant4's beyond 20 mm 44 % have one, and 38 % of those of independent points."""
+        mine, theirs = (_with_a_neighbour(showers[:150]) for showers in (generated, reference))
+        assert mine == pytest.approx(theirs, abs=0.03)
 
 
 def _with_a_neighbour(showers: Showers) -> float:
