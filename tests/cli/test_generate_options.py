@@ -182,7 +182,7 @@ def test_the_conditions_of_what_feeds_it_hold(capsys):
         ),
         (
             ["calodream", "-o", "steps=0"],
-            "calodream.ild-photon-clumps takes 1 to 1000 evaluations of its networks, not 0.",
+            "calodream.ild-photon-clumps takes 1 to 1000 evaluations of its network, not 0.",
         ),
         (
             ["caloscore", "-o", "steps=0"],
