@@ -37,6 +37,7 @@ ROOMS = {
 }
 
 FLOORS = [
+    {"output_files"},
     {"generation"},
     {"hub", "tracking"},
     {"models"},

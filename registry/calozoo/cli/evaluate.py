@@ -103,18 +103,17 @@ def evaluate(
         raise click.UsageError(msg)
     from calozoo.cli.evaluation_table import evaluation_text
     from calozoo.evaluation.evaluate import (
-        check_report,
         evaluate_files,
         report_text,
         write_report,
     )
-    from calozoo.generation.generate_file import check_sources
+    from calozoo.output_files import check_output_file, check_sources
     from calozoo_core.cores import available_cores
 
     target = None if report in (None, "-") else Path(str(report))
     if target is not None:
         check_sources(target, [*generated, reference])
-        check_report(target, overwrite=overwrite)
+        check_output_file(target, overwrite=overwrite)
     if plots is not None:
         from calozoo.plotting import check_folder
 

@@ -276,7 +276,8 @@ def _check_plan_alone(context: click.Context, plan: Path | None) -> None:
 
 
 def _generate_at_once(request: GenerationRequest, out: Path, options: ProductionOptions) -> None:
-    from calozoo.generation.generate_file import check_output, check_sources, generate_to_file
+    from calozoo.generation.generate_file import check_output, generate_to_file
+    from calozoo.output_files import check_sources
 
     overwrite, quiet, seed = options.overwrite, options.quiet, request.seed
     prepared = request.prepared(offline=options.offline)

@@ -189,7 +189,8 @@ def _opened_plan(
     is_only_plan: bool,
 ) -> Plan:
     """The plan of the file, or of the request, which is written to the file."""
-    from calozoo.generation.generate_file import check_output, check_sources
+    from calozoo.generation.generate_file import check_output
+    from calozoo.output_files import check_sources
     from calozoo.production.merge import merged_file
     from calozoo.production.plan import make_plan, read_plan, write_plan
     from calozoo.production.shards import ShardFolder

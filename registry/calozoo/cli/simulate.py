@@ -172,7 +172,7 @@ def simulate(
         model_digest,
     )
     from calozoo.events.simulate import check_output, simulate_to_file
-    from calozoo.generation.generate_file import check_sources
+    from calozoo.output_files import check_sources
     from calozoo_core.detector import load_detector
     from calozoo_core.placement import load_placement
 

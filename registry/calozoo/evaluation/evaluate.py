@@ -18,7 +18,7 @@ from calozoo.evaluation.accumulate import accumulate_files, peak_mb
 from calozoo.evaluation.literature import PublishedFigure, published_figures
 from calozoo.evaluation.plan import SampleRecord, plan_evaluation
 from calozoo_core.cores import check_processes
-from calozoo_core.errors import CalozooError, InputError, OutputExistsError
+from calozoo_core.errors import CalozooError, InputError
 from calozoo_core.io.atomic import write_atomic
 from calozoo_core.metrics.comparison import (
     classifier_floors,
@@ -33,7 +33,6 @@ from calozoo_core.strict_model import StrictModel
 __all__ = [
     "Evaluation",
     "EvaluationReport",
-    "check_report",
     "evaluate",
     "evaluate_files",
     "report_text",
@@ -259,24 +258,6 @@ def evaluate_files(
 def report_text(reports: Sequence[EvaluationReport]) -> str:
     """Reports as a JSON array, one entry per generated sample."""
     return _REPORTS.dump_json(tuple(reports), indent=2).decode() + "\n"
-
-
-def check_report(path: Path, *, overwrite: bool = False) -> None:
-    """Refuse a report file that cannot be written, before the evaluation.
-
-    Raises:
-        OutputExistsError: If the file is there and `overwrite` is not set.
-        CalozooError: If it is a folder, or there is none for it.
-    """
-    if path.is_dir():
-        msg = f"{path} is a folder; give the name of a file."
-        raise CalozooError(msg)
-    if path.exists() and not overwrite:
-        msg = f"{path} is already there. Add overwrite=True to replace it."
-        raise OutputExistsError(msg, argument="overwrite=True")
-    if not path.parent.is_dir():
-        msg = f"There is no folder {path.parent}; make it, or give another file name."
-        raise CalozooError(msg)
 
 
 def write_report(path: Path, reports: Sequence[EvaluationReport]) -> None:

@@ -16,7 +16,8 @@ from calozoo.events.chunks import add_model, simulate_fully, take_at_start
 from calozoo.events.deposits import Deposits
 from calozoo.events.hit_building import simulated_events
 from calozoo.events.request import CHUNK, FULL_SIMULATION, EventRequest
-from calozoo_core.errors import CalozooError, InputError, OutputExistsError
+from calozoo.output_files import check_output_file
+from calozoo_core.errors import CalozooError, InputError
 from calozoo_core.events import Events
 from calozoo_core.full_simulation import FullSimulation
 from calozoo_core.generator import Generator
@@ -68,21 +69,17 @@ class SimulationResult:
 
 
 def check_output(out: Path, *, overwrite: bool) -> None:
-    """Refuse an output that is already there, or in a folder that is not.
+    """Refuse an output that cannot be written, before the events are simulated.
 
     Raises:
         OutputExistsError: If the file is there and `overwrite` is not set.
-        InputError: If there is no such folder, or the name is not of an HDF5 file.
+        InputError: If the name is not of an HDF5 file.
+        CalozooError: If its folder or the disk does not allow it.
     """
     if out.suffix not in (".h5", ".hdf5"):
         msg = f"{out} is to be an HDF5 file; call it {out.with_suffix('.h5').name}."
         raise InputError(msg)
-    if not out.parent.is_dir():
-        msg = f"There is no folder {out.parent}; make it first."
-        raise InputError(msg)
-    if out.exists() and not overwrite:
-        msg = f"{out} is already there. Add overwrite=True to replace it."
-        raise OutputExistsError(msg, argument="overwrite=True")
+    check_output_file(out, overwrite=overwrite)
 
 
 def simulate_to_file(

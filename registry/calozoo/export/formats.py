@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from calozoo.generation.generate_file import check_sources
+from calozoo.output_files import check_sources
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError
 from calozoo_core.io import Exported, ShowerFile, calochallenge, ddml, event_root, root

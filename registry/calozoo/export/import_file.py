@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from calozoo.export.formats import parse_grid, parse_voxels
-from calozoo.generation.generate_file import check_output, check_sources
+from calozoo.generation.generate_file import check_output
 from calozoo.generation.parsing import make_source
+from calozoo.output_files import check_sources
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.io import ShowerWriter, calochallenge, ddml, root
 from calozoo_core.particles import to_particle_name

@@ -16,7 +16,8 @@ from calozoo.export.pt2 import Pt2
 from calozoo.export.record import ExportedTensor, ExportRecord, read_record, record_path
 from calozoo.export.torchscript import TorchScript
 from calozoo.models import names
-from calozoo_core.errors import InputError, OutputExistsError
+from calozoo.output_files import check_output_file
+from calozoo_core.errors import InputError
 from calozoo_core.io.atomic import atomic_path
 from calozoo_core.weights import sha256
 
@@ -117,7 +118,8 @@ def export_model(
         raise InputError(msg, argument="given")
     file_format.check_can_write()
     paths = [out, record_path(out)] + ([steering_path(out)] if to == "ddml" else [])
-    _check_output(paths, overwrite=overwrite)
+    for path in paths:
+        check_output_file(path, overwrite=overwrite)
     generator = api.load(name, weights=weights, offline=offline)
     module = generator.exported(interface)
     if module.has_loops and not file_format.keeps_loops:
@@ -222,16 +224,6 @@ def _format(out: Path, to: str) -> ModelFormat:
     suffixes = " or ".join(one.suffix for one in formats)
     msg = f"A file for {to} ends in {suffixes}; call it {out.with_suffix(formats[0].suffix)}."
     raise InputError(msg)
-
-
-def _check_output(paths: list[Path], *, overwrite: bool) -> None:
-    for path in paths:
-        if path.is_dir():
-            msg = f"{path} is a folder; give the name of a file."
-            raise InputError(msg)
-        if path.exists() and not overwrite:
-            msg = f"{path} is already there. Add overwrite=True to replace it."
-            raise OutputExistsError(msg, argument="overwrite=True")
 
 
 def _check_file(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -13,11 +10,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from calozoo.generation.incident_sources import IncidentSource
 from calozoo.generation.parsing import is_shower_file
-from calozoo_core.errors import InputError, OutputExistsError, ShowerFileError
+from calozoo.output_files import check_output_file
+from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.generator import Generator, ModelSpec
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerWriter
-from calozoo_core.io.atomic import is_stream, is_taken
+from calozoo_core.io.atomic import is_stream
 from calozoo_core.strict_model import StrictModel
 
 if TYPE_CHECKING:
@@ -29,7 +27,6 @@ __all__ = [
     "Stopwatch",
     "check_output",
     "check_request",
-    "check_sources",
     "generate_to_file",
     "write_batches",
 ]
@@ -229,42 +226,10 @@ def check_output(out: Path, *, overwrite: bool = False) -> None:
         OutputExistsError: If the file is there and `overwrite` is not set.
         ShowerFileError: If its name, its folder or the disk does not allow it.
     """
-    try:
-        if out.is_dir():
-            msg = f"{out} is a folder; give the name of a file."
-            raise ShowerFileError(msg)
-        if is_stream(out):
-            return
-        if not is_shower_file(out):
-            msg = f"Showers are written as HDF5; call the file {_as_hdf5(out)}."
-            raise ShowerFileError(msg)
-        if is_taken(out) and not overwrite:
-            msg = f"{out} is already there. Add overwrite=True to replace it."
-            raise OutputExistsError(msg, argument="overwrite=True")
-        folder = Path(os.path.realpath(out)).parent
-        if not folder.is_dir():
-            named = folder if out.is_symlink() else out.parent
-            msg = f"There is no folder {named}; make it, or give another file name."
-            raise ShowerFileError(msg)
-        # Trying is the only way to know: a disk can be read-only whatever the folder's mode says.
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        msg = f"{out} cannot be written: {str(error.strerror).lower()}; give another file name."
-        raise ShowerFileError(msg) from error
-
-
-def check_sources(out: Path, sources: Iterable[Path]) -> None:
-    """Refuse to replace a file by what is made of it, also where that was asked for.
-
-    Raises:
-        InputError: If the output is one of the sources.
-    """
-    for source in sources:
-        with suppress(OSError):  # what is not there is not replaced
-            if out.samefile(source):
-                msg = f"{out} would replace what it is made of; give another name."
-                raise InputError(msg)
+    check_output_file(out, overwrite=overwrite, error_type=ShowerFileError)
+    if not is_shower_file(out) and not is_stream(out):
+        msg = f"Showers are written as HDF5; call the file {_as_hdf5(out)}."
+        raise ShowerFileError(msg)
 
 
 def _as_hdf5(out: Path) -> Path:
