@@ -60,7 +60,7 @@ TRIED: Final = {
     "test_rm_takes_no_revision_but_says_which_command_does",
     ("doctor/machine.py", "cache rm {}"): "tests/cli/test_cli_cache.py::"
     "test_cache_rm_reports_in_json",
-    ("cards/leaderboard.py", "compare --markdown"): "tests/cards/test_cards.py",
+    ("cards/leaderboard.py", "compare --markdown"): "tests/cards/test_card_commands.py",
     ("calozoo_optimum/generator.py", "generate --energy @{} --dir @{}"): f"{HERE}a_library_is_"
     "asked_for_its_own_primaries",
     ("evaluation/plan.py", "generate --energy @{} --dir @{}"): f"{HERE}other_primaries_are_"

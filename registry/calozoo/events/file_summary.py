@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from calozoo.generation.file_summary import RunningMean
+from calozoo.generation.file_summary import RunningMean, Summary
 from calozoo_core.io.events import BOTH, MODEL, EventFile
 from calozoo_core.particles import particle_name
 
@@ -20,7 +19,7 @@ CHUNK = 256
 
 
 @dataclass
-class EventFileSummary:
+class EventFileSummary(Summary):
     """Contents of a file of events in numbers.
 
     Arguments:
@@ -52,14 +51,6 @@ class EventFileSummary:
     n_by_model: int = 0
     hits_per_event: RunningMean = field(default_factory=RunningMean)
     hit_energy_mev: RunningMean = field(default_factory=RunningMean)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Numbers and strings for JSON; a mean becomes its value and its error."""
-        plain = asdict(self)
-        for name, value in vars(self).items():
-            if isinstance(value, RunningMean):
-                plain[name] = {"mean": value.value, "error": value.error}
-        return plain
 
 
 def summarise_events(path: Path) -> EventFileSummary:

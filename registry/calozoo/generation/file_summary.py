@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from calozoo_core.errors import ShowerFileError
 from calozoo_core.io import ShowerFile
 
-__all__ = ["FileSummary", "RunningMean", "summarise"]
+__all__ = ["FileSummary", "RunningMean", "Summary", "summarise"]
 
 BATCH = 256
 
@@ -57,7 +57,20 @@ class RunningMean:
 
 
 @dataclass
-class FileSummary:
+class Summary:
+    """Contents of a file in numbers."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Numbers and strings for JSON; a mean becomes its value and its error."""
+        plain = asdict(self)
+        for name, value in vars(self).items():
+            if isinstance(value, RunningMean):
+                plain[name] = {"mean": value.value, "error": value.error}
+        return plain
+
+
+@dataclass
+class FileSummary(Summary):
     """Contents of a shower file in numbers.
 
     Arguments:
@@ -103,14 +116,6 @@ class FileSummary:
     n_hits: int = 0
     hits_per_shower: RunningMean = field(default_factory=RunningMean)
     hit_energy_mev: RunningMean = field(default_factory=RunningMean)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Numbers and strings for JSON; a mean becomes its value and its error."""
-        plain = asdict(self)
-        for name, value in vars(self).items():
-            if isinstance(value, RunningMean):
-                plain[name] = {"mean": value.value, "error": value.error}
-        return plain
 
 
 def summarise(path: Path) -> FileSummary:

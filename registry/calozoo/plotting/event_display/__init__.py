@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from calozoo.plotting.event_display.packing import DepositPacker, Deposits
+from calozoo.plotting.event_display.selection import shown_numbers
 from calozoo.plotting.event_display.surroundings import layer_stack, sensitive_sheets
 from calozoo.plotting.hits import PlacedShower
 from calozoo.plotting.html_page import html_page, three_library
@@ -77,20 +78,12 @@ def event_display(paths: Sequence[Path], *, first: int = 0, count: int = COUNT) 
         raise InputError(msg)
     with ExitStack() as stack:
         opened = [stack.enter_context(ShowerFile(path)) for path in paths]
-        numbers = _numbers(opened, first, count)
+        numbers = shown_numbers(opened, "shower", first, count)
         _check_primaries(opened, numbers)
         data = _page_data(opened, numbers, [_drawn(file, numbers) for file in opened])
     return html_page(
         files(__name__), title=f"{data['title']}: showers", data=data, libraries=[three_library()]
     )
-
-
-def _numbers(opened: Sequence[ShowerFile], first: int, count: int) -> range:
-    for file in opened:
-        if not 0 <= first < len(file):
-            msg = f"{file.path} has showers 0 to {len(file) - 1}; there is no shower {first}."
-            raise InputError(msg)
-    return range(first, min(first + count, *(len(file) for file in opened)))
 
 
 def _check_primaries(opened: Sequence[ShowerFile], numbers: range) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from calozoo.plotting.event_display import COUNT, MAX_FILES
 from calozoo.plotting.event_display.packing import DepositPacker, Deposits
+from calozoo.plotting.event_display.selection import shown_numbers
 from calozoo.plotting.event_display.surroundings import layer_stack, sensitive_sheets
 from calozoo.plotting.event_view import EventView, Line, view_event
 from calozoo.plotting.html_page import html_page, three_library
@@ -57,7 +58,8 @@ def simulated_event_display(
         raise InputError(msg)
     with ExitStack() as stack:
         opened = [stack.enter_context(EventFile(path)) for path in paths]
-        numbers = _numbers(opened, first, count)
+        _check_simulated(opened)
+        numbers = shown_numbers(opened, "event", first, count)
         _check_primaries(opened, numbers)
         views = [_views(file, numbers, reconstruct=reconstruct) for file in opened]
         data = _page_data(opened, numbers, views)
@@ -69,15 +71,11 @@ def simulated_event_display(
     )
 
 
-def _numbers(opened: Sequence[EventFile], first: int, count: int) -> range:
+def _check_simulated(opened: Sequence[EventFile]) -> None:
     for file in opened:
         if not file.is_simulated:
             msg = f"{file.path} has primaries and no hits; simulate it, and show what comes out."
             raise InputError(msg)
-        if not 0 <= first < len(file):
-            msg = f"{file.path} has events 0 to {len(file) - 1}; there is no event {first}."
-            raise InputError(msg)
-    return range(first, min(first + count, *(len(file) for file in opened)))
 
 
 def _check_primaries(opened: Sequence[EventFile], numbers: range) -> None:

@@ -1,0 +1,61 @@
+"""Results of the physics benchmark in cards and leaderboard."""
+
+from __future__ import annotations
+
+import pytest
+from made_up_cards import figure, measurements, physics_result
+
+from calozoo.cards.card import (
+    add_physics,
+    card_markdown,
+    read_cards,
+    write_card,
+)
+from calozoo.cards.leaderboard import (
+    leaderboard,
+)
+from calozoo.cards.leaderboard_page import page_data
+from calozoo.cli.benchmark import _with_rest_of_card
+
+
+def test_results_of_physics_stand_in_card_and_leaderboard_beside_those_of_papers(tmp_path):
+    write_card(tmp_path, measurements())
+    for test in ("tau", "pairs", "tau"):
+        add_physics(tmp_path, "caloclouds3.test", physics_result(test))
+    (measured,) = read_cards(tmp_path)
+    assert [one.test for one in measured.physics] == ["pairs", "tau"]
+    card = card_markdown(measured)
+    assert "### Pi0 of tau decays, photons only, calozoo's photon finder" in card
+    assert "| pi0 that are right | 0.5 | 0.55 | -0.050 ± 0.020 | 0.01 |" in card
+    assert "0.36 ± 0.14 ([Full physics benchmark]" in card
+    other = measurements("other.test").with_physics(
+        physics_result("tau").model_copy(
+            update={"figures": (figure("pi0.good", 0.04, "difference"),)}
+        )
+    )
+    board = leaderboard([measured, other])
+    (title,) = (title for title in board.tables if title.startswith("Pi0 of tau decays"))
+    row = board.tables[title][0]
+    assert row.label == "pi0 that are right, Geant4 0.55"
+    assert row.marks == ("worst", "best")  # by distance from 0, not by value
+    page = page_data([measured, other], lambda name: name)
+    described = {one["id"]: one for one in page["figures"]}
+    assert described["pi0.good/difference"]["group"] == "tau"
+    assert described["pi0.good/difference"]["signed"] is True
+    assert "signed" not in described["pairs.5GeV.number/js"]
+    assert page["values"]["caloclouds3.test"]["pairs.5GeV.number/js"]["papers"]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_benchmark_keeps_results_of_physics_of_the_same_weights(tmp_path, capsys, same):
+    weights = {"model.safetensors": "1" * 64}
+    old = measurements().model_copy(update={"notes": ("A note.",)})
+    write_card(tmp_path, old.with_physics(physics_result("pairs", weights)))
+    new = measurements(value=1e-3).model_copy(
+        update={"weights_sha256": weights if same else {"model.safetensors": "2" * 64}}
+    )
+    kept = _with_rest_of_card(new, {}, tmp_path, quiet=False)
+    assert kept.notes == ("A note.",)
+    assert [one.test for one in kept.physics] == (["pairs"] if same else [])
+    assert ("has other weights" in capsys.readouterr().err) is not same
+    assert kept.fidelity == new.fidelity
