@@ -9,27 +9,28 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from calozoo.benchmark.fidelity import CellObservables, FileReference
 from calozoo_core.clumps import fill, load_table, voxel_energies
 from calozoo_core.detector import load_detector
-from calozoo_core.errors import CalozooError, InputError
+from calozoo_core.errors import CalozooError
 from calozoo_core.io import ShowerFile
 from calozoo_core.markdown import table, write_block
-from calozoo_core.metrics.classifier import CLASSIFIER, classifier_floors
+from calozoo_core.metrics.classifier import CLASSIFIER
 from calozoo_core.metrics.comparison import compare_classifier
 from calozoo_core.metrics.ratios import ratio_figures
 from calozoo_core.metrics.result import MetricResult
-from calozoo_core.observables import ObservableAccumulator
 from calozoo_core.observables.cell_features import FEATURE_GROUPS
 from calozoo_core.placement import Placement, load_placement
 from calozoo_core.random import stream
 from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers
 
-__all__ = ["DESIGNS", "placed_cells", "reference_cells"]
+__all__ = ["DESIGNS", "placed"]
 
 SEED: Final = 1
 BATCH: Final = 50
@@ -63,56 +64,43 @@ DESIGNS: Final[dict[str, Callable[[Showers, int], Showers]]] = {
 }
 
 
-def placed_cells(
+def placed(
     path: Path, design: Callable[[Showers, int], Showers], placement: Placement, n: int
-) -> ObservableAccumulator:
+) -> CellObservables:
     """Cells of the first showers of a file, redrawn and placed.
 
     Raises:
         ShowerFileError: If the file is missing or damaged.
         InputError: If its showers do not say where they enter.
     """
-    cells = ObservableAccumulator(placement.detector, placement=placement, seed=SEED)
+    cells = CellObservables(placement)
     with ShowerFile(path) as file:
-        for rows in _batches(file, n):
-            showers = design(file[rows], rows.start)
-            if showers.incident.position is None:
-                msg = f"{path} does not say where its showers enter; give --position."
-                raise InputError(msg)
-            hits = placement.place(showers)
-            cells.add(_without_points(showers, placement), hits)
+        for first in range(0, min(n, len(file)), BATCH):
+            cells.add(design(file[first : min(first + BATCH, n)], first))
     return cells
 
 
-def reference_cells(path: Path, placement: Placement, n: int) -> ObservableAccumulator:
-    """Cells of the first showers of a file with hits in the real detector.
-
-    Raises:
-        ShowerFileError: If the file is missing or damaged, or holds no hits.
-    """
-    cells = ObservableAccumulator(placement.detector, placement=placement, seed=SEED)
-    with ShowerFile(path) as file:
-        for rows in _batches(file, n):
-            cells.add(_without_points(file[rows], placement), file.hits(rows))
+def _reference(path: Path, placement: Placement, n: int) -> CellObservables:
+    """Cells of the first showers of a file with hits in the real detector."""
+    cells = CellObservables(placement)
+    for showers, hits in islice(FileReference(path, placement).batches(BATCH), n // BATCH):
+        cells.add(showers, hits)
     return cells
 
 
-def _batches(file: ShowerFile, n: int) -> Iterator[slice]:
-    for first in range(0, min(n, len(file)), BATCH):
-        yield slice(first, min(first + BATCH, n, len(file)))
-
-
-def _without_points(showers: Showers, placement: Placement) -> Showers:
-    return Showers.without_points(showers.incident, showers.representation, placement.detector.name)
-
-
-def _row(name: str, cells: ObservableAccumulator, reference: ObservableAccumulator) -> list[str]:
-    floors = classifier_floors(reference, seed=SEED)
+def _row(name: str, cells: CellObservables, reference: CellObservables) -> list[str]:
     areas = {
         figure.name.removeprefix(CLASSIFIER).removeprefix("."): figure
-        for figure in compare_classifier(cells, reference, seed=SEED, floors=floors)
+        for figure in compare_classifier(
+            cells.accumulator,
+            reference.accumulator,
+            seed=SEED,
+            floors=reference.classifier_floors,
+        )
     }
-    ratios = {figure.name: figure for figure in ratio_figures(cells, reference)}
+    ratios = {
+        figure.name: figure for figure in ratio_figures(cells.accumulator, reference.accumulator)
+    }
     chosen = ["cells.occupancy", *(f"cells.neighbour_adjacent@{band}" for band in BANDS)]
     return [
         name,
@@ -132,15 +120,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m studies.oracle.placed", description=__doc__)
     parser.add_argument("steps", type=Path, help="Geant4's steps in the detector without gaps")
     parser.add_argument("reference", type=Path, help="hits of the same photons in the real one")
-    parser.add_argument("--showers", type=int, default=500, help="number of showers")
+    parser.add_argument("--showers", type=int, default=500, help="number of showers, by fifties")
     parser.add_argument("--detector", default="ild_siecal", help="the real detector")
     parser.add_argument("--write", type=Path, help="put the table into this page, too")
     options = parser.parse_args(arguments)
     try:
         placement = load_placement(options.detector)
-        reference = reference_cells(options.reference, placement, options.showers)
+        reference = _reference(options.reference, placement, options.showers)
         rows = [
-            _row(name, placed_cells(options.steps, design, placement, options.showers), reference)
+            _row(name, placed(options.steps, design, placement, options.showers), reference)
             for name, design in DESIGNS.items()
         ]
     except CalozooError as error:
