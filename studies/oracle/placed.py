@@ -126,9 +126,11 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         placement = load_placement(options.detector)
-        reference = _reference(options.reference, placement, options.showers)
+        with ShowerFile(options.steps) as steps:
+            n = min(options.showers, len(steps))
+        reference = _reference(options.reference, placement, n)
         rows = [
-            _row(name, placed(options.steps, design, placement, options.showers), reference)
+            _row(name, placed(options.steps, design, placement, n), reference)
             for name, design in DESIGNS.items()
         ]
     except CalozooError as error:
