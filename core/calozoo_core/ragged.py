@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -26,8 +27,10 @@ __all__ = [
     "is_number",
     "point_rows",
     "refuse_masked",
+    "row_blocks",
     "row_number",
     "row_selection",
+    "row_sums",
     "sort_order",
 ]
 
@@ -205,6 +208,55 @@ def _no_selection(rows: object, what: str) -> str:
         f"A {what} is selected by a whole number, several by a slice, a list of whole numbers or a "
         f"mask, not by {type(rows).__name__} {str(rows)[:40]}."
     )
+
+
+_BLOCK = 1 << 18
+
+
+def row_blocks(offsets: NDArray[np.integer[Any]], size: int) -> Iterator[tuple[slice, slice]]:
+    """Blocks of rows, and their points: the rows whose points begin within `size` points.
+
+    Arguments:
+        offsets: Offsets of the batch, shape (n + 1,).
+        size: Points of a block, about.
+
+    Example:
+        >>> list(row_blocks(np.array([0, 2, 3, 7]), 3))
+        [(slice(0, 2, None), slice(0, 3, None)), (slice(2, 3, None), slice(3, 7, None))]
+    """
+    # Of the type of the offsets, which would all be converted else.
+    marks = np.arange(0, int(offsets[-1]) + size + 1, size, dtype=offsets.dtype)
+    cuts = np.unique(np.searchsorted(offsets[:-1], marks)).tolist()
+    for start, stop in pairwise(cuts):
+        yield slice(start, stop), slice(int(offsets[start]), int(offsets[stop]))
+
+
+def row_sums(
+    values: NDArray[Any],
+    offsets: NDArray[np.integer[Any]],
+    adding: type[np.number[Any]],
+    result: type[np.number[Any]],
+) -> NDArray[Any]:
+    """Sums of the points of each row, shape (n,).
+
+    As `np.add.reduceat`, which converts all values to the type they are added in first; here a
+    block of them is at a time.
+
+    Arguments:
+        values: Value of each point, shape (N,).
+        offsets: Offsets of the batch, shape (n + 1,); no row is empty.
+        adding: Type they are added in.
+        result: Type of the sums.
+
+    Example:
+        >>> row_sums(np.array([200, 100, 7], np.uint8), np.array([0, 2, 3]), np.int64, np.int32)
+        array([300,   7], dtype=int32)
+    """
+    sums = np.empty(len(offsets) - 1, result)
+    for rows, points in row_blocks(offsets, _BLOCK):
+        starts = offsets[rows] - offsets[rows.start]
+        sums[rows] = np.add.reduceat(values[points], starts, dtype=adding)
+    return sums
 
 
 _LARGEST_KEY = 2**63 - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from calozoo.benchmark.fidelity import (
     measure_fidelity,
 )
 from calozoo.benchmark.measurements import read_measurements
-from calozoo.benchmark.memory import measure_memory
+from calozoo.benchmark.memory import measure_memory, peak_mb
 from calozoo.benchmark.request import (
     ENERGIES_GEV,
     THETA_DEG,
@@ -214,6 +215,12 @@ def test_memory_is_that_of_a_real_run():
     memory = measure_memory("toy", n_showers=20)
     assert memory.generation_mb > 10
     assert memory.startup_s > 0.1
+
+
+def test_a_shower_on_clumps_takes_150_mb_at_most(tmp_path):
+    command = [sys.executable, "-m", "calozoo", "generate", "--quiet", "--offline", "--threads"]
+    command += ["1", "--model", "calodream", "--energy", "50", "--out", str(tmp_path / "s.h5")]
+    assert peak_mb(command) <= 150
 
 
 def test_a_generation_that_fails_is_no_measurement():

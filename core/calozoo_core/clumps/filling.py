@@ -14,10 +14,14 @@ from calozoo_core.clumps.table import ClumpTable
 from calozoo_core.errors import InputError
 from calozoo_core.frames import axis_slopes, perpendicular_to_local
 from calozoo_core.incident import Incident
+from calozoo_core.ragged import row_blocks
 from calozoo_core.showers import Showers
 from calozoo_core.typing import Float32Array, FloatArray
 
 __all__ = ["fill"]
+
+_BLOCK: Final = 1 << 15
+"""Points placed together: they fit in the cache, and what is in between takes little memory."""
 
 MAX_PARTS: Final = 16
 """Patches in one voxel; what holds still more gets them scaled."""
@@ -103,23 +107,30 @@ def fill(
         * (most // np.array(mesh.sectors))[mesh.ring].take(voxels.cell)
         % most
     )
-    shower = voxels.row // n_layers
-    matrix = _matrices(mesh, incident).take((shower * 2 + mirror) * most + turn, axis=0)
-    axis = _axes(incident, table.layer_depth_mm).take(voxels.row, axis=0)
-
+    turn += (voxels.row // n_layers * 2 + mirror) * most
     count = lookup.n_points.take(patch).astype(np.int64)
-    ends = np.cumsum(count)
-    owner = np.repeat(np.arange(len(patch)), count)
-    point = np.arange(len(owner)) + (lookup.first.take(patch) - ends + count).take(owner)
-    x, y = (column.take(point) * GRID_MM for column in (lookup.x, lookup.y))
-    xx, xy, yx, yy = (column.take(owner) for column in np.ascontiguousarray(matrix.T))
-    dx, dy = (column.take(owner) for column in np.ascontiguousarray(axis.T))
+    border = np.concatenate([[0], np.cumsum(count)])
+    matrices = np.ascontiguousarray(_matrices(mesh, incident).T)
+    axes = np.ascontiguousarray(_axes(incident, table.layer_depth_mm).T)
+    layer = (voxels.row % n_layers).astype(np.uint8)
+    x, y, energy = (np.empty(border[-1], np.float32) for _ in range(3))
+    for own, points in row_blocks(border, _BLOCK):
+        owner = np.repeat(np.arange(own.stop - own.start), count[own])
+        point = (lookup.first.take(patch[own]) - border[own]).take(owner)
+        point += np.arange(points.start, points.stop)
+        px, py = (column.take(point) * GRID_MM for column in (lookup.x, lookup.y))
+        xx, xy, yx, yy = (row.take(turn[own]).take(owner) for row in matrices)
+        dx, dy = (row.take(voxels.row[own]).take(owner) for row in axes)
+        x[points] = xx * px + xy * py + dx
+        y[points] = yx * px + yy * py + dy
+        energy[points] = lookup.point_energy.take(point)
+        energy[points] *= scale[own].take(owner)
     return Showers(
-        offsets=np.concatenate([[0], ends])[first_voxel],
-        x=xx * x + xy * y + dx,
-        y=yx * x + yy * y + dy,
-        layer=(voxels.row % n_layers).astype(np.uint8).take(owner),
-        energy=lookup.point_energy.take(point).astype(np.float32) * scale.take(owner),
+        offsets=border[first_voxel],
+        x=x,
+        y=y,
+        layer=np.repeat(layer, count),
+        energy=energy,
         incident=incident,
         representation=config.representation,
         detector=config.detector,

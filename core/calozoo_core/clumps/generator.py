@@ -83,6 +83,7 @@ class ShowersFromCore:
     def __init__(self, library: HaloLibrary, table: ClumpTable) -> None:
         library.check(table)
         self._library, self._table = library, table
+        _ = table.lookup  # made with the rest, so that processes forked later share it
 
     @classmethod
     def of(cls, detector: str) -> ShowersFromCore:

@@ -24,6 +24,7 @@ from calozoo_core.clumps.table import ClumpTable, ShowerSource
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
+from calozoo_core.ragged import row_sums
 from calozoo_core.showers import Showers
 from calozoo_core.strict_model import StrictModel
 from calozoo_core.typing import BoolArray, Float32Array, FloatArray, IntArray
@@ -333,7 +334,7 @@ class HaloLibrary:
             return "first"
         if np.any(np.diff(self.features[:, 0]) < 0):
             return "features"
-        walked = np.add.reduceat(self.step, self.first[:-1], dtype=np.int32)
+        walked = row_sums(self.step, self.first, np.int32, np.int32)
         if self.step.min() < 1 or walked.max() > self.n_layers * self.config.mesh.n_cells:
             return "step"
         return None

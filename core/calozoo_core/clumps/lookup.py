@@ -7,15 +7,19 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from calozoo_core.ragged import row_blocks
 from calozoo_core.typing import Float32Array, IntArray
 
-__all__ = ["GRID_MM", "LEVELS", "Lookup", "energy_level"]
+__all__ = ["GRID_MM", "LEVELS", "Lookup", "energy_level", "sort_patches"]
 
 GRID_MM: Final = np.float32(1 / 32)
 """Grid of stored positions; 16 bits reach to 1 m."""
 
 LEVELS: Final = 1 << 13
 """Energies a lookup tells apart: steps of 0.2 % from 0.1 keV to 1 GeV."""
+
+_BLOCK: Final = 1 << 16
+"""Patches sorted together, so that what is in between takes little memory."""
 
 _LOG_RANGE: Final = (float(np.log(1e-4)), float(np.log(1e3)))
 
@@ -97,3 +101,31 @@ def energy_level(energy: Float32Array) -> NDArray[np.uint32]:
     scaled = (np.log(energy) - np.float32(low)) * np.float32((LEVELS - 1) / (high - low))
     level: NDArray[np.uint32] = np.clip(scaled, 0, LEVELS - 1).astype(np.uint32)
     return level
+
+
+def sort_patches(
+    energy: Float32Array,
+    held: IntArray,
+    first: int,
+    key: NDArray[np.uint32],
+    patch: NDArray[np.int32],
+) -> None:
+    """Sort patches by run and energy level; equal ones stay in their order.
+
+    Arguments:
+        energy: Energy of each patch, in MeV, shape (n,).
+        held: Number of patches of each class, in the order of patches; one without has no run.
+        first: Number of the first run.
+        key: Run and energy level of each place, written, shape (n,).
+        patch: Number of the patch of each place, written, shape (n,).
+    """
+    count = held[held > 0]
+    for runs, part in row_blocks(np.concatenate([[0], np.cumsum(count)]), _BLOCK):
+        run = np.repeat(np.arange(runs.start, runs.stop, dtype=np.uint64), count[runs])
+        run += np.uint64(first)
+        # Key and number in one, whose sort takes no more memory.
+        joined = run * np.uint64(LEVELS) + energy_level(energy[part]) << np.uint64(32)
+        joined |= np.arange(part.start, part.stop, dtype=np.uint64)
+        joined.sort()
+        key[part] = joined >> np.uint64(32)
+        patch[part] = joined & np.uint64(0xFFFFFFFF)

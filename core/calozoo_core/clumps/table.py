@@ -15,13 +15,14 @@ from pydantic import Field, model_validator
 
 from calozoo_core.clumps.bundled import bundled_folder
 from calozoo_core.clumps.linking import Linking, link_clumps
-from calozoo_core.clumps.lookup import GRID_MM, LEVELS, Lookup, energy_level
+from calozoo_core.clumps.lookup import GRID_MM, LEVELS, Lookup, sort_patches
 from calozoo_core.clumps.mesh import MAX_RINGS, VoxelMesh
 from calozoo_core.clumps.neighbourhood import N_NEIGHBOURHOODS, FilledVoxels, filled_voxels
 from calozoo_core.detector import MAX_LAYERS, load_detector
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.frames import perpendicular_positions
 from calozoo_core.incident import Incident
+from calozoo_core.ragged import row_sums
 from calozoo_core.showers import Showers
 from calozoo_core.specs import RepresentationName
 from calozoo_core.strict_model import StrictModel
@@ -300,32 +301,39 @@ class ClumpTable:
         return load_detector(self.config.detector).layer_depth_mm
 
     @cached_property
+    def _offsets(self) -> NDArray[np.int32]:
+        offsets = np.zeros(len(self.count) + 1, np.int32)
+        np.cumsum(self.count, out=offsets[1:])
+        return offsets
+
+    @cached_property
+    def _patch_energy(self) -> Float32Array:
+        energy: Float32Array = row_sums(self.energy, self._offsets, np.float64, np.float32)
+        return energy
+
+    @cached_property
     def lookup(self) -> Lookup:
         """Patches by class and energy, in the smallest types that hold them."""
-        energy = _patch_energies(self)
-        level = energy_level(energy)
+        energy = self._patch_energy
         groups, rings, primaries, kinds = self.config.class_shape
-        own = np.repeat(np.arange(len(self.patches), dtype=np.int32), self.patches)
-        n = len(own)
+        n = len(energy)
         key, patch = np.empty(3 * n, np.uint32), np.empty(3 * n, np.int32)
         runs, n_runs = [], 0
         # Three kinds of runs: of a class, whatever the neighbourhood, and whatever the primary.
         for kind, width in enumerate((1, kinds, kinds * primaries)):
-            merged = own // np.int32(width)
-            held = np.bincount(merged, minlength=len(self.patches) // width)
+            held = self.patches.reshape(-1, width).sum(axis=1)
             number = np.cumsum(held > 0) - 1 + n_runs
             fewest = self.config.fewest if width < kinds * primaries else 1
             runs.append(np.repeat(np.where(held >= fewest, number, -1), width))
-            unsorted = number.astype(np.uint32).take(merged) * np.uint32(LEVELS) + level
             part = slice(kind * n, (kind + 1) * n)
-            patch[part] = np.argsort(unsorted, kind="stable")
-            key[part] = unsorted[patch[part]]
+            sort_patches(energy, held, n_runs, key[part], patch[part])
             n_runs = int(number[-1]) + 1
         runs[2] = _with_nearest_group(runs[2].reshape(groups, rings, -1)).ravel()
         for narrow, wide in ((1, 2), (0, 1)):
             runs[narrow] = np.where(runs[narrow] >= 0, runs[narrow], runs[wide])
-        edges = np.searchsorted(key, np.arange(n_runs + 1) * LEVELS).astype(np.int32)
-        first = np.cumsum(self.count, dtype=np.int32) - self.count
+        # Of the type of the keys, which would all be converted else.
+        borders = np.arange(n_runs + 1, dtype=np.uint32) * np.uint32(LEVELS)
+        edges = np.searchsorted(key, borders).astype(np.int32)
         return Lookup(
             np.stack(runs).astype(np.int32),
             energy[patch[edges[1:][runs[2]] - 1]],
@@ -333,7 +341,7 @@ class ClumpTable:
             edges[1:] - 1,
             key,
             patch,
-            first,
+            self._offsets[:-1],
             self.count,
             energy,
             self.x,
@@ -396,18 +404,11 @@ def _ranges(first: IntArray, count: IntArray) -> IntArray:
     return number
 
 
-def _patch_energies(table: ClumpTable) -> Float32Array:
-    first = np.cumsum(table.count, dtype=np.int32) - table.count
-    sums = np.add.reduceat(table.energy, first, dtype=np.float64)
-    return sums.astype(np.float32)
-
-
 def _is_sorted(table: ClumpTable) -> bool:
     """Whether the patches of each class have energy, and more and more of it."""
-    energy = _patch_energies(table)
-    classes = np.repeat(np.arange(len(table.patches), dtype=np.int32), table.patches)
-    falls = (np.diff(energy) < 0) & (np.diff(classes) == 0)
-    return bool(np.all(energy > 0)) and not np.any(falls)
+    energy = table._patch_energy
+    falls = np.flatnonzero(energy[1:] < energy[:-1]) + 1
+    return bool(np.all(energy > 0) and np.isin(falls, np.cumsum(table.patches)).all())
 
 
 def _empty_rings(table: ClumpTable) -> IntArray:

@@ -51,6 +51,9 @@ WEIGHT_FILES = (CONFIG_FILE, TENSORS_FILE)
 
 MAX_CONFIG_BYTES: Final = 1 << 20
 
+_PART: Final = 1 << 18
+"""Values checked together, so that the check takes little memory."""
+
 _AGAIN: Final = "train, convert or copy it again"
 
 Config = TypeVar("Config", bound=BaseModel)
@@ -130,19 +133,16 @@ def read_arrays(
         WeightsError: If the file is missing, truncated, lacks a tensor, has one too many, or one of
             another shape or type, or holds a value that is not finite.
     """
-    path = folder / TENSORS_FILE
-    _check_claims(path, shapes, dtypes or {})
     import numpy as np
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
 
-    try:
-        arrays: dict[str, NDArray[Any]] = load(_content(path))
-    except SafetensorError as error:
-        msg = f"{path} is damaged ({_reason(error)}); {_AGAIN}."
-        raise WeightsError(msg) from error
+    path = folder / TENSORS_FILE
+    with _opened(path) as file:
+        claims = _checked_claims(file, path, shapes, dtypes or {})
+        arrays = {name: _array(file, path, claim) for name, claim in claims}
     for name, array in arrays.items():
-        if array.dtype.kind == "f" and not bool(np.isfinite(array).all()):
+        flat = array.reshape(-1)
+        parts = range(0, len(flat), _PART) if array.dtype.kind == "f" else ()
+        if not all(np.isfinite(flat[start : start + _PART]).all() for start in parts):
             msg = f"{path} holds a value in {shown(name)} that is not a finite number."
             raise WeightsError(msg)
     return arrays
@@ -221,22 +221,30 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         raise WeightsError(msg) from error
 
 
-def _content(path: Path) -> bytes:
-    """All bytes of a file, read: a disk that fails under a mapping ends the process."""
-    with _opened(path) as file:
-        return file.read()
+def _array(file: BinaryIO, path: Path, claim: TensorClaim) -> NDArray[Any]:
+    """The next tensor of a file, read to where it stays.
+
+    Not mapped: a disk that fails under a mapping ends the process. Nor read as a whole first, which
+    would take the memory of the model twice.
+    """
+    import numpy as np
+
+    content = np.empty(claim.end - claim.begin, np.uint8)
+    if file.readinto(content.data) != len(content):  # type: ignore[attr-defined]
+        msg = f"{path} was cut short; {_AGAIN}."
+        raise WeightsError(msg)
+    return content.view(np.dtype(claim.dtype).newbyteorder("<")).reshape(claim.shape)
 
 
-def _check_claims(
-    path: Path, shapes: Mapping[str, Sequence[int]], dtypes: Mapping[str, str]
-) -> None:
-    """Refuse a file whose header does not claim exactly these tensors."""
-    with _opened(path) as file:
-        try:
-            claims = read_header(file)
-        except HeaderError as error:
-            msg = f"{path} {error}; {_AGAIN}."
-            raise WeightsError(msg) from error
+def _checked_claims(
+    file: BinaryIO, path: Path, shapes: Mapping[str, Sequence[int]], dtypes: Mapping[str, str]
+) -> list[tuple[str, TensorClaim]]:
+    """Claims of a header in the order of the file, refused if they are not for these tensors."""
+    try:
+        claims = read_header(file)
+    except HeaderError as error:
+        msg = f"{path} {error}; {_AGAIN}."
+        raise WeightsError(msg) from error
     for name, shape in shapes.items():
         if name not in claims:
             msg = f"{path} lacks the tensor {shown(name)}; it was written for another model."
@@ -253,6 +261,7 @@ def _check_claims(
     if extra:
         msg = f"{path} has a tensor {shown(extra[0])} that the model does not know."
         raise WeightsError(msg)
+    return sorted(claims.items(), key=lambda item: item[1].begin)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shower_strategies import same_showers
 
-from calozoo_core.clumps import VoxelMesh, fill, link_clumps, load_table, voxel_energies
+from calozoo_core.clumps import VoxelMesh, fill, filling, link_clumps, load_table, voxel_energies
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError
 from calozoo_core.incident import Incident
@@ -92,6 +92,13 @@ def test_showers_do_not_depend_on_the_batch(table):
         for a, b in ((0, 1), (1, 4), (4, 7))
     ]
     assert same_showers(whole, Showers.concatenate(parts))
+
+
+def test_showers_do_not_depend_on_how_many_points_are_placed_together(table, monkeypatch):
+    energies, incident = random_voxels(3)
+    whole = fill(energies, incident, table, streams(3))
+    monkeypatch.setattr(filling, "_BLOCK", 50)
+    assert fill(energies, incident, table, streams(3)) == whole
 
 
 def test_other_random_numbers_make_other_showers_of_the_same_voxels(table):

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from calozoo_core.clumps import ClumpTable, VoxelMesh, load_table
+from calozoo_core.clumps import ClumpTable, HaloLibrary, VoxelMesh, load_table, lookup
+from calozoo_core.clumps.bundled import bundled_folder
 from calozoo_core.clumps.lookup import GRID_MM
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
@@ -101,6 +103,47 @@ def damaged(table, name):
     else:
         values[0] += 1
     return replace(table, **{name: values})
+
+
+def test_patches_are_sorted_by_run_and_energy_whatever_the_block(monkeypatch):
+    monkeypatch.setattr(lookup, "_BLOCK", 20)
+    rng = np.random.default_rng(2)
+    held = rng.integers(0, 9, 30)
+    energy = rng.exponential(1, held.sum()).astype(np.float32)
+    energy[::3] = 0.25  # equal ones stay in their order
+    key, patch = np.empty(len(energy), np.uint32), np.empty(len(energy), np.int32)
+    lookup.sort_patches(energy, held, 7, key, patch)
+    run = 7 + np.repeat(np.arange(np.count_nonzero(held)), held[held > 0])
+    level = lookup.energy_level(energy)
+    np.testing.assert_array_equal(patch, np.lexsort((level, run)))
+    np.testing.assert_array_equal(key, (run * lookup.LEVELS + level)[patch])
+
+
+def _peak_mb(work):
+    """Most memory that is in use while something is made, beside what was before, in MB."""
+    tracemalloc.start()
+    try:
+        kept = work()
+        peak = tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()
+    del kept
+    return peak
+
+
+def test_table_and_library_take_little_more_memory_than_their_files():
+    files = [files_of(kind) for kind in ("tables", "libraries")]
+    table_mb, library_mb = (path.stat().st_size / 1e6 for path in files)
+    table = ClumpTable.read(files[0].parent)
+    assert _peak_mb(lambda: ClumpTable.read(files[0].parent)) < table_mb + 10
+    assert _peak_mb(lambda: HaloLibrary.read(files[1].parent)) < library_mb + 4
+    # Three orders of the patches, a key and a number of four bytes each, and what sorts them.
+    assert _peak_mb(lambda: table.lookup) < 3 * 8 * table.config.n_patches / 1e6 + 6
+
+
+def files_of(kind):
+    with bundled_folder(kind, "folder", "ild_siecal_regular") as folder:
+        return folder / TENSORS_FILE
 
 
 @pytest.mark.parametrize("name", ["patches", "count", "energy"])

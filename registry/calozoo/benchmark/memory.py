@@ -11,7 +11,7 @@ from time import perf_counter
 from calozoo.benchmark.measurements import Memory
 from calozoo_core.errors import CalozooError
 
-__all__ = ["measure_memory"]
+__all__ = ["measure_memory", "peak_mb"]
 
 
 def measure_memory(model: str, n_showers: int = 1000, folder: Path | None = None) -> Memory:
@@ -31,25 +31,20 @@ def measure_memory(model: str, n_showers: int = 1000, folder: Path | None = None
     return Memory(
         n_showers=n_showers,
         peak_mb=peak,
-        interpreter_mb=_peak_mb([sys.executable, "-c", "pass"]),
+        interpreter_mb=peak_mb([sys.executable, "-c", "pass"]),
         startup_s=round(startup, 3),
     )
 
 
-def _command(model: str, n_showers: int, folder: Path | None) -> list[str]:
-    command = [sys.executable, "-m", "calozoo", "generate", "--quiet", "--offline"]
-    command += ["--threads", "1", "--model", model, "--energy", "10:100", "-n", str(n_showers)]
-    return command if folder is None else [*command, "--weights", str(folder)]
+def peak_mb(command: list[str]) -> float:
+    """Peak memory of a command, in MB.
 
+    Arguments:
+        command: A program of Python, from the interpreter on.
 
-def _seconds_and_peak_mb(command: list[str]) -> tuple[float, float]:
-    with tempfile.TemporaryDirectory() as folder:
-        start = perf_counter()
-        peak = _peak_mb([*command, "--out", str(Path(folder) / "showers.h5")])
-        return perf_counter() - start, peak
-
-
-def _peak_mb(command: list[str]) -> float:
+    Raises:
+        CalozooError: If the command fails.
+    """
     done = subprocess.run(
         [sys.executable, "-c", _WATCHER, *command],
         stdin=subprocess.DEVNULL,
@@ -64,6 +59,19 @@ def _peak_mb(command: list[str]) -> float:
     # Linux counts in 1024 bytes, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     return round(int(done.stdout) * unit / 1e6, 1)
+
+
+def _command(model: str, n_showers: int, folder: Path | None) -> list[str]:
+    command = [sys.executable, "-m", "calozoo", "generate", "--quiet", "--offline"]
+    command += ["--threads", "1", "--model", model, "--energy", "10:100", "-n", str(n_showers)]
+    return command if folder is None else [*command, "--weights", str(folder)]
+
+
+def _seconds_and_peak_mb(command: list[str]) -> tuple[float, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        start = perf_counter()
+        peak = peak_mb([*command, "--out", str(Path(folder) / "showers.h5")])
+        return perf_counter() - start, peak
 
 
 # Until it has started its own program a process counts the memory of the one that forked it, which

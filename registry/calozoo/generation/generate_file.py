@@ -193,6 +193,7 @@ def write_batches(
             writer.append(showers, None if placer is None else placer.place(showers))
             if on_batch is not None:
                 on_batch(len(showers))
+            del showers  # or they would stay in memory while the next are made
     return stopwatch.seconds
 
 
@@ -267,3 +268,4 @@ class Stopwatch:
             finally:
                 self.seconds += perf_counter() - start
             yield item
+            del item  # or it would stay in memory while the next is made
