@@ -211,8 +211,12 @@ REFUSED = {
     ),
     "export toy o.pt --to ddml": (
         2,
-        "no network that a file could hold; write a library of its showers with --to library",
+        "no module of whole showers that a file could hold; write a library of its showers with "
+        "--to library",
     ),
+    "export calodream o.onnx --to onnx": (2, "write a library of its showers with --to library"),
+    "export 3dgan o.pt --to par04": (2, "write a library of its showers with --to library"),
+    "export 3dgan.ild-photon o.pt --to ddml": (2, "of its showers with --to library"),
     "export geant4 o.onnx --to onnx": (2, "with --to library"),
     "export convl2lflows.ild-photon o.onnx --to onnx": (
         2,

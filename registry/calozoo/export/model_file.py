@@ -196,7 +196,7 @@ def _interface(spec: ModelSpec, to: str, asked: str | None) -> str:
     reason = (
         f"does not fit {to}; export it with {', '.join(others)}, or"
         if others
-        else ("has no network that a file could hold;")
+        else ("has no module of whole showers that a file could hold;")
     )
     msg = f"{spec.name} {reason} {library}."
     raise InputError(msg, argument=[*others, "to='library'"])
