@@ -211,8 +211,7 @@ REFUSED = {
     ),
     "export toy o.pt --to ddml": (
         2,
-        "no module of whole showers that a file could hold; write a library of its showers with "
-        "--to library",
+        "no module of whole showers that a file could hold; write a library of its showers",
     ),
     "export calodream o.onnx --to onnx": (2, "write a library of its showers with --to library"),
     "export 3dgan o.pt --to par04": (2, "write a library of its showers with --to library"),
