@@ -38,14 +38,14 @@ def train_model(
 
     Arguments:
         model: `architecture[.tag]`.
-        data: Folder with the showers, as the model's trainer reads them.
+        data: Folder with the showers, or a file, as the model's trainer reads them.
         out: Folder for weights, checkpoints and logs; a stopped training is resumed there.
         options: Options of the trainer, by name.
         tracking: Server for a record of the training, as `mlflow[:URI]`; None for none.
 
     Raises:
         ModelNameError: If there is no such model.
-        InputError: If the model has no trainer, the folder does not exist, or an option is unknown.
+        InputError: If the model has no trainer, there are no such data, or an option is unknown.
         CalozooError: If a package that only training needs is not installed.
         PluginError: If the trainer cannot be imported.
     """
@@ -56,11 +56,17 @@ def train_model(
             f"{spec.name} has nothing to train; `calozoo generate --model {spec.name}` just works."
         )
         raise InputError(msg)
-    if not data.is_dir():
+    if not data.exists():
         msg = f"There is no folder {data} with showers to train on; give another --data."
         raise InputError(msg)
     with _needs_extra(registration, "train"):
         train = _resolved(registration, spec.trainer)
+        if not data.is_dir() and not _takes_file(train):
+            msg = (
+                f"There is no folder {data} with showers to train on, but a file; {spec.name} "
+                "needs a folder with train/ and val/."
+            )
+            raise InputError(msg)
         _check_shared(spec.name, train, options)
         _check_options(train, options)
         config = TrainConfig(
@@ -174,6 +180,10 @@ def _check_shared(model: str, train: Callable[..., Any], options: Mapping[str, A
 
 def _options_type(train: Callable[..., Any]) -> Any:
     return getattr(getattr(train, "__self__", None), "options_type", None)
+
+
+def _takes_file(train: Callable[..., Any]) -> bool:
+    return bool(getattr(getattr(train, "__self__", None), "takes_file", False))
 
 
 def _is_other_node() -> bool:

@@ -17,8 +17,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, Literal, NoReturn
-from xml.parsers import expat
+from typing import Final, Literal
 
 import h5py
 import numpy as np
@@ -26,22 +25,26 @@ from numpy.typing import ArrayLike
 
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.incident import Incident
+from calozoo_core.io._binning import read_binning
 from calozoo_core.io._exchange_format import Exported, check_values, open_tables, write_tables
 from calozoo_core.io._hdf5_guards import Table
 from calozoo_core.io._layout import NUMBERS, LayoutError, has_member, table
-from calozoo_core.io.file_faults import reason
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray
-from calozoo_core.voxels import DATASETS, CylinderVoxels, LayerBins
+from calozoo_core.voxels import DATASETS, CylinderVoxels
 
 __all__ = [
     "DATASETS",
     "SAMPLING_FRACTION",
     "THRESHOLD_MEV",
     "Layout",
+    "dataset_of",
+    "is_challenge_file",
     "read",
     "read_batches",
     "read_binning",
+    "read_blocks",
+    "read_energies",
     "read_showers",
     "write",
 ]
@@ -60,10 +63,6 @@ LAYOUT: Final = "in the CaloChallenge's layout"
 Layout = Literal["calochallenge", "par04"]
 
 BLOCK_VOXELS: Final = 1 << 22
-
-MAX_BINNING_BYTES: Final = 1 << 20
-MAX_LAYERS: Final = 256
-MAX_DEPTH: Final = 8
 
 
 def write(
@@ -200,62 +199,93 @@ def read_batches(
         DetectorError: If the layers of the detector do not fit the voxels.
         ShowerFileError: If the file is missing, damaged, or has other voxels.
     """
-    _check_fraction(sampling_fraction)
     directions = np.atleast_2d(np.asarray(direction, dtype=np.float64))
+    start = 0
+    for energy, deposits in read_blocks(
+        path, voxels, sampling_fraction=sampling_fraction, layout=layout
+    ):
+        some = directions if len(directions) == 1 else directions[start : start + len(energy)]
+        incident = Incident(energy / 1000, some, particle)
+        yield voxels.spread(deposits, incident, detector, seed, first=start)
+        start += len(energy)
+
+
+def read_blocks(
+    path: str | os.PathLike[str],
+    voxels: CylinderVoxels,
+    *,
+    sampling_fraction: float = 1.0,
+    layout: Layout = "calochallenge",
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Incident energies and deposits in voxels, a block of showers at a time.
+
+    Arguments:
+        path: The file.
+        voxels: The voxels it was written with.
+        sampling_fraction: What the voxels were divided by; deposits come back.
+        layout: As for `read`.
+
+    Returns:
+        Incident energies, shape (n,), and deposits, shape (n, n_voxels), both in MeV.
+
+    Raises:
+        InputError: If the sampling fraction makes no sense.
+        ShowerFileError: If the file is missing, damaged, or has other voxels.
+    """
+    _check_fraction(sampling_fraction)
     step = max(1, BLOCK_VOXELS // voxels.n_voxels)
     with open_tables(path, LAYOUT) as file:
         energies, showers = _tables(file, path, layout)
-        n, width = len(showers), math.prod(showers.shape[1:])
+        n, width = len(showers), _width(showers)
         if width != voxels.n_voxels:
             msg = f"{path} has showers of {width} voxels, where this binning has {voxels.n_voxels}."
             raise ShowerFileError(msg)
         for start in range(0, n, step):
             rows = slice(start, start + step)
             energy, filled = _numbers(path, energies, showers, rows, layout)
-            some = directions if len(directions) == 1 else directions[rows]
-            incident = Incident(energy[:, 0] / 1000, some, particle)
-            deposits = filled * sampling_fraction
-            yield voxels.spread(deposits, incident, detector, seed, first=start)
+            yield energy[:, 0], filled * sampling_fraction
 
 
-def read_binning(path: str | os.PathLike[str], particle: str | None = None) -> CylinderVoxels:
-    """The voxels that a `<Bins>` file describes.
-
-    Every `<Layer>` is a layer, also one with the single edge 0, which has no voxels. The file is
-    read with caution: up to 1 MB, and without a document type, so nothing in it expands or points
-    elsewhere.
-
-    References:
-        | CaloChallenge: https://github.com/CaloChallenge/homepage
-
-    Arguments:
-        path: The file.
-        particle: Name of the `<Bin>`, where the file has several.
+def read_energies(path: str | os.PathLike[str]) -> FloatArray:
+    """Incident energies in MeV, shape (n,), without the voxels.
 
     Raises:
-        InputError: If the file has no such `<Bin>`, or its rings make no sense.
-        ShowerFileError: If the file is missing, too long, or no such XML.
+        ShowerFileError: If the file is missing, damaged, not of this layout, or an energy is not
+            positive.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_BINNING_BYTES + 1)
-    except (OSError, ValueError) as error:
-        msg = f"The binning {path} cannot be read ({reason(error)})."
-        raise ShowerFileError(msg) from error
-    if len(text) > MAX_BINNING_BYTES:
-        msg = f"The binning {path} is longer than {MAX_BINNING_BYTES} bytes; give a file of <Bins>."
-        raise ShowerFileError(msg)
-    reader = _BinningReader()
-    try:
-        bins = reader.read(text)
-    except expat.ExpatError as error:
-        msg = f"The binning {path} is not XML ({error})."
-        raise ShowerFileError(msg) from error
-    except (_BinningError, ValueError, LookupError) as error:
-        msg = f"The binning {path} cannot be used ({_clause(error)})."
-        raise ShowerFileError(msg) from error
-    return CylinderVoxels(tuple(_chosen(path, bins, particle)))
+    with open_tables(path, LAYOUT) as file:
+        energies, _ = _tables(file, path, "calochallenge")
+        energy = energies[:].astype(np.float64, copy=False).reshape(-1)
+    wrong = np.flatnonzero(~(np.isfinite(energy) & (energy > 0)))
+    if len(wrong):
+        raise ShowerFileError(_unsound(path, int(wrong[0])))
+    return energy
+
+
+def is_challenge_file(path: str | os.PathLike[str]) -> bool:
+    """True if a file has incident energies as the challenge calls them, and so its layout.
+
+    Raises:
+        ShowerFileError: If the file is missing, or no HDF5 file.
+    """
+    with open_tables(path, LAYOUT) as file:
+        return has_member(file, "incident_energies")
+
+
+def dataset_of(path: str | os.PathLike[str]) -> str:
+    """Name in `DATASETS` of the voxels that a file has.
+
+    Raises:
+        ShowerFileError: If the file is missing, damaged, not of this layout, or of other voxels.
+    """
+    with open_tables(path, LAYOUT) as file:
+        width = _width(_tables(file, path, "calochallenge")[1])
+    for name, voxels in DATASETS.items():
+        if voxels.n_voxels == width:
+            return name
+    known = " or ".join(f"{voxels.n_voxels} ({name})" for name, voxels in DATASETS.items())
+    msg = f"{path} has showers of {width} voxels, not {known}."
+    raise ShowerFileError(msg)
 
 
 def _tables(file: h5py.File, path: str | os.PathLike[str], layout: Layout) -> tuple[Table, Table]:
@@ -306,88 +336,23 @@ def _numbers(
     is_sound = (np.isfinite(energy) & (energy > 0))[:, 0] & np.isfinite(filled).all(axis=1)
     if not is_sound.all():
         row = rows.indices(len(showers))[0] + int(np.flatnonzero(~is_sound)[0])
-        msg = (
-            f"{path} holds an energy that is not a number of MeV in row {row}, counted from 0; "
-            "leave that row out."
-        )
-        raise ShowerFileError(msg)
+        raise ShowerFileError(_unsound(path, row))
     return energy, filled
+
+
+def _unsound(path: str | os.PathLike[str], row: int) -> str:
+    return (
+        f"{path} holds an energy that is not a number of MeV in row {row}, counted from 0; "
+        "leave that row out."
+    )
+
+
+def _width(showers: Table) -> int:
+    """Voxels of a shower."""
+    return math.prod(showers.shape[1:])
 
 
 def _check_fraction(sampling_fraction: float) -> None:
     if not 0 < sampling_fraction <= 1:
         msg = f"A sampling fraction lies between 0 and 1, and {sampling_fraction:g} does not."
         raise InputError(msg)
-
-
-class _BinningError(Exception):
-    """Fault of a binning, as a clause."""
-
-
-def _chosen(path: Path, bins: dict[str, list[LayerBins]], particle: str | None) -> list[LayerBins]:
-    if particle is None and len(bins) == 1:
-        return next(iter(bins.values()))
-    if particle in bins:
-        return bins[particle]
-    names = ", ".join(bins)
-    asked = "give one of them" if particle is None else f"not {particle}"
-    msg = f"{path} has the bins {names}; {asked}."
-    raise InputError(msg)
-
-
-def _clause(error: BaseException) -> str:
-    text = str(error).rstrip(".")
-    return text[:1].lower() + text[1:]
-
-
-class _BinningReader:
-    """Collects the layers of each `<Bin>` as expat comes by them."""
-
-    def __init__(self) -> None:
-        self._bins: dict[str, list[LayerBins]] = {}
-        self._open: list[str] = []
-        self._current: list[LayerBins] = []
-
-    def read(self, text: bytes) -> dict[str, list[LayerBins]]:
-        parser = expat.ParserCreate()
-        parser.StartDoctypeDeclHandler = self._refuse_doctype
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.Parse(text, True)
-        if not any(layers for layers in self._bins.values()):
-            msg = "it has no <Layer> in a <Bin>"
-            raise _BinningError(msg)
-        return self._bins
-
-    def _refuse_doctype(self, *_: object) -> NoReturn:
-        msg = "it declares a document type"
-        raise _BinningError(msg)
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._open.append(name)
-        if len(self._open) > MAX_DEPTH:
-            msg = "its elements are too deep"
-            raise _BinningError(msg)
-        if name == "Bin":
-            self._current = self._bins.setdefault(attributes.get("name", "unnamed"), [])
-            if self._current:
-                msg = f"two of its bins are called {attributes.get('name', 'unnamed')}"
-                raise _BinningError(msg)
-        elif name == "Layer" and "Bin" in self._open:
-            if len(self._current) == MAX_LAYERS:
-                msg = f"it has more than {MAX_LAYERS} layers"
-                raise _BinningError(msg)
-            self._current.append(_layer(attributes))
-
-    def _end(self, name: str) -> None:
-        self._open.pop()
-
-
-def _layer(attributes: dict[str, str]) -> LayerBins:
-    try:
-        edges = tuple(float(edge) for edge in attributes["r_edges"].split(","))
-        n_alpha = int(attributes["n_bin_alpha"])
-    except (KeyError, ValueError, OverflowError):
-        msg = "a <Layer> needs r_edges and n_bin_alpha, both in numbers"
-        raise _BinningError(msg) from None
-    return LayerBins(edges, n_alpha)

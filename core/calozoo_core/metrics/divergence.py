@@ -14,6 +14,7 @@ __all__ = [
     "EPSILON",
     "checkpoint_metrics",
     "js_divergence",
+    "mean_separation_power",
     "quantile_divergence",
     "separation_power",
 ]
@@ -123,9 +124,27 @@ def separation_power(counts: ArrayLike, reference: ArrayLike) -> float:
         0.3333333333333333
     """
     p, q = _normalised(counts, reference)
+    return float(_power_terms(p, q).sum() / 2)
+
+
+def mean_separation_power(counts: FloatArray, reference: FloatArray) -> float:
+    """Mean of the separation powers of several histograms of as many bins.
+
+    Arguments:
+        counts: Contents, a row a histogram, none of them empty, shape (n, bins).
+        reference: Likewise.
+
+    Example:
+        >>> mean_separation_power(np.array([[1, 1], [1, 0]]), np.array([[1, 0], [1, 0]]))
+        0.16666666666666666
+    """
+    p, q = (contents / contents.sum(axis=1, keepdims=True) for contents in (counts, reference))
+    return float(_power_terms(p, q).sum(axis=1).mean() / 2)
+
+
+def _power_terms(p: FloatArray, q: FloatArray) -> FloatArray:
     both = p + q
-    terms = np.divide((p - q) ** 2, both, out=np.zeros(both.shape), where=both > 0)
-    return float(terms.sum() / 2)
+    return np.divide((p - q) ** 2, both, out=np.zeros(both.shape), where=both > 0)
 
 
 def _normalised(counts: ArrayLike, reference: ArrayLike) -> tuple[FloatArray, FloatArray]:

@@ -32,7 +32,14 @@ from calozoo_core.training.world import World
 from calozoo_core.weights import sha256
 from calozoo_core.weights.trained_model import TrainedModel
 
-__all__ = ["BEST_WEIGHTS", "ModelTraining", "TrainingOptions", "read_sample", "seeded"]
+__all__ = [
+    "BEST_WEIGHTS",
+    "ModelTraining",
+    "TrainingOptions",
+    "read_sample",
+    "sample_files",
+    "seeded",
+]
 
 
 class TrainingOptions(StrictModel):
@@ -128,6 +135,8 @@ class ModelTraining(ABC):
     stages: tuple[str, ...]
     #: Why batches cannot be shared by several processes; empty if they can.
     undivided: ClassVar[str] = ""
+    #: Whether data may be a single file, of which the training holds out a part itself.
+    takes_file: ClassVar[bool] = False
 
     def __init__(self, data: Path, out: Path, options: TrainingOptions) -> None:
         self.data, self.out, self.options = data, out, options
@@ -278,10 +287,14 @@ class ModelTraining(ABC):
             shutil.copyfile(folder / LOG, self.out / f"{stage}.csv")
             path = folder / RECORD if (folder / RECORD).exists() else folder / SCHEDULE
             records[stage] = json.loads(path.read_text(encoding="utf-8"))
-        files = sorted(self.data.glob("*/*.h5"))
+        if self.data.is_file():
+            data = {self.data.name: sha256(self.data)}
+        else:
+            files = sorted([*self.data.glob("*/*.h5"), *self.data.glob("*/*.hdf5")])
+            data = {str(path.relative_to(self.data)): sha256(path) for path in files}
         record = {
             "stages": records,
-            "data": {str(path.relative_to(self.data)): sha256(path) for path in files},
+            "data": data,
             "showers": self.n_showers(),
             "torch": torch.__version__,
             "python": platform.python_version(),
@@ -314,7 +327,7 @@ class ModelTraining(ABC):
 
 
 def read_sample(folder: Path, part: str) -> Showers:
-    """Showers of a training or validation sample: all of `folder/part/*.h5`.
+    """Showers of a training or validation sample: all files of `folder/part`.
 
     Arguments:
         folder: Folder with `train/` and `val/`.
@@ -324,11 +337,25 @@ def read_sample(folder: Path, part: str) -> Showers:
         InputError: If there are no such files.
         ShowerFileError: If one of them is damaged.
     """
-    paths = sorted((folder / part).glob("*.h5"))
+    return Showers.concatenate([read_showers(path) for path in sample_files(folder, part)])
+
+
+def sample_files(folder: Path, part: str) -> list[Path]:
+    """Files of a training or validation sample, `folder/part/*.h5` and `*.hdf5`, in order.
+
+    Arguments:
+        folder: Folder with `train/` and `val/`.
+        part: "train" or "val".
+
+    Raises:
+        InputError: If there are none.
+    """
+    place = folder / part
+    paths = sorted([*place.glob("*.h5"), *place.glob("*.hdf5")])
     if not paths:
-        msg = f"There are no shower files in {folder / part}; give a folder with train/ and val/."
+        msg = f"There are no shower files in {place}; give a folder with train/ and val/."
         raise InputError(msg)
-    return Showers.concatenate([read_showers(path) for path in paths])
+    return paths
 
 
 def seeded(make: Callable[[], Network], seed: int) -> Network:

@@ -20,7 +20,7 @@ from calozoo.cli.output import batch_progress
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from calozoo.evaluation.evaluate import Evaluation
+    from calozoo.evaluation.evaluate import Evaluation, EvaluationReport
 
 __all__ = ["evaluate"]
 
@@ -97,23 +97,40 @@ def evaluate(
       calozoo evaluate gen.h5 --reference g4.h5
       calozoo evaluate gen.h5 --reference g4.h5 --plots plots --json figures.json
       calozoo evaluate gen.h5 --reference g4.h5 --place ild_siecal
+      calozoo evaluate gen.h5 --reference dataset_2_2.hdf5
+
+    If a file has the layout of the CaloChallenge, voxels of its data set 2 or 3 are compared, by
+    the challenge's own figures.
     """
     if plots is None and is_given("suffix"):
         msg = "--format is that of the pictures; add --plots DIR, or leave it out."
         raise click.UsageError(msg)
-    from calozoo.cli.evaluation_table import evaluation_text
-    from calozoo.evaluation.evaluate import (
-        evaluate_files,
-        report_text,
-        write_report,
-    )
+    from calozoo.evaluation.voxels import are_voxels
     from calozoo.output_files import check_output_file, check_sources
-    from calozoo_core.cores import available_cores
 
     target = None if report in (None, "-") else Path(str(report))
     if target is not None:
         check_sources(target, [*generated, reference])
         check_output_file(target, overwrite=overwrite)
+    if are_voxels([*generated, reference]):
+        _refuse_options_of_cells()
+        _print(
+            _compared_voxels(
+                generated,
+                reference,
+                classifier=not no_classifier,
+                features=features,
+                seed=seed,
+                quiet=quiet,
+            ),
+            report,
+            target,
+            quiet=quiet,
+        )
+        return
+    from calozoo.evaluation.evaluate import evaluate_files
+    from calozoo_core.cores import available_cores
+
     if plots is not None:
         from calozoo.plotting import check_folder
 
@@ -132,16 +149,72 @@ def evaluate(
             on_batch=progress.advance,
             on_read=progress.close,
         )
-    reports = [evaluation.report for evaluation in evaluations]
+    drawn = 0 if plots is None else _draw(evaluations, plots, suffix)
+    more = () if plots is None else (f"{drawn} pictures in {plots}",)
+    _print([each.report for each in evaluations], report, target, more, quiet=quiet)
+
+
+def _refuse_options_of_cells() -> None:
+    """Refuse what means nothing to voxels.
+
+    Raises:
+        click.UsageError: If such an option is given.
+    """
+    for parameter, option in (
+        ("place", "--place"),
+        ("threshold", "--threshold"),
+        ("plots", "--plots"),
+        ("workers", "--workers"),
+    ):
+        if is_given(parameter):
+            msg = f"{option} means nothing to voxels of the CaloChallenge; leave it out."
+            raise click.UsageError(msg)
+
+
+def _compared_voxels(
+    generated: Sequence[Path],
+    reference: Path,
+    *,
+    classifier: bool,
+    features: bool,
+    seed: int,
+    quiet: bool,
+) -> Sequence[EvaluationReport]:
+    from calozoo.evaluation.voxels import evaluate_voxels
+
+    with batch_progress(hidden=quiet) as progress:
+        return evaluate_voxels(
+            generated,
+            reference,
+            classifier=classifier,
+            features=features,
+            seed=seed,
+            on_start=progress.start,
+            on_batch=progress.advance,
+            on_read=progress.close,
+        )
+
+
+def _print(
+    reports: Sequence[EvaluationReport],
+    report: str | None,
+    target: Path | None,
+    more: Sequence[str] = (),
+    *,
+    quiet: bool,
+) -> None:
+    """Print the tables, or JSON, and write the file that was asked for."""
+    from calozoo.cli.evaluation_table import evaluation_text
+    from calozoo.evaluation.evaluate import report_text, write_report
+
     if report == "-":
         click.echo(report_text(reports), nl=False)
     else:
         click.echo("\n\n".join(map(evaluation_text, reports)))
     if target is not None:
         write_report(target, reports)
-    drawn = 0 if plots is None else _draw(evaluations, plots, suffix)
     if not quiet:
-        click.echo(_footer(evaluations, target, plots, drawn), err=True)
+        click.echo(_footer(reports, target, more), err=True)
 
 
 def _draw(evaluations: Sequence[Evaluation], folder: Path, suffix: str) -> int:
@@ -150,14 +223,10 @@ def _draw(evaluations: Sequence[Evaluation], folder: Path, suffix: str) -> int:
     return len(draw(evaluations, folder, suffix))
 
 
-def _footer(
-    evaluations: Sequence[Evaluation], target: Path | None, plots: Path | None, drawn: int
-) -> str:
-    report = evaluations[0].report
-    n = report.reference.n_showers + sum(e.report.generated.n_showers for e in evaluations)
-    words = [f"{n} showers in {report.seconds:.1f} s, {report.peak_mb:.0f} MB"]
+def _footer(reports: Sequence[EvaluationReport], target: Path | None, more: Sequence[str]) -> str:
+    first = reports[0]
+    n = first.reference.n_showers + sum(each.generated.n_showers for each in reports)
+    words = [f"{n} showers in {first.seconds:.1f} s, {first.peak_mb:.0f} MB"]
     if target is not None:
         words.append(f"figures in {target}")
-    if plots is not None:
-        words.append(f"{drawn} pictures in {plots}")
-    return "; ".join(words)
+    return "; ".join([*words, *more])

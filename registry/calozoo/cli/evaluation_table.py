@@ -48,6 +48,8 @@ def evaluation_text(report: EvaluationReport) -> str:
         report: Report of one generated sample.
     """
     footnotes: dict[str, str] = {}
+    if report.generated.cells == "voxels":
+        return _voxels_text(report, footnotes)
     rows: list[tuple[str, ...]] = []
     for group, title in GROUPS.items():
         figures = [f for f in report.figures if f.metric in METRICS and _group(f) == group]
@@ -69,17 +71,72 @@ def evaluation_text(report: EvaluationReport) -> str:
         [
             *_head(report),
             *(f"\n{part}" for part in tables),
-            *([""] if footnotes or report.notes else []),
-            *(f"{mark} {text}" for text, mark in footnotes.items()),
-            *(f"Note: {note}" for note in report.notes),
+            *_remarks(report, footnotes),
         ]
     )
+
+
+def _remarks(report: EvaluationReport, footnotes: dict[str, str]) -> Iterator[str]:
+    if footnotes or report.notes:
+        yield ""
+    yield from (f"{mark} {text}" for text, mark in footnotes.items())
+    yield from (f"Note: {note}" for note in report.notes)
+
+
+def _voxels_text(report: EvaluationReport, footnotes: dict[str, str]) -> str:
+    """Tables of the CaloChallenge's figures: separation powers, then of all features at once."""
+    whole = [f for f in report.figures if "@" not in f.name]
+    powers = [f for f in whole if f.metric == "separation"]
+    rows = [("SEPARATION POWER [1e-3]", "VALUE", "FLOOR", "WORST LAYER")]
+    for figure in powers:
+        name = f"  {figure.name.partition('.')[2]}" + (" (mean)" if figure.n_entries else "")
+        rows.append((name, *_scaled(figure, 1e3, footnotes), _worst_layer(report, figure.name)))
+    tables = [aligned(rows)]
+    others = [f for f in whole if f.metric != "separation"]
+    if others:
+        head = ("HIGH-LEVEL FEATURES", "VALUE", "FLOOR", "PUBLISHED")
+        scales = {"auc": 1.0, "fpd": 1e3, "kpd": 1e3}
+        names = {"auc": "  AUC", "fpd": "  FPD [1e-3]", "kpd": "  KPD [1e-3]"}
+        tables.append(
+            aligned(
+                [
+                    head,
+                    *(
+                        (
+                            names[f.metric],
+                            *_scaled(f, scales[f.metric], footnotes),
+                            _papers(f, report.published, 1 / scales[f.metric], footnotes),
+                        )
+                        for f in others
+                    ),
+                ]
+            )
+        )
+    text = [*_head(report), *(f"\n{part}" for part in tables), *_remarks(report, footnotes)]
+    return "\n".join(text)
+
+
+def _worst_layer(report: EvaluationReport, name: str) -> str:
+    layers = [f for f in report.figures if f.name.startswith(f"{name}@") and f.value is not None]
+    worst = max(layers, key=lambda figure: figure.value or 0.0, default=None)
+    if worst is None:
+        return ""
+    return f"{1e3 * (worst.value or 0.0):.3g} in {worst.name.partition('@')[2]}"
+
+
+def _scaled(figure: MetricResult, factor: float, footnotes: dict[str, str]) -> tuple[str, str]:
+    """Value and floor of a figure, in units of one over the factor."""
+    if figure.value is None:
+        return f"- {_mark(figure.reason or '', footnotes)}", ""
+    floor = "" if figure.noise_floor is None else _rounded(figure.noise_floor * factor)
+    return format_with_error(figure.value * factor, (figure.error or 0) * factor), floor
 
 
 def _head(report: EvaluationReport) -> Iterator[str]:
     samples = [("generated", report.generated), ("reference", report.reference)]
     yield from aligned([_sample(what, sample) for what, sample in samples]).splitlines()
-    yield f"cells of {report.readout}, from {report.threshold_mev:g} MeV"
+    what = "voxels" if report.generated.cells == "voxels" else "cells"
+    yield f"{what} of {report.readout}, from {report.threshold_mev:.4g} MeV"
 
 
 def _sample(what: str, sample: SampleRecord) -> tuple[str, ...]:

@@ -20,7 +20,8 @@ __all__ = ["convert", "train"]
     "--data",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder with shower files: train/*.h5 to fit, val/*.h5 to choose by.",
+    help="Folder with shower files: train/*.h5 to fit, val/*.h5 to choose by. A model of the "
+    "CaloChallenge's voxels also takes a file of its data set 2.",
 )
 @click.option(
     "--out",
@@ -88,6 +89,7 @@ def train(
       calozoo train caloclouds3.ild-photon --data ild_photons --out run1 -o seed=2
       calozoo train caloclouds3.ild-photon --config run1/train.yaml --out run2 -o seed=3
       calozoo train caloclouds3.ild-photon --data ild_photons --out run3 --devices 4
+      calozoo train caloinn.calochallenge2-electron --data dataset_2_1.hdf5 --out run4
       calozoo generate --model caloclouds3 --weights run1 --energy 50 --out showers.h5
     """
     from calozoo.training import parse_options, train_model

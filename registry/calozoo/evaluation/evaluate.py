@@ -36,6 +36,7 @@ __all__ = [
     "evaluate",
     "evaluate_files",
     "report_text",
+    "versions",
     "write_report",
 ]
 
@@ -246,7 +247,7 @@ def evaluate_files(
                 workers=workers,
                 seconds=round(seconds, 2),
                 peak_mb=round(memory, 1),
-                versions=_versions(),
+                versions=versions(),
             ),
             sample,
             truth,
@@ -297,6 +298,7 @@ def _figures(
     return figures + (compare_features(generated, reference, seed=seed) if features else ())
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that figures depend on, by name."""
     packages = ("calozoo", "calozoo-core", "numpy")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}

@@ -26,6 +26,7 @@ __all__ = [
     "IncidentSpectrum",
     "SampleRecord",
     "check_agreement",
+    "check_order",
     "is_geant4",
     "kolmogorov_distance",
     "plan_evaluation",
@@ -45,8 +46,8 @@ class SampleRecord(StrictModel):
         particle: PDG name of the incident particles.
         representation: Representation of the points.
         detector: Detector the showers were made for.
-        cells: Source of the cells: "hits" in the file, points "placed" into the readout, or points
-            "merged" into cells of a detector without gaps.
+        cells: Source of the cells: "hits" in the file, points "placed" into the readout, points
+            "merged" into cells of a detector without gaps, or "voxels" of the CaloChallenge.
     """
 
     file: str
@@ -57,7 +58,7 @@ class SampleRecord(StrictModel):
     particle: str
     representation: str
     detector: str
-    cells: Literal["hits", "placed", "merged"]
+    cells: Literal["hits", "placed", "merged", "voxels"]
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def plan_evaluation(
                 msg = f"{file.path} holds no showers; make it again."
                 raise ShowerFileError(msg)
         for file in files[:-1]:
-            _check_order(file, files[-1])
+            check_order(file, files[-1])
         readout = _readout(files, None if place is None else load_detector(place))
         readouts = _with_levels(
             [_file_readout(file, readout, threshold_mev, seed, place) for file in files], files
@@ -118,7 +119,12 @@ def plan_evaluation(
     return EvaluationPlan(tuple(records[:-1]), records[-1], tuple(readouts), tuple(notes))
 
 
-def _check_order(generated: ShowerFile, reference: ShowerFile) -> None:
+def check_order(generated: ShowerFile, reference: ShowerFile) -> None:
+    """Refuse files that seem to be swapped.
+
+    Raises:
+        InputError: If the generated one was made by Geant4, and the reference was not.
+    """
     if is_geant4(generated.generator) and not is_geant4(reference.generator):
         msg = (
             f"{generated.path} was made by Geant4 and {reference.path}, the reference, by "

@@ -305,9 +305,11 @@ def default_n(*distributions: Distribution | None) -> int:
 
 
 def _read_incident(path: str) -> Incident:
-    """Incident particles of a shower file."""
-    from calozoo_core.io import ShowerFile
+    """Incident particles of a shower file; those of the CaloChallenge's come straight in."""
+    from calozoo_core.io import ShowerFile, calochallenge
 
+    if calochallenge.is_challenge_file(path):
+        return Incident(calochallenge.read_energies(path) / 1000, (0, 0, 1), "e-")
     with ShowerFile(path) as file:
         if not len(file):
             msg = f"The file {path} holds no showers; name one that does."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -23,26 +22,16 @@ from calozoo_caloinn.cylinder.autoregressive import (
 from calozoo_caloinn.cylinder.config import CylinderConfig, preset
 from calozoo_caloinn.cylinder.sectors import SectorTables, fit_lean, fit_tables, voxel_centres
 from calozoo_caloinn.cylinder.trained import TrainedCylinder
+from calozoo_caloinn.cylinder.training_voxels import TrainingVoxels, read_training_voxels
 from calozoo_caloinn.inn import Inn
 from calozoo_caloinn.networks import samplers
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.clumps.ring_calibration import fit_ring_calibration
 from calozoo_core.random import stream
-from calozoo_core.showers import Showers
-from calozoo_core.training import (
-    Batch,
-    ModelTraining,
-    StageConfig,
-    TrainingOptions,
-    read_sample,
-    seeded,
-)
+from calozoo_core.training import Batch, ModelTraining, StageConfig, TrainingOptions, seeded
 from calozoo_core.typing import Float32Array
 
-__all__ = ["STAGES", "CylinderStage", "CylinderTraining", "Options", "TrainingVoxels", "train"]
-
-CHUNK = 20
-"""Showers voxelised together: one of 1 TeV has hundreds of thousands of steps."""
+__all__ = ["STAGES", "CylinderStage", "CylinderTraining", "Options", "train"]
 
 INITIAL_SHOWERS = 500
 """Showers from which standardisations are taken."""
@@ -71,6 +60,7 @@ class Options(TrainingOptions):
         rings_batch: Showers of a step of that of the rings, likewise.
         learning_rate: Learning rate at the start.
         weight_decay: Weight decay of AdamW.
+        table_showers: Training showers that the tables and the calibration are fitted on, at most.
     """
 
     stage: Literal["all", "visible", "layers", "rings", "finish"] = "all"
@@ -85,15 +75,24 @@ class Options(TrainingOptions):
     rings_batch: int = Field(default=48, ge=2)
     learning_rate: float = Field(default=3e-3, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
+    table_showers: int = Field(default=5000, ge=1)
 
 
 class CylinderTraining(ModelTraining):
-    """Training of a CaloINN on cylinders on native shower files of Geant4's steps.
+    """Training of a CaloINN on cylinders, on Geant4's steps or on files of the CaloChallenge.
+
+    Arguments:
+        data: Folder with files in `train/` and `val/`, native ones or of the CaloChallenge, or one
+            file of the CaloChallenge, of which the last tenth, or 1,000 showers, are held out.
+        out: As in `ModelTraining`.
+        options: As in `ModelTraining`.
 
     Raises:
         DetectorError: If the showers are of a detector whose layers are not those of the voxels.
+        ShowerFileError: If a file is damaged, or has other voxels.
     """
 
+    takes_file = True
     options_type = Options
     options: Options
 
@@ -101,8 +100,9 @@ class CylinderTraining(ModelTraining):
         super().__init__(data, out, options)
         self.config: CylinderConfig = preset(options.preset)
         self.codec = Codec(self.config.codec)
-        self.validation = TrainingVoxels.from_showers(read_sample(data, "val"), self.config)
-        self.sample = TrainingVoxels.from_showers(read_sample(data, "train"), self.config)
+        self.sample, self.validation = read_training_voxels(
+            data, self.config, options.table_showers
+        )
         seed, generator = options.seed, torch.Generator().manual_seed(options.seed)
         self.networks = {
             stage.name: seeded(partial(Inn, getattr(self.config, stage.name), generator), seed)
@@ -144,12 +144,14 @@ class CylinderTraining(ModelTraining):
 
     def _calibrated(self, tables: SectorTables, networks: Mapping[str, nn.Module]) -> SectorTables:
         """Tables with thresholds and factors that bring rings closer to Geant4's."""
-        sample, truth = CylinderRingSampler(self.codec, samplers(networks)), self.sample.rings
+        sample = CylinderRingSampler(self.codec, samplers(networks))
+        truth = self.sample.rings[: len(self.sample.voxels)]
+        energy_gev = self.sample.energy_gev[: len(truth)]
         parts = []
         for repeat in range(CALIBRATION_REPEATS):
             random = stream(self.options.seed, repeat, "calibration")
             noise = random.standard_normal((len(truth), sample.noise), np.float32)
-            parts.append(sample(self.sample.energy_gev, noise))
+            parts.append(sample(energy_gev, noise))
         sampled, cells = np.concatenate(parts), truth[0].size
         corrections = fit_ring_calibration(
             sampled.reshape(-1, cells), truth.reshape(-1, cells), self.codec.config.noise_mev
@@ -159,42 +161,6 @@ class CylinderTraining(ModelTraining):
 
 
 train = CylinderTraining.train
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingVoxels:
-    """Geant4 showers of normal incidence, as voxels.
-
-    Arguments:
-        voxels: Energies, in MeV, shape (n, layers, sectors, rings).
-        energy_gev: Incident energies, shape (n,).
-    """
-
-    voxels: Float32Array
-    energy_gev: Float32Array
-
-    @classmethod
-    def from_showers(cls, showers: Showers, config: CylinderConfig) -> TrainingVoxels:
-        """Voxels of showers; deposits outside the voxels are left out.
-
-        Raises:
-            DetectorError: If the layers of their detector do not fit the voxels.
-        """
-        shape = (-1, config.codec.layers, config.n_sectors, config.codec.voxels)
-        parts = [
-            config.voxels.fill(showers[start : start + CHUNK])[0].astype(np.float32)
-            for start in range(0, len(showers), CHUNK)
-        ]
-        return cls(np.concatenate(parts).reshape(shape), showers.incident.energy)
-
-    def __len__(self) -> int:
-        return len(self.energy_gev)
-
-    @property
-    def rings(self) -> Float32Array:
-        """Energies of rings, in MeV, shape (n, layers, rings)."""
-        rings: Float32Array = self.voxels.sum(axis=2)
-        return rings
 
 
 class CylinderStage(ABC):
