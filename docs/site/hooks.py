@@ -6,6 +6,7 @@ event display stand beside them. Links out of docs/ lead to the repository.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import tempfile
@@ -45,7 +46,10 @@ EXTENDING = (
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """The navigation: the pages in the order of the index, then the cards and the reference."""
+    """The navigation, and what the pages of one of several versions have besides.
+
+    The pages come in the order of the index, then the cards and the reference.
+    """
     nav: list[Any] = [{"calozoo": "index.md"}, {"Interactive pages": "interactive/index.md"}]
     for title, name, page in HEADING.findall((DOCS / "index.md").read_text()):
         if title:
@@ -55,6 +59,11 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     nav.append({"Cards": ["cards/index.md", *(f"cards/{name}.md" for name in card_names())]})
     nav.append({"Reference": [{"calozoo": "api/calozoo.md"}, {"Plugins": "api/plugins.md"}]})
     config.nav = nav
+    version = os.environ.get("DOCS_VERSION")
+    if version:
+        config.site_url = f"{config.site_url}{version}/"
+        # The theme's selector reads versions.json, which docs/site/versions.py writes.
+        config.extra["version"] = {"provider": "mike", "default": "latest"}
     return config
 
 
@@ -82,6 +91,14 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         title, _, rest = markdown.partition("\n\n")
         markdown = f"{title}\n\n{note}\n\n{rest}"
     return OUTWARDS.sub(lambda match: target(match[1]), markdown)
+
+
+def on_post_template(output_content: str, *, template_name: str, config: MkDocsConfig) -> str:
+    """The sitemap, with its root as the theme's version selector looks for it."""
+    if template_name != "sitemap.xml":
+        return output_content
+    root = f"<loc>{config.site_url}"
+    return output_content.replace(f"{root}index.html</loc>", f"{root}</loc>")
 
 
 def target(path: str) -> str:
