@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Panel", "PlottedSample", "draw_curve", "draw_histogram"]
 
-RATIO_REACHES = (0.1, 0.2, 0.5)
+RATIO_REACHES = (0.02, 0.05, 0.1, 0.2, 0.5)
+WELL_KNOWN = 0.25
+"""Relative error below which a ratio counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,15 @@ class _Drawn(NamedTuple):
     errors: FloatArray
 
 
+class _Ratios(NamedTuple):
+    """Ratios of a sample to the reference: where, value, error of both; shape (n,). Its colour."""
+
+    x: FloatArray
+    values: FloatArray
+    errors: FloatArray
+    colour: str
+
+
 def draw_histogram(
     axes: Axes,
     ratio: Axes,
@@ -102,7 +113,7 @@ def draw_histogram(
     )
     _band(axes, edges, grey.values, grey.errors)
     _band(ratio, edges, np.ones_like(grey.values), _over(grey.errors, grey.values))
-    found, heights = [], [grey.values]
+    found, heights, drawn = [], [grey.values], []
     for model in models:
         mine = _contents(model.accumulator.histogram(panel.name), edges, panel)
         mplhep.histplot(
@@ -117,12 +128,15 @@ def draw_histogram(
             zorder=3,
         )
         found.append(_draw_ratio(ratio, edges, mine, grey, model.colour))
-        # A model far off may leave the picture, so that the others can be seen in it.
+        drawn.append((mine.values, model.colour))
+        # A model far off may leave the picture, so that the others can be seen; marks say where.
         heights.append(np.minimum(mine.values, 2 * grey.values.max(initial=0)))
     if binning.spacing == "log":
         axes.set_xscale("log")
     axes.set_xlim(_ends(edges, grey.values) if panel.zoom else (edges[0], edges[-1]))
     _set_height(axes, heights, panel.log)
+    for values, colour in drawn:
+        _mark_beyond(axes, _middles(edges), values, colour)
     axes.set_ylabel(panel.y)
     _finish_ratio(ratio, found)
     ratio.set_xlabel(panel.x or truth.observable.label)
@@ -169,7 +183,9 @@ def draw_curve(
         axes.errorbar(there, scale * values, scale * errors, label=model.label, **line)
         known = np.array([truth[e][0] for e in both])
         ratio.errorbar(there, _over(values, known), _over(errors, known), **line)
-        found.append((_over(values, known), _over(errors, known)))
+        found.append(
+            _Ratios(there, _over(values, known), _over(errors, known), model.colour)
+        )
     units = {
         "linearity": r"$\mu_{90}$ / $E$ [MeV/GeV]",
         "resolution": r"$\sigma_{90}/\mu_{90}$ [%]",
@@ -213,7 +229,7 @@ def _contents(histogram: Histogram, edges: FloatArray, panel: Panel) -> _Drawn:
 
 def _draw_ratio(
     axes: Axes, edges: FloatArray, mine: _Drawn, truth: _Drawn, colour: str
-) -> tuple[FloatArray, FloatArray]:
+) -> _Ratios:
     there = (truth.values > 0) & (mine.values > 0)
     middle = _middles(edges)
     value = _over(mine.values, truth.values)[there]
@@ -221,7 +237,7 @@ def _draw_ratio(
     half = np.abs(np.array([middle - edges[:-1], edges[1:] - middle]))[:, there]
     axes.errorbar(middle[there], value, error, half, fmt="none", ecolor=colour, elinewidth=0.9)
     known = np.hypot(error, value * _over(truth.errors, truth.values)[there])
-    return value, known
+    return _Ratios(middle[there], value, known, colour)
 
 
 def _middles(edges: FloatArray) -> FloatArray:
@@ -260,7 +276,7 @@ def _ends(edges: FloatArray, values: FloatArray) -> tuple[float, float]:
 
 
 def _set_height(axes: Axes, drawn: Sequence[FloatArray], log: bool) -> None:
-    """Set the limits of the vertical axis: the reference, which is first, the models, a legend."""
+    """Set the limits of the vertical axis: the reference, which is first, and the models."""
     truth = drawn[0][drawn[0] > 0]
     filled = np.concatenate([truth, *drawn[1:]])
     if len(truth) == 0:
@@ -268,21 +284,40 @@ def _set_height(axes: Axes, drawn: Sequence[FloatArray], log: bool) -> None:
         _write_in_middle(axes, "nothing to draw")
     elif log:
         axes.set_yscale("log")
-        axes.set_ylim(truth.min() / 2, filled.max() * 8)
+        axes.set_ylim(truth.min() / 2, filled.max() * 3)
     else:
-        axes.set_ylim(0, 1.35 * filled.max())
+        axes.set_ylim(0, 1.12 * filled.max())
 
 
 def _write_in_middle(axes: Axes, why: str) -> None:
     axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color="0.4")
 
 
-def _finish_ratio(axes: Axes, found: Sequence[tuple[FloatArray, FloatArray]]) -> None:
-    """Set the narrowest range that holds 95 % of the ratios that are well known."""
-    known = [value[error < 0.25] for value, error in found]
+def _finish_ratio(axes: Axes, found: Sequence[_Ratios]) -> None:
+    """Set the narrowest range that holds 95 % of the ratios that are well known; mark the others."""
+    known = [one.values[one.errors < WELL_KNOWN] for one in found]
     away = np.abs(np.concatenate([np.zeros(0), *known]) - 1)
     typical = float(np.quantile(away, 0.95)) if len(away) else 0.0
     reach = next((r for r in RATIO_REACHES if typical < 0.9 * r), 0.95)
     axes.axhline(1, color="0.35", lw=0.6, zorder=0)
     axes.set_ylim(1 - reach, 1 + reach)
     axes.set_ylabel("ratio")
+    for one in found:
+        is_known = one.errors < WELL_KNOWN * np.maximum(one.values, 1)
+        _mark_beyond(axes, one.x[is_known], one.values[is_known], one.colour)
+
+
+def _mark_beyond(axes: Axes, x: FloatArray, y: FloatArray, colour: str) -> None:
+    """Triangles on the edge of the picture, where values leave it upwards or are below it."""
+    low, high = axes.get_ylim()
+    left, right = axes.get_xlim()
+    is_shown = (x >= left) & (x <= right)
+    sides = [(y > high, 1, "^")]
+    if axes.get_yscale() == "linear":
+        sides.append((y < low, 0, "v"))
+    for is_beyond, edge, marker in sides:
+        at = x[is_shown & is_beyond]
+        style: dict[str, Any] = {"color": colour, "ms": 3.4, "mew": 0, "zorder": 5}
+        (line,) = axes.plot(at, np.full(len(at), edge), marker, clip_on=False, **style)
+        line.set_transform(axes.get_xaxis_transform())
+        line.set_in_layout(False)

@@ -66,6 +66,7 @@ Curved = Literal["linearity", "resolution"]
 CURVES: tuple[Curved, ...] = ("linearity", "resolution")
 
 SINGLE_INCHES = (3.5, 3.2)
+LINE_INCHES = 0.15
 WIDE_INCHES = (7.2, 3.1)
 
 
@@ -186,11 +187,11 @@ def _pair(figure: Figure | SubFigure) -> Pair:
 def _single(
     panel: Panel, reference: ObservableAccumulator, models: Sequence[PlottedSample], title: str
 ) -> Figure:
-    figure = _new(SINGLE_INCHES)
+    width, height = SINGLE_INCHES
+    figure = _new((width, height + LINE_INCHES * len(models)))
     above, below = _pair(figure)
     draw_histogram(above, below, panel, reference, models)
-    above.legend(loc="upper right")
-    above.set_title(title, loc="left")
+    _head(figure, above, title, columns=1)
     return figure
 
 
@@ -245,14 +246,14 @@ def _overview(
     return figure
 
 
-def _head(figure: Figure, axes: Axes, title: str) -> None:
-    """Title and legend above all panels; the legend is that of one of them."""
+def _head(figure: Figure, axes: Axes, title: str, columns: int | None = None) -> None:
+    """Title and legend above all panels, in one line by default; the legend of one of them."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
         handles,
         labels,
         loc="outside upper center",
-        ncols=len(labels),
+        ncols=columns or len(labels),
         title=title,
         title_fontsize=7.5,
     )
@@ -263,28 +264,25 @@ def _correlations(reference: ObservableAccumulator, models: Sequence[PlottedSamp
     truth = correlations(reference.correlations, "layer")
     mine = [correlations(model.accumulator.correlations, "layer") for model in models]
     reach = max([0.1, *(float(np.nanmax(np.abs(one - truth), initial=0)) for one in mine)])
-    figure = _new((7.2, 2.4 * len(models)))
-    rows = np.atleast_2d(figure.subplots(len(models), 3, sharex=True, sharey=True, squeeze=False))
-    for row, model, one in zip(rows, models, mine, strict=True):
-        shown = [("Geant4", truth), (model.label, one), ("difference", one - truth)]
-        for axes, (name, matrix) in zip(row, shown, strict=True):
-            is_difference = name == "difference"
-            limit = reach if is_difference else 1
+    figure = _new((7.2, 2.35 * len(models)))
+    grid: Any = figure.subplots(len(models), 3, sharex=True, sharey=True, squeeze=False)
+    for row, model, one in zip(grid, models, mine, strict=True):
+        shown = [("Geant4", truth, 1.0), (model.label, one, 1.0), ("difference", one - truth, reach)]
+        for axes, (name, matrix, limit) in zip(row, shown, strict=True):
             image = axes.imshow(
                 np.ma.masked_invalid(matrix),
                 origin="lower",
-                cmap="PuOr" if is_difference else "RdBu_r",
+                cmap="PuOr" if name == "difference" else "RdBu_r",
                 vmin=-limit,
                 vmax=limit,
                 extent=(0, len(matrix), 0, len(matrix)),
             )
             axes.set_title(name, loc="left")
             axes.tick_params(which="both", color="0.3")
-            if axes is row[0]:
-                axes.set_ylabel("layer")
-            if row is rows[-1]:
-                axes.set_xlabel("layer")
             if axes is not row[0]:
-                bar = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02)
-                bar.set_label("correlation" if not is_difference else "model - Geant4")
+                label = "model - Geant4" if name == "difference" else "correlation"
+                figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02, label=label)
+        row[0].set_ylabel("layer")
+    for axes in grid[-1]:
+        axes.set_xlabel("layer")
     return figure
