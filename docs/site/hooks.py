@@ -1,7 +1,7 @@
 """Pages of the documentation site that are made when it is built.
 
-The cards become pages, the public names an API reference, and the interactive leaderboard and the
-event display stand beside them. Links out of docs/ lead to the repository.
+The cards and the notebooks become pages, the public names an API reference, and the interactive
+leaderboard and the event display stand beside them. Links out of docs/ lead to the repository.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from notebooks import notebook_page
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -24,11 +25,14 @@ CARDS = ROOT / "cards" / "calozoo_cards"
 REPOSITORY = "https://github.com/calozoo/calozoo/blob/main"
 LEADERBOARD = "interactive/leaderboard.html"
 SHOWERS, PAIRS = "interactive/showers.html", "interactive/photon_pairs.html"
+SHOWERS_TITLE, PAIRS_TITLE = "The same photons in Geant4 and in models", "Two close photons"
 SITE = DOCS / "site"
 """Of Geant4, which a machine that builds the site need not have: six showers of 30 GeV without
 their points, and four photon pairs of 10 GeV, made by `calozoo generate` and `simulate`."""
 
+NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
 MODELS = ("caloinn.ild-photon-clumps", "caloclouds3.ild-photon-clumps")
+NOTEBOOK = re.compile(r"(?<=\]\()(notebooks/\w+)\.ipynb(?=\))")
 OUTWARDS = re.compile(r"(?<=\]\()\.\./([^)\s]+)")
 HEADING = re.compile(r"^## (.+)$|^\| \[([^\]]+)\]\(([\w-]+\.md)\)", re.MULTILINE)
 
@@ -56,6 +60,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
             nav.append({title: []})
         else:
             next(iter(nav[-1].values())).append({name: page})
+    nav.append({"Notebooks": [f"notebooks/{path.stem}.md" for path in NOTEBOOKS]})
     nav.append({"Cards": ["cards/index.md", *(f"cards/{name}.md" for name in card_names())]})
     nav.append({"Reference": [{"calozoo": "api/calozoo.md"}, {"Plugins": "api/plugins.md"}]})
     config.nav = nav
@@ -90,6 +95,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         )
         title, _, rest = markdown.partition("\n\n")
         markdown = f"{title}\n\n{note}\n\n{rest}"
+    markdown = NOTEBOOK.sub(r"\1.md", markdown)
     return OUTWARDS.sub(lambda match: target(match[1]), markdown)
 
 
@@ -121,6 +127,9 @@ def generated_pages() -> Iterator[tuple[str, str]]:
     yield "cards/index.md", cards_index()
     for name in card_names():
         yield f"cards/{name}.md", card_page(name)
+    is_run = bool(os.environ.get("DOCS_RUN_NOTEBOOKS"))
+    for path in NOTEBOOKS:
+        yield f"notebooks/{path.stem}.md", notebook_page(path, is_run=is_run)
     yield "api/calozoo.md", reference()
     yield "api/plugins.md", plugin_reference()
     yield LEADERBOARD, leaderboard_page(read_cards(), lambda name: f"../cards/{name}.html")
@@ -169,8 +178,8 @@ def interactive_index() -> str:
     finder = "[photon finder](../reconstruction.md)"
     rows = (
         (LEADERBOARD, "Leaderboard", "Choose models and figures, sort, compare, print."),
-        (SHOWERS, "The same photons in Geant4 and in models", f"In 3D: Geant4, {models}."),
-        (PAIRS, "Two close photons", f"In 3D: Geant4, {MODELS[-1]}, and calozoo's {finder}."),
+        (SHOWERS, SHOWERS_TITLE, f"In 3D: Geant4, {models}."),
+        (PAIRS, PAIRS_TITLE, f"In 3D: Geant4, {MODELS[-1]}, and calozoo's {finder}."),
     )
     lines = [f"| [{name}]({Path(page).name}) | {text} |" for page, name, text in rows]
     text = "Pages that need a browser, and nothing else once they are loaded."
@@ -187,7 +196,7 @@ def display_of_showers(folder: Path) -> str:
     for model, path in zip(MODELS, paths[1:], strict=True):
         primaries = ["--energy", "30", "--dir", "cone:30", "-n", "6", "--seed", "1"]
         _run("generate", "--model", model, *primaries, "--place", "ild_siecal", "--out", str(path))
-    return event_display(paths)
+    return event_display(paths, title=SHOWERS_TITLE)
 
 
 def display_of_pairs(folder: Path) -> str:
@@ -197,7 +206,7 @@ def display_of_pairs(folder: Path) -> str:
     truth, path = SITE / "geant4_pairs.h5", folder / "pairs.h5"
     words = ["--model", MODELS[-1], "--detector", "ild_siecal", "--out", str(path)]
     _run("simulate", str(truth), *words)
-    return simulated_event_display([truth, path], reconstruct=True)
+    return simulated_event_display([truth, path], reconstruct=True, title=PAIRS_TITLE)
 
 
 def _run(*words: str) -> None:

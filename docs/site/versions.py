@@ -68,7 +68,8 @@ def build(checkout: Path, version: str, folder: Path, python: str) -> Path:
     """Folder with the pages of one version, built by `make docs` of its own checkout."""
     site = folder / f"site-{version}"
     command = ["make", "docs", f"SITE={site}", f"PYTHON={python}"]
-    subprocess.run(command, cwd=checkout, env=os.environ | {"DOCS_VERSION": version}, check=True)
+    environment = os.environ | {"DOCS_VERSION": version, "DOCS_RUN_NOTEBOOKS": "1"}
+    subprocess.run(command, cwd=checkout, env=environment, check=True)
     return site
 
 

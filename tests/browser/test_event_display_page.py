@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
@@ -171,9 +172,35 @@ def test_an_empty_shower_draws_the_detector_alone(visitor, tmp_path):
 
 
 @pytest.mark.slow
-def test_twenty_showers_of_five_thousand_points_turn_smoothly(visitor, tmp_path):
-    showers = calozoo.load("toy").generate(energy=90, direction=(0, 0, 1), n=20, seed=1)
-    assert showers.n_points.mean() > 4500
+def test_a_printed_page_has_the_picture(visitor, view):
+    visit = opened(visitor, view)
+    page = visit.page
+    page.wait_for_function("Number(document.getElementById('canvas').dataset.frames) > 0")
+    assert page.pdf(format="A4").startswith(b"%PDF")  # tells the page that it is printed
+    colours = page.evaluate(
+        """() => {
+          const copy = document.getElementById("printed");
+          const { data } = copy.getContext("2d").getImageData(0, 0, copy.width, copy.height);
+          return new Set(new Uint32Array(data.buffer)).size;
+        }"""
+    )
+    assert colours > 100
+    page.emulate_media(media="print")
+    assert page.locator("#printed").is_visible()
+    assert not page.locator(".controls").first.is_visible()
+    visit.check()
+
+
+FRAMES_PER_SECOND = 30
+BUSY_FRAMES_PER_SECOND = 8
+"""Of a machine on which other programs run as well."""
+
+
+@pytest.mark.slow
+def test_twenty_showers_of_five_thousand_points_turn_smoothly(visitor, tmp_path, record_property):
+    is_idle = os.getloadavg()[0] < os.cpu_count() / 2
+    showers = calozoo.load("toy").generate(energy=105, direction=(0, 0, 1), n=20, seed=1)
+    assert showers.n_points.mean() > 5000
     write_showers(tmp_path / "s.h5", showers, generator="toy.ild-photon", seed=1)
     path = tmp_path / "view.html"
     path.write_text(event_display([tmp_path / "s.h5"]), encoding="utf-8")
@@ -183,13 +210,19 @@ def test_twenty_showers_of_five_thousand_points_turn_smoothly(visitor, tmp_path)
     def frames() -> int:
         return int(page.get_attribute("#canvas", "data-frames"))
 
+    def frames_per_second() -> float:
+        before, start = frames(), time.perf_counter()
+        page.wait_for_timeout(3000)
+        return (frames() - before) / (time.perf_counter() - start)
+
     for box in (None, "all showers at once"):
         if box is not None:
             page.get_by_label(box).check()
         page.click("#turn")
         page.wait_for_timeout(2000)  # until it has adapted
-        before, start = frames(), time.perf_counter()
-        page.wait_for_timeout(3000)
-        rate = (frames() - before) / (time.perf_counter() - start)
+        best = max(frames_per_second() for _ in range(3))
         page.click("#turn")
-        assert rate > 15, box  # 30 and more on two cores that do nothing else
+        name = box or "one shower"
+        record_property(name, best)
+        print(f"{name}: {best:.0f} frames a second")
+        assert best >= (FRAMES_PER_SECOND if is_idle else BUSY_FRAMES_PER_SECOND), box

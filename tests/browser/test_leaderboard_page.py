@@ -146,3 +146,39 @@ def test_page_can_be_printed(visitor, board):
     page.emulate_media(media="print")
     assert not page.locator("#trained-models").is_visible()
     assert page.locator("#figures").is_visible()
+
+
+@pytest.mark.slow
+def test_the_table_is_reached_and_sorted_by_keys_alone(visitor, board):
+    visit = visitor.open(board)
+    page = visit.page
+    page.wait_for_selector("#charts svg")
+    focused = "document.activeElement.textContent.trim()"
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused) == "Skip to the table"
+    assert page.locator(".skip").bounding_box()["x"] >= 0
+    page.keyboard.press("Enter")
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        if page.evaluate(focused) == "model":
+            break
+    page.keyboard.press("Enter")
+    assert models(page) == sorted(models(page))
+    assert page.inner_text("#sorted") == "Sorted by name"  # a live region: it is read out
+    visit.check()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_a_screen_reader_finds_a_table_with_headings(visitor, board, names, size):
+    page = visitor.open(board, size).page
+    page.wait_for_selector("#charts svg")
+    table = page.locator("#figures").aria_snapshot()
+    assert table.startswith('- table "Chosen figures of the chosen models"')
+    assert 'columnheader "AUC, all features"' in table
+    for name in names:
+        assert f'rowheader "{name}"' in table
+    whole = page.locator("main").aria_snapshot()
+    for heading in ("Speed against fidelity", "Figures", "How each row was measured"):
+        assert f'heading "{heading}" [level=2]' in whole
+    assert "Pareto front" in whole

@@ -54,7 +54,9 @@ class _Drawn:
     placed: PlacedShower | None
 
 
-def event_display(paths: Sequence[Path], *, first: int = 0, count: int = COUNT) -> str:
+def event_display(
+    paths: Sequence[Path], *, first: int = 0, count: int = COUNT, title: str = ""
+) -> str:
     """Page with showers that can be turned; two or three files stand side by side.
 
     A file that has hits can be seen as points and as hits in the cells of the detector they were
@@ -64,6 +66,7 @@ def event_display(paths: Sequence[Path], *, first: int = 0, count: int = COUNT) 
         paths: One to three shower files of the same primaries.
         first: Number of the first shower, from 0.
         count: Number of showers; fewer if the file ends before.
+        title: Title of the page; by default the names of the files.
 
     Returns:
         The text of the page.
@@ -81,6 +84,8 @@ def event_display(paths: Sequence[Path], *, first: int = 0, count: int = COUNT) 
         numbers = shown_numbers(opened, "shower", first, count)
         _check_primaries(opened, numbers)
         data = _page_data(opened, numbers, [_drawn(file, numbers) for file in opened])
+    if title:
+        data["title"] = title
     return html_page(
         files(__name__), title=f"{data['title']}: showers", data=data, libraries=[three_library()]
     )

@@ -327,6 +327,14 @@ function display(T, packed) {
     requestAnimationFrame(step);
   }
 
+  /* What WebGL drew is gone by the time a page is printed; a copy stands in for it on paper. */
+  addEventListener("beforeprint", () => {
+    draw();
+    const copy = get("printed");
+    Object.assign(copy, { width: canvas.width, height: canvas.height });
+    copy.getContext("2d").drawImage(canvas, 0, 0);
+  });
+
   return {
     redraw: request,
     move() {
@@ -437,7 +445,9 @@ function drawLayers(shower) {
 function placeNames() {
   get("names").replaceChildren(...panels().map((panel, i) => {
     const name = element("span", {}, data.files[i].model);
-    Object.assign(name.style, { left: `${panel.x}px`, top: `${panel.y}px`, maxWidth: `${panel.width}px` });
+    const { clientWidth: width, clientHeight: height } = get("canvas");
+    const share = (part, whole) => `${(100 * part) / whole}%`;
+    Object.assign(name.style, { left: share(panel.x, width), top: share(panel.y, height), maxWidth: share(panel.width, width) });
     return name;
   }));
 }

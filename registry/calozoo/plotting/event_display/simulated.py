@@ -31,7 +31,12 @@ _NONE = 255
 
 
 def simulated_event_display(
-    paths: Sequence[Path], *, first: int = 0, count: int = COUNT, reconstruct: bool = False
+    paths: Sequence[Path],
+    *,
+    first: int = 0,
+    count: int = COUNT,
+    reconstruct: bool = False,
+    title: str = "",
 ) -> str:
     """Page with events that can be turned; two or three files stand side by side.
 
@@ -42,6 +47,7 @@ def simulated_event_display(
         first: Number of the first event, from 0.
         count: Number of events; fewer if the file ends before.
         reconstruct: Draw the photons that calozoo's photon finder finds.
+        title: Title of the page; by default the names of the files.
 
     Returns:
         The text of the page.
@@ -63,6 +69,8 @@ def simulated_event_display(
         _check_primaries(opened, numbers)
         views = [_views(file, numbers, reconstruct=reconstruct) for file in opened]
         data = _page_data(opened, numbers, views)
+    if title:
+        data["title"] = title
     return html_page(
         files("calozoo.plotting.event_display"),
         title=f"{data['title']}: events",
