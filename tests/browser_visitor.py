@@ -24,6 +24,8 @@ FLAGS = [
     "--enable-unsafe-swiftshader",  # WebGL on the CPU
 ]
 WIDE, NARROW = (1440, 900), (390, 844)
+PATIENCE_MS = 300_000
+"""Far longer than anything takes, also on a machine that does other things."""
 
 
 @dataclass
@@ -71,6 +73,7 @@ class Visitor:
     def _go(self, address: str, allowed: str, size: tuple[int, int]) -> Visit:
         width, height = size
         page = self.browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(PATIENCE_MS)
         visit = Visit(page)
 
         def note(message: Any) -> None:

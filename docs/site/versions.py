@@ -2,8 +2,9 @@
 
     python docs/site/versions.py --out public --releases 5
 
-builds the newest releases and the commit that is checked out, each in a folder of its own, with the list
-that the theme's version selector reads. The front page leads to the newest release, or to `dev`.
+builds the newest releases and the commit that is checked out, each in a folder of its own, with
+the list that the theme's version selector reads. The front page leads to the newest release, or to
+`dev`.
 """
 
 from __future__ import annotations

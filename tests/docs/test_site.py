@@ -162,7 +162,7 @@ def search(page, words: str) -> None:
         page.click("label[for=__search]:visible")
     # The theme listens to keys: a value that is put into the field is not looked for.
     page.locator("input.md-search__input").press_sequentially(words)
-    page.wait_for_selector(".md-search-result__item", timeout=120_000)
+    page.wait_for_selector(".md-search-result__item")
 
 
 @pytest.mark.parametrize("width", [1440, 390])

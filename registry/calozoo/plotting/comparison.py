@@ -183,9 +183,7 @@ def draw_curve(
         axes.errorbar(there, scale * values, scale * errors, label=model.label, **line)
         known = np.array([truth[e][0] for e in both])
         ratio.errorbar(there, _over(values, known), _over(errors, known), **line)
-        found.append(
-            _Ratios(there, _over(values, known), _over(errors, known), model.colour)
-        )
+        found.append(_Ratios(there, _over(values, known), _over(errors, known), model.colour))
     units = {
         "linearity": r"$\mu_{90}$ / $E$ [MeV/GeV]",
         "resolution": r"$\sigma_{90}/\mu_{90}$ [%]",
@@ -227,9 +225,7 @@ def _contents(histogram: Histogram, edges: FloatArray, panel: Panel) -> _Drawn:
     return _Drawn(mean / width, error / width)
 
 
-def _draw_ratio(
-    axes: Axes, edges: FloatArray, mine: _Drawn, truth: _Drawn, colour: str
-) -> _Ratios:
+def _draw_ratio(axes: Axes, edges: FloatArray, mine: _Drawn, truth: _Drawn, colour: str) -> _Ratios:
     there = (truth.values > 0) & (mine.values > 0)
     middle = _middles(edges)
     value = _over(mine.values, truth.values)[there]
@@ -294,7 +290,7 @@ def _write_in_middle(axes: Axes, why: str) -> None:
 
 
 def _finish_ratio(axes: Axes, found: Sequence[_Ratios]) -> None:
-    """Set the narrowest range that holds 95 % of the ratios that are well known; mark the others."""
+    """Set the narrowest range that holds 95 % of the ratios well known; mark the others."""
     known = [one.values[one.errors < WELL_KNOWN] for one in found]
     away = np.abs(np.concatenate([np.zeros(0), *known]) - 1)
     typical = float(np.quantile(away, 0.95)) if len(away) else 0.0

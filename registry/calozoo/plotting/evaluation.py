@@ -267,7 +267,11 @@ def _correlations(reference: ObservableAccumulator, models: Sequence[PlottedSamp
     figure = _new((7.2, 2.35 * len(models)))
     grid: Any = figure.subplots(len(models), 3, sharex=True, sharey=True, squeeze=False)
     for row, model, one in zip(grid, models, mine, strict=True):
-        shown = [("Geant4", truth, 1.0), (model.label, one, 1.0), ("difference", one - truth, reach)]
+        shown = [
+            ("Geant4", truth, 1.0),
+            (model.label, one, 1.0),
+            ("difference", one - truth, reach),
+        ]
         for axes, (name, matrix, limit) in zip(row, shown, strict=True):
             image = axes.imshow(
                 np.ma.masked_invalid(matrix),
