@@ -27,7 +27,8 @@ def test_a_published_figure_is_one_that_is_measured_here(model):
     empty = ObservableAccumulator("ild_siecal_regular")
     measured = {(figure.name, figure.metric) for figure in compare(empty, empty)}
     measured |= {("cells.features", metric) for metric in FEATURE_METRICS}
-    measured.add((CLASSIFIER, "auc"))
+    measured |= {("voxels.features", metric) for metric in FEATURE_METRICS}
+    measured |= {(CLASSIFIER, "auc"), ("voxels.classifier", "auc")}
     printed = {(figure.name, figure.metric) for figure in published_figures(model)}
     assert printed
     of_events = {(name, metric) for name, metric in printed if physics_label(name) is not None}
