@@ -336,7 +336,7 @@ class Generator(ABC):
             ConditionsError: If a primary lies outside the conditions and `extrapolate` is not set.
             InputError: If the seed or the batch size makes no sense.
         """
-        from calozoo_core.incident import Incident, whole_number
+        from calozoo_core.incident import Incident, true_or_false, whole_number
         from calozoo_core.random import check_seed
 
         if not isinstance(incident, Incident):
@@ -348,7 +348,7 @@ class Generator(ABC):
         seed, first = check_seed(seed), whole_number("first", first)
         size = self.default_batch_size if batch_size is None else batch_size
         size = whole_number("batch_size", size)
-        if not extrapolate:
+        if not true_or_false("extrapolate", extrapolate):
             self.spec.conditions.check(incident, self.spec.name)
         elif not self.checks_particle:
             self.spec.conditions.check_particle(incident.particle, self.spec.name)

@@ -26,7 +26,7 @@ from calozoo_core.typing import Float32Array, FloatArray, IntArray
 if TYPE_CHECKING:
     import awkward
 
-__all__ = ["Incident", "float_array", "incident_of", "whole_number"]
+__all__ = ["Incident", "float_array", "incident_of", "true_or_false", "whole_number"]
 
 _UNIT_TOLERANCE = 2.0**-22
 
@@ -241,10 +241,24 @@ def whole_number(name: str, value: Any) -> int:
         InputError: If it is none.
     """
     try:
+        if isinstance(value, bool):
+            raise TypeError
         return operator.index(value)
     except TypeError:
         msg = f"{name} must be a whole number, not {value!r}."
         raise InputError(msg, argument=name) from None
+
+
+def true_or_false(name: str, value: Any) -> bool:
+    """Value of an argument that is a flag; a text such as "no" would count as true.
+
+    Raises:
+        InputError: If it is neither True nor False.
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    msg = f"{name} must be True or False, not {value!r}."
+    raise InputError(msg, argument=name)
 
 
 def _exactly(
@@ -276,6 +290,8 @@ def float_array(values: ArrayLike, name: str) -> FloatArray:
     """
     if hasattr(values, "detach"):  # a tensor, perhaps on a GPU, perhaps with a gradient
         values = values.detach().cpu()
+        if values.is_floating_point():
+            values = values.double()  # numpy has no bfloat16
     refuse_masked(values, name)
     try:
         given = np.asarray(values)

@@ -53,7 +53,7 @@ def check_seed(seed: int) -> int:
 
 def _word(what: str, value: int) -> int:
     try:
-        number = operator.index(value)
+        number = -1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = -1
     if not 0 <= number < 2**64:

@@ -7,11 +7,15 @@ import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from calozoo_core.errors import CalozooError, InputError, OutputExistsError
 from calozoo_core.io.atomic import is_stream, is_taken
 
-__all__ = ["check_output_file", "check_sources"]
+__all__ = ["PACKED", "check_output_file", "check_sources"]
+
+PACKED: Final = (".gz", ".bz2", ".xz", ".zip", ".zst", ".lzma")
+"""Suffixes of files that were packed as a whole."""
 
 
 def check_output_file(

@@ -30,6 +30,10 @@ SLIPS = {
     "a position of texts": lambda: Incident(10, (0, 0, 1), position="here"),
     "an energy of complex numbers": lambda: Incident(1j, (0, 0, 1)),
     "an energy that is true": lambda: Incident(True, (0, 0, 1)),
+    "a seed that is true": lambda: calozoo.generate("toy", energy=10, seed=True),
+    "a number of showers that is true": lambda: calozoo.generate("toy", energy=10, n=True),
+    "a text as a flag": lambda: calozoo.generate("toy", energy=10, extrapolate="no"),
+    "an empty particle": lambda: calozoo.generate("toy", energy=10, particle=""),
     "energies in ragged rows": lambda: Incident([[1], [1, 2]], (0, 0, 1)),
     "a file that is none": lambda: calozoo.open_showers("nowhere.h5"),
     "a number as a detector": lambda: calozoo.load_placement(3),
@@ -60,6 +64,21 @@ def test_a_tensor_with_a_gradient_is_taken(toy):
     energy = torch.tensor([10.0, 20.0], requires_grad=True)
     assert toy.generate(energy=energy) == toy.generate(energy=[10, 20])
     assert toy.generate(energy=energy[0], n=2) == toy.generate(energy=10, n=2)
+
+
+def test_a_tensor_of_a_type_that_numpy_lacks_is_taken(toy):
+    torch = pytest.importorskip("torch")
+    energy = torch.tensor([10.0, 20.0], dtype=torch.bfloat16)
+    assert toy.generate(energy=energy) == toy.generate(energy=[10, 20])
+
+
+def test_a_file_is_not_replaced_for_a_text_that_counts_as_true(toy, tmp_path):
+    path = tmp_path / "s.h5"
+    calozoo.write_showers(path, toy.generate(energy=10), generator="toy", overwrite=True)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="overwrite must be True or False, not 'no'"):
+        calozoo.write_showers(path, toy.generate(energy=20), generator="toy", overwrite="no")
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("n", [3, np.int64(3), np.array(3)])

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import Final
 
 import h5py
 
 from calozoo_core.errors import ShowerFileError
 from calozoo_core.io._hdf5_guards import has_endless_text
-from calozoo_core.io.file_faults import is_lfs_pointer, lfs_advice, reason, system_reason
+from calozoo_core.io.file_faults import instead_of_file, reason, system_reason
 
 __all__ = ["check_file", "open_hdf5"]
+
+_GZIP: Final = b"\x1f\x8b"
 
 
 def open_hdf5(path: Path, what: str = "shower file") -> h5py.File:
@@ -39,6 +42,8 @@ def open_hdf5(path: Path, what: str = "shower file") -> h5py.File:
         failed = system_reason(error)
         if failed:
             msg = f"{path} cannot be read ({failed})."
+        elif _is_packed(path):
+            msg = f"{path} is packed with gzip; unpack it first."
         else:
             msg = f"{path} is not a whole HDF5 file; make it again, or wait till it is written."
         raise ShowerFileError(msg) from error
@@ -52,8 +57,8 @@ def check_file(path: Path, what: str = "shower file") -> None:
         what: What it is, for the message that there is none.
 
     Raises:
-        ShowerFileError: If it is missing, a folder, a pipe or a device, may not be looked at, or is
-            a pointer of Git LFS.
+        ShowerFileError: If it is missing, a folder, a pipe or a device, may not be looked at, or
+            something else lies in its place, such as a pointer of Git LFS.
     """
     try:
         mode = path.stat().st_mode
@@ -63,8 +68,9 @@ def check_file(path: Path, what: str = "shower file") -> None:
         if not stat.S_ISREG(mode):
             msg = f"{path} is a pipe or a device, in which nothing can be looked up; give a file."
             raise ShowerFileError(msg)
-        if is_lfs_pointer(path):
-            msg = f"{path} {lfs_advice(path)}"
+        instead = instead_of_file(path)
+        if instead is not None:
+            msg = f"{path} {instead}"
             raise ShowerFileError(msg)
     except FileNotFoundError as error:
         msg = f"There is no {what} {path}."
@@ -72,3 +78,8 @@ def check_file(path: Path, what: str = "shower file") -> None:
     except (OSError, ValueError) as error:
         msg = f"{path} cannot be read ({reason(error)})."
         raise ShowerFileError(msg) from error
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_GZIP)) == _GZIP

@@ -13,6 +13,7 @@ import h5py
 from numpy.typing import NDArray
 
 from calozoo_core.errors import OutputExistsError, ShowerFileError
+from calozoo_core.incident import true_or_false
 from calozoo_core.io._layout import attribute_fault
 from calozoo_core.io.atomic import is_taken
 from calozoo_core.io.file_faults import reason
@@ -120,9 +121,11 @@ def open_part(path: Path, *, overwrite: bool) -> PartFile:
     """File object to write a new shower file through.
 
     Raises:
+        InputError: If `overwrite` is neither True nor False.
         OutputExistsError: If the file is there and `overwrite` is not set.
         ShowerFileError: If the file cannot be written.
     """
+    overwrite = true_or_false("overwrite", overwrite)
     try:
         if path.is_dir():
             msg = f"{path} is a folder; give the name of a file."

@@ -1,4 +1,4 @@
-"""Faults of files that do not lie in their content: the operating system's, and Git LFS."""
+"""Faults of files that do not lie in their content: the system's, and others in their place."""
 
 from __future__ import annotations
 
@@ -6,25 +6,37 @@ import re
 from pathlib import Path
 from typing import Final
 
-__all__ = ["is_lfs_pointer", "lfs_advice", "reason", "system_reason"]
+__all__ = ["instead_of_file", "reason", "system_reason"]
 
-_LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/"
+_OTHERS: Final = {
+    b"version https://git-lfs.github.com/spec/": (
+        "is a pointer of Git LFS, not the file; type `git -C {folder} lfs pull`."
+    ),
+    b"/annex/objects/": (
+        "is a pointer of git-annex, not the file; type `git -C {folder} annex get {name}`."
+    ),
+    b"<!doctype html": "is a web page, such as a server gives for an error; download it again.",
+    b"<html": "is a web page, such as a server gives for an error; download it again.",
+}
+"""Beginnings, in lower case, of what lies where a file should, and what to say of it."""
+
 _HDF5_ERROR: Final = re.compile(r"errno = \d+, error message = '([^']+)'")
 
 
-def is_lfs_pointer(path: Path) -> bool:
-    """True for the few lines that Git LFS leaves where the content of a file was not fetched.
+def instead_of_file(path: Path) -> str | None:
+    """Rest of a sentence about what lies in the place of a file; None if it may be the file.
+
+    That is a pointer of Git LFS or git-annex, or a web page.
 
     Raises:
         OSError: If the file cannot be read.
     """
     with path.open("rb") as file:
-        return file.read(len(_LFS_POINTER)) == _LFS_POINTER
-
-
-def lfs_advice(path: Path) -> str:
-    """Rest of a sentence about a file that is a pointer of Git LFS."""
-    return f"is a pointer of Git LFS, not the file; type `git -C {path.parent} lfs pull`."
+        beginning = file.read(64).lstrip().lower()
+    for other, words in _OTHERS.items():
+        if beginning.startswith(other):
+            return words.format(folder=path.parent, name=path.name)
+    return None
 
 
 def reason(error: BaseException) -> str:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from calozoo_core.errors import WeightsError
 from calozoo_core.io.atomic import atomic_path, copy_bytes, kept_folder
-from calozoo_core.io.file_faults import is_lfs_pointer, lfs_advice, system_reason
+from calozoo_core.io.file_faults import instead_of_file, system_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -207,8 +207,9 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         if not stat.S_ISREG(path.stat().st_mode):
             msg = f"{path} is not a file; {_AGAIN}."
             raise WeightsError(msg)
-        if is_lfs_pointer(path):
-            msg = f"{path} {lfs_advice(path)}"
+        instead = instead_of_file(path)
+        if instead is not None:
+            msg = f"{path} {instead}"
             raise WeightsError(msg)
         with path.open("rb") as file:
             yield file

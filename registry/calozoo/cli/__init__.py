@@ -11,9 +11,10 @@ import click
 
 from calozoo.cli.signals import raised, stop_message
 from calozoo.cli.standard_streams import STDOUT, drop_output, guard_streams
+from calozoo.cli.words import check_words
 from calozoo_core.errors import CalozooError
 
-__all__ = ["cli", "main", "message_with_options"]
+__all__ = ["asked_command", "cli", "main", "message_with_options"]
 
 COMMANDS = {
     "benchmark": "calozoo.cli.benchmark:benchmark",
@@ -57,7 +58,7 @@ OPTIONS = {
     "steps": "-o steps",
     "walltime_minutes": "--walltime",
 }
-"""Options that are not called as the Python argument is."""
+"""Options that are not called as the Python argument is, where the command has none of its own."""
 
 PUNCTUATION = "\"'() "
 
@@ -75,6 +76,14 @@ class LazyGroup(click.Group):
         module, _, attribute = path.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, words = super().resolve_command(ctx, args)
+        if command is not None and not ctx.resilient_parsing:
+            check_words(command, words, ctx, name)
+        return name, command, words
 
 
 @click.group(
@@ -120,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
             status = cli.main(args=arguments, prog_name="calozoo", standalone_mode=False)
             sys.stdout.flush()
     except CalozooError as error:
-        _end(message_with_options(error), error.exit_code)
+        _end(message_with_options(error, asked_command(arguments)), error.exit_code)
     except click.NoSuchOption as error:
         guess = f" Did you mean {' or '.join(error.possibilities)}?" if error.possibilities else ""
         _end(f"No such option {error.option_name}.{guess}", error.exit_code)
@@ -142,11 +151,12 @@ def main(arguments: list[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def message_with_options(error: CalozooError) -> str:
+def message_with_options(error: CalozooError, command: click.Command | None = None) -> str:
     """The message of an error, with options of the command line for the Python arguments it names.
 
     Arguments:
         error: The error; `error.arguments` says which of its words are arguments.
+        command: The command that was asked for; its own options come first.
 
     Example:
         >>> from calozoo_core.errors import InputError
@@ -154,14 +164,31 @@ def message_with_options(error: CalozooError) -> str:
         'Add --batch-size 64.'
     """
     message = str(error)
+    options = OPTIONS | _own_options(command)
     for argument in error.arguments:
         name, _, value = argument.partition("=")
-        option = OPTIONS.get(name, f"--{name.replace('_', '-')}")
+        option = options.get(name, f"--{name.replace('_', '-')}")
         plain = "".join(c for c in value if c not in PUNCTUATION)
         words = option if plain in ("", "True") else f"{option} {plain}"
         words = words.replace("\\", r"\\")
         message = re.sub(rf"(?<![\w-]){re.escape(argument)}(?!\w)", words, message)
     return message
+
+
+def asked_command(arguments: list[str] | None) -> click.Command | None:
+    """The command that the first words name; None if there is none."""
+    command: click.Command | None = cli
+    for word in sys.argv[1:] if arguments is None else arguments:
+        if not isinstance(command, click.Group):
+            break
+        command = command.get_command(click.Context(command), word)
+    return command
+
+
+def _own_options(command: click.Command | None) -> dict[str, str]:
+    """Options of a command by the names of its arguments, as they are typed."""
+    parameters = [] if command is None else command.params
+    return {str(one.name): one.opts[-1] for one in parameters if isinstance(one, click.Option)}
 
 
 def _end(sentence: str, code: int) -> NoReturn:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from calozoo.output_files import check_sources
+from calozoo.output_files import PACKED, check_sources
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError
 from calozoo_core.io import Exported, ShowerFile, calochallenge, ddml, event_root, root
@@ -35,7 +35,7 @@ def format_of(out: Path, to: str | None) -> str:
     """Format of an exported file: the requested one, or the one of its suffix.
 
     Raises:
-        InputError: If neither is known.
+        InputError: If neither is known, or the name is that of another kind of file.
 
     Example:
         >>> format_of(Path("showers.root"), None)
@@ -45,6 +45,9 @@ def format_of(out: Path, to: str | None) -> str:
         if to not in FORMATS:
             msg = f"There is no format {to!r}; give to={', '.join(FORMATS[:-1])} or {FORMATS[-1]}."
             raise InputError(msg, argument="to=ddml")
+        if out.suffix in PACKED:
+            msg = f"What calozoo writes is packed inside; call the file {out.with_suffix('')}."
+            raise InputError(msg)
         if (out.suffix == ".root") != (to in _EVENT_FORMATS) and out.suffix in _SUFFIXES:
             suffix = ".root" if to in _EVENT_FORMATS else ".h5"
             msg = f"{to} is written as {suffix}; call the file {out.with_suffix(suffix)}."

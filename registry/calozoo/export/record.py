@@ -129,10 +129,10 @@ def read_record(path: Path) -> ExportRecord:
     Raises:
         ShowerFileError: If the file or its record is missing, or the record is none.
     """
-    record = record_path(path)
     if not path.is_file():
         msg = f"There is no file {path}."
         raise ShowerFileError(msg)
+    record = record_path(path)
     try:
         with record.open("rb") as file:
             return ExportRecord.model_validate_json(file.read(MAX_BYTES))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from calozoo.generation.incident_sources import IncidentSource
 from calozoo.generation.parsing import is_shower_file
-from calozoo.output_files import check_output_file
+from calozoo.output_files import PACKED, check_output_file
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.generator import Generator, ModelSpec
 from calozoo_core.incident import Incident
@@ -30,8 +30,6 @@ __all__ = [
     "generate_to_file",
     "write_batches",
 ]
-
-PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst", ".lzma")
 
 Item = TypeVar("Item")
 

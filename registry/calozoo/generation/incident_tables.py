@@ -162,6 +162,11 @@ class TableReader:
         """
         if file in self._tables or file == STDIN:
             return False
+        if not file.strip():
+            msg = (
+                "The name of a file is missing after @; write @FILE, or @- for the standard input."
+            )
+            raise InputError(msg)
         try:
             # A pipe, as the shell makes for <(...), must not lose its first bytes.
             with Path(file).open("rb") as opened:

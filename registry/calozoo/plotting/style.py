@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +118,9 @@ def save_picture(picture: Path, draw: Callable[[], Figure], *, description: str 
             suffix = picture.suffix[1:]
             field = "Subject" if suffix == "pdf" else "Description"
             metadata = {field: description} if description else None
-            draw().savefig(part, format=suffix, metadata=metadata)
+            drawn = BytesIO()  # matplotlib's own writers do not survive a full disk
+            draw().savefig(drawn, format=suffix, metadata=metadata)
+            part.write_bytes(drawn.getbuffer())
     except OSError as error:
         msg = f"{picture} cannot be written: {str(error.strerror).lower()}."
         raise ShowerFileError(msg) from error

@@ -112,7 +112,9 @@ class GenerationRequest(StrictModel):
         from calozoo.generation.generate_file import check_request
 
         spec = api.find_model(names.split_revision(self.model)[0], offline=offline)
-        particle = to_particle_name(self.particle or spec.conditions.particles[0])
+        particle = to_particle_name(
+            spec.conditions.particles[0] if self.particle is None else self.particle
+        )
         made_for = self.detector or spec.detector
         placement = placer = None
         placed = (self.place, self.position, self.threshold_mev)
