@@ -289,9 +289,9 @@ def float_array(values: ArrayLike, name: str) -> FloatArray:
         InputError: If they are no numbers, as many in each row, or some are masked.
     """
     if hasattr(values, "detach"):  # a tensor, perhaps on a GPU, perhaps with a gradient
-        values = values.detach().cpu()
-        if values.is_floating_point():
-            values = values.double()  # numpy has no bfloat16
+        tensor: Any = values.detach().cpu()
+        # numpy has no bfloat16
+        values = tensor.double() if tensor.is_floating_point() else tensor
     refuse_masked(values, name)
     try:
         given = np.asarray(values)

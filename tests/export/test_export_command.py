@@ -229,6 +229,8 @@ REFUSED = {
         2,
         "--energy means nothing for models",
     ),
+    "export there.h5 o.root.gz --to root": (2, "is packed inside; call the file o.root"),
+    "export there.h5 o.h5.zip --to ddml": (2, "is packed inside; call the file o.h5"),
     "export toy o.h5 --to library": (
         2,
         "A library needs the energies of its showers; add --energy",
