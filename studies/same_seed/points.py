@@ -145,9 +145,10 @@ def _pairs(showers: Showers, others: Showers) -> list[tuple[FloatArray, FloatArr
     """The points of each shower in both samples."""
     parts = []
     for sample in (showers, others):
-        columns = [sample.layer, sample.x, sample.y, sample.energy]
-        points = np.column_stack([column.astype(np.float64) for column in columns])
-        parts.append(np.split(points, np.asarray(sample.offsets[1:-1], np.int64)))
+        points = np.column_stack([sample.layer, sample.x, sample.y, sample.energy])
+        parts.append(
+            np.split(points.astype(np.float64), np.asarray(sample.offsets[1:-1], np.int64))
+        )
     return list(zip(*parts, strict=True))
 
 
