@@ -185,6 +185,10 @@ def test_the_conditions_of_what_feeds_it_hold(capsys):
             "calodream.ild-photon-clumps takes 1 to 1000 evaluations of its network, not 0.",
         ),
         (
+            ["caloqvae", "-o", "sampler=dwave"],
+            "caloqvae.ild-photon-clumps has the samplers gibbs, annealing, qpu, and not 'dwave'.",
+        ),
+        (
             ["caloscore", "-o", "steps=0"],
             "caloscore.ild-photon-clumps takes 1 to 1000 evaluations of its network, not 0.",
         ),

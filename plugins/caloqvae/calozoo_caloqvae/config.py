@@ -1,0 +1,189 @@
+"""Configurations of CaloQVAE: sizes of its networks and of its Boltzmann machine."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, model_validator
+
+from calozoo_caloqvae.conditioning import BITS
+from calozoo_caloqvae.graphs import PARTITIONS, GraphName, four_partite_graph
+from calozoo_core.clumps import VoxelMesh
+from calozoo_core.nn.mlp import Mlp
+from calozoo_core.nn.transformer_config import TransformerConfig
+from calozoo_core.strict_model import StrictModel
+
+__all__ = ["PRESETS", "SPREADS", "CaloQvaeConfig", "RbmConfig", "preset"]
+
+Number = Annotated[int, Field(ge=1, le=4096)]
+
+SPREADS: Final = (-4.0, 2.0)
+"""Lowest and highest logarithm of the spread of a ring."""
+
+SIZES: Final = {"zephyr": (1, 24), "pegasus": (2, 24), "dense": (1, 1024)}
+"""Lowest and highest size of a graph."""
+
+LATENT_PARTITIONS: Final = PARTITIONS - 1
+"""Partitions of the Boltzmann machine that are not set by the primary."""
+
+
+class RbmConfig(StrictModel):
+    """Graph of a four-partite Boltzmann machine.
+
+    Arguments:
+        graph: "zephyr" or "pegasus", the couplings that an annealer has; "dense" for all couplings
+            between partitions.
+        size: Size m of the annealer's graph; of a dense one the nodes of each partition.
+    """
+
+    graph: GraphName = "zephyr"
+    size: int = 3
+
+    @model_validator(mode="after")
+    def _graph_exists(self) -> RbmConfig:
+        lowest, highest = SIZES[self.graph]
+        if not lowest <= self.size <= highest:
+            msg = f"a {self.graph} graph has a size from {lowest} to {highest}, not {self.size}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def nodes(self) -> int:
+        """Nodes of each partition."""
+        return four_partite_graph(self.graph, self.size).nodes
+
+    @property
+    def latents(self) -> int:
+        """Nodes that are not set by the primary."""
+        return LATENT_PARTITIONS * self.nodes
+
+    @property
+    def couplings(self) -> int:
+        """Number of couplings."""
+        return len(four_partite_graph(self.graph, self.size).edges[0])
+
+
+class CaloQvaeConfig(StrictModel):
+    """Configuration of a CaloQVAE on the rings of a shower's core.
+
+    Arguments:
+        version: Version of this schema.
+        architecture: Always "caloqvae".
+        core_edges_mm: Radii between the rings of the core, and the one at which it ends.
+        energies: Sizes of the network of the layer energies: a token a layer, one number each.
+        energy_steps: Evaluations of it for a shower.
+        prior: Graph of the Boltzmann machine.
+        hidden: Widths of the hidden layers of each level of the encoder, and of the decoder.
+        steps: Sweeps of block Gibbs sampling for a shower.
+        fitted_on: Name of the showers that the calibration was fitted on.
+    """
+
+    version: Literal[1] = 1
+    architecture: Literal["caloqvae"] = "caloqvae"
+    core_edges_mm: Annotated[tuple[float, ...], Field(min_length=1, max_length=64)]
+    energies: TransformerConfig
+    energy_steps: Annotated[int, Field(ge=1, le=1000)] = 8
+    prior: RbmConfig
+    hidden: Annotated[tuple[Number, ...], Field(min_length=1, max_length=8)]
+    steps: Annotated[int, Field(ge=1, le=1000)] = 50
+    fitted_on: str = "not fitted"
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> CaloQvaeConfig:
+        if self.energies.grid != (self.layers, 1, 1) or self.energies.patch != (1, 1, 1):
+            msg = "the network energies must have a token of one number for each layer"
+            raise ValueError(msg)
+        if self.prior.nodes < BITS:
+            msg = f"partitions of {self.prior.nodes} nodes do not hold the {BITS} bits of a primary"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        return self.energies.grid[0]
+
+    @property
+    def rings(self) -> int:
+        """Number of rings of the core."""
+        return len(self.core_edges_mm)
+
+    @property
+    def voxels(self) -> int:
+        """Number of rings of all layers."""
+        return self.layers * self.rings
+
+    @property
+    def links(self) -> int:
+        """Pairs of rings of a layer."""
+        return self.rings * (self.rings - 1) // 2
+
+    @property
+    def conditions(self) -> int:
+        """Numbers that encoder and decoder are given beside their input."""
+        return PRIMARY_CONDITIONS + self.layers
+
+    @property
+    def encoder_levels(self) -> tuple[Mlp, ...]:
+        """Networks of the levels of the encoder; each is given the nodes of those before it."""
+        inputs, nodes = 2 * self.voxels + self.conditions, self.prior.nodes
+        return tuple(
+            Mlp(inputs + level * nodes, self.hidden, nodes) for level in range(LATENT_PARTITIONS)
+        )
+
+    @property
+    def decoder(self) -> Mlp:
+        """Network of the decoder: of each ring whether it is hit, the mean, the log spread."""
+        return Mlp(self.prior.latents + self.conditions, self.hidden, 3 * self.voxels)
+
+
+CORE_EDGES_MM: Final = VoxelMesh().edges_mm[:5]
+"""Radii between the rings of the core, and the one at which it ends."""
+
+LAYERS: Final = 30
+
+PRIMARY_CONDITIONS: Final = 4
+"""ln E, |p_x|, p_y, p_z."""
+
+
+def _core(
+    energies: tuple[int, int, int], prior: RbmConfig, hidden: tuple[int, ...], steps: int
+) -> CaloQvaeConfig:
+    """Configuration with an energy network of these width, blocks and heads."""
+    width, blocks, heads = energies
+    return CaloQvaeConfig(
+        core_edges_mm=CORE_EDGES_MM,
+        energies=TransformerConfig(
+            grid=(LAYERS, 1, 1),
+            patch=(1, 1, 1),
+            width=width,
+            blocks=blocks,
+            heads=heads,
+            conditions=PRIMARY_CONDITIONS,
+        ),
+        prior=prior,
+        hidden=hidden,
+        steps=steps,
+    )
+
+
+PRESETS: Final = {
+    "ild-photon-clumps": _core((36, 3, 3), RbmConfig(graph="zephyr", size=3), (256, 256), 50),
+    "tiny": _core((12, 1, 2), RbmConfig(graph="zephyr", size=2), (16,), 4),
+}
+
+
+def preset(name: str) -> CaloQvaeConfig:
+    """Named configuration: `ild-photon-clumps` is what calozoo trains, `tiny` for tests.
+
+    Raises:
+        ValueError: If there is no such preset.
+
+    Example:
+        >>> preset("ild-photon-clumps").prior.nodes
+        84
+    """
+    if name not in PRESETS:
+        msg = f"no preset is called {name!r}; there are {', '.join(PRESETS)}"
+        raise ValueError(msg)
+    return PRESETS[name]
