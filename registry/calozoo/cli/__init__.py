@@ -56,6 +56,8 @@ OPTIONS = {
     "threshold_mev": "--threshold",
     "least_energy_gev": "--least-energy",
     "steps": "-o steps",
+    "sampler": "-o sampler",
+    "beta": "-o beta",
     "walltime_minutes": "--walltime",
 }
 """Options that are not called as the Python argument is, where the command has none of its own."""
@@ -169,7 +171,8 @@ def message_with_options(error: CalozooError, command: click.Command | None = No
         name, _, value = argument.partition("=")
         option = options.get(name, f"--{name.replace('_', '-')}")
         plain = "".join(c for c in value if c not in PUNCTUATION)
-        words = option if plain in ("", "True") else f"{option} {plain}"
+        between = "=" if option.startswith("-o ") else " "
+        words = option if plain in ("", "True") else f"{option}{between}{plain}"
         words = words.replace("\\", r"\\")
         message = re.sub(rf"(?<![\w-]){re.escape(argument)}(?!\w)", words, message)
     return message
