@@ -371,6 +371,16 @@ def test_a_full_disk_in_the_middle_is_reported_and_costs_no_shower(disk, single_
     assert (folder / "s.h5").read_bytes() == single_run
 
 
+def test_a_disk_without_room_for_a_note_is_named_all_the_same(disk):
+    folder = disk("size=512k")
+    (folder / "ballast").write_bytes(bytes(127 * 4096))  # leaves a page, which the plan takes
+    command = [sys.executable, "-m", "calozoo", *words(out="s.h5"), "--jobs", "2"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "no space left on device" in done.stderr
+    assert "it is missing" not in done.stderr
+
+
 def test_numbers_are_listed_as_runs():
     assert number_ranges([]) == ""
     assert number_ranges([7]) == "7"

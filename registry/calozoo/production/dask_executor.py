@@ -61,7 +61,7 @@ class DaskExecutor:
     directives: Mapping[str, str] = field(default_factory=dict)
     setup: Sequence[str] = ()
 
-    def run(self, path: Path, plan: Plan, numbers: list[int], on_shard: OnShard) -> None:
+    def run(self, folder: ShardFolder, numbers: list[int], on_shard: OnShard) -> None:
         """Make these shards; one that fails is noted in the folder of the shards.
 
         Raises:
@@ -69,17 +69,17 @@ class DaskExecutor:
         """
         if not numbers:
             return
-        with self._client(path, plan) as client:
-            maker = _shard_plugin(path.absolute(), self.offline, self.workers)
+        with self._client(folder.plan_path, folder.plan) as client:
+            maker = _shard_plugin(folder.plan_path.absolute(), self.offline, self.workers)
             client.register_plugin(maker, name=_PLUGIN)
             self._wait_for_worker(client, on_shard)
-            self._drive(client, path, plan, list(numbers), on_shard)
+            self._drive(client, folder, list(numbers), on_shard)
 
     def _drive(
-        self, client: Any, path: Path, plan: Plan, numbers: list[int], on_shard: OnShard
+        self, client: Any, folder: ShardFolder, numbers: list[int], on_shard: OnShard
     ) -> None:
         """Keep two shards a worker in flight until all are made."""
-        folder = ShardFolder(path, plan)
+        plan = folder.plan
         in_flight: dict[int, Any] = {}
         try:
             while numbers or in_flight:

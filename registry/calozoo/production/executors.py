@@ -43,7 +43,7 @@ OnShard = Callable[[int], None]
 class Executor(Protocol):
     """Way to make the shards of a plan."""
 
-    def run(self, path: Path, plan: Plan, numbers: list[int], on_shard: OnShard) -> None:
+    def run(self, folder: ShardFolder, numbers: list[int], on_shard: OnShard) -> None:
         """Make these shards; one that fails is noted in the folder of the shards."""
 
 
@@ -68,7 +68,7 @@ def produce(path: Path, plan: Plan, executor: Executor, on_shard: OnShard) -> li
     missing = folder.missing(verify=True)
     on_shard(plan.n_showers - _n_showers(plan, missing))
     elsewhere = {shard.number for shard in folder.running()}
-    executor.run(path, plan, sorted(missing, key=lambda n: (n in elsewhere, n)), on_shard)
+    executor.run(folder, sorted(missing, key=lambda n: (n in elsewhere, n)), on_shard)
     failures = []
     for number in folder.missing():
         failure = folder.failure(number)
@@ -100,11 +100,12 @@ class SerialExecutor:
     ) -> None:
         self._offline, self._workers, self._on_loaded = offline, workers, on_loaded
 
-    def run(self, path: Path, plan: Plan, numbers: list[int], on_shard: OnShard) -> None:
+    def run(self, folder: ShardFolder, numbers: list[int], on_shard: OnShard) -> None:
         if not numbers:
             return
-        folder = ShardFolder(path, plan)
-        with ShardMaker(path, plan, offline=self._offline, workers=self._workers) as maker:
+        with ShardMaker(
+            folder.plan_path, folder.plan, offline=self._offline, workers=self._workers
+        ) as maker:
             if self._on_loaded is not None:
                 self._on_loaded(maker.generator)
             queue = ShardQueue(numbers, folder)
@@ -143,10 +144,10 @@ class LocalExecutor:
         self._jobs, self._threads = jobs, threads
         self._options = {"offline": offline, "workers": workers}
 
-    def run(self, path: Path, plan: Plan, numbers: list[int], on_shard: OnShard) -> None:
-        queue = ShardQueue(numbers, ShardFolder(path, plan))
+    def run(self, folder: ShardFolder, numbers: list[int], on_shard: OnShard) -> None:
+        plan, queue = folder.plan, ShardQueue(numbers, folder)
         processes = [
-            WorkerProcess(path, queue, self._threads, self._options)
+            WorkerProcess(folder.plan_path, queue, self._threads, self._options)
             for _ in range(min(self._jobs, len(numbers)))
         ]
         for process in processes:

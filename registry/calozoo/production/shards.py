@@ -114,8 +114,9 @@ class ShardFolder:
     def __init__(self, plan_path: Path, plan: Plan) -> None:
         stem = plan_path.name.removesuffix(PLAN_SUFFIX).removesuffix(".json")
         self.path = plan_path.with_name(f"{stem}.shards")
-        self.plan = plan
+        self.plan_path, self.plan = plan_path, plan
         self._identity = plan.identity
+        self._failures: dict[int, ShardFailure] = {}
 
     def file(self, number: int) -> Path:
         """File of a shard."""
@@ -165,7 +166,7 @@ class ShardFolder:
 
     def failure(self, number: int) -> ShardFailure | None:
         """Why a shard could not be made; None if nothing is known of it."""
-        return _read(self._failure_path(number), ShardFailure)
+        return _read(self._failure_path(number), ShardFailure) or self._failures.get(number)
 
     def running(self) -> list[RunningShard]:
         """Shards that some process is writing, in order."""
@@ -192,7 +193,7 @@ class ShardFolder:
             self._failure_path(record.number).unlink(missing_ok=True)
 
     def note_failure(self, number: int, error: str) -> ShardFailure:
-        """Note that a shard could not be made, as far as the disk allows it."""
+        """Note that a shard could not be made; if the disk is full, in memory only."""
         first, stop = self.plan.range_of(number)
         before = self.failure(number)
         attempts = 1 if before is None else before.attempts + 1
@@ -204,6 +205,7 @@ class ShardFolder:
             attempts=attempts,
             host=socket.gethostname(),
         )
+        self._failures[number] = failure
         with suppress(OSError):
             self.path.mkdir(parents=True, exist_ok=True)
             _write(self._failure_path(number), failure)
