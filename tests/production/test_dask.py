@@ -14,6 +14,7 @@ from production.slurm_cluster import missing_packages, slurm_cluster
 
 from calozoo.production.dask_executor import DaskExecutor
 from calozoo.production.errors import ProductionError
+from calozoo.production.shards import ShardFolder
 
 pytest.importorskip("distributed", reason="`pip install 'calozoo[dask]'` brings distributed")
 
@@ -42,7 +43,7 @@ def test_a_scheduler_that_does_not_answer_is_said_in_one_sentence(small, monkeyp
     for address in ("tcp://127.0.0.1:9", "nonsense"):
         executor = DaskExecutor(scheduler=address)
         with pytest.raises(ProductionError, match=f"No scheduler of Dask answers at {address}"):
-            executor.run(small.path, small.plan, [1], lambda _: None)
+            executor.run(ShardFolder(small.path, small.plan), [1], lambda _: None)
 
 
 def workers_of_dask(folder):
