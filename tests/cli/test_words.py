@@ -106,8 +106,8 @@ def test_a_folder_is_no_exported_model(tmp_path, monkeypatch, capsys):
     ("arguments", "option"),
     [
         (["refine", "toy"], "--steps 4"),  # of a chain
-        (["generate", "--model", "toy"], "-o steps 4"),  # of the model
-        (["nonsense"], "-o steps 4"),
+        (["generate", "--model", "toy"], "-o steps=4"),  # of the model
+        (["nonsense"], "-o steps=4"),
     ],
 )
 def test_an_error_names_the_option_that_the_command_has(arguments, option):
