@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 
 import h5py
@@ -69,8 +70,8 @@ def test_texts_without_an_end_do_not_stop_the_reader(path):
         assert "its texts have no end" in refusal(path)
 
 
-def test_a_text_that_claims_gigabytes_takes_none(path, tmp_path):
-    # In the oldest format, where the length has no checksum; the library allocates it first.
+def in_the_oldest_format(path, tmp_path):
+    """The same showers in a file whose parts have no checksums."""
     old = tmp_path / "old.h5"
     with h5py.File(path) as file, h5py.File(old, "w", libver="earliest") as copy:
         copy.attrs.update(file.attrs)
@@ -78,6 +79,12 @@ def test_a_text_that_claims_gigabytes_takes_none(path, tmp_path):
             for name, data in file[group].items():
                 copy[f"{group}/{name}"] = data[()]
     read(old)
+    return old
+
+
+def test_a_text_that_claims_gigabytes_takes_none(path, tmp_path):
+    # Where the length has no checksum; the library allocates it first.
+    old = in_the_oldest_format(path, tmp_path)
     whole = bytearray(old.read_bytes())
     heap = whole.index(b"GCOL").to_bytes(8, "little")
     for length in (1 << 28, 2**32 - 1):
@@ -87,6 +94,18 @@ def test_a_text_that_claims_gigabytes_takes_none(path, tmp_path):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         assert "its texts have no end" in refusal(old)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+def test_free_space_that_comes_back_to_itself_takes_no_memory(path, tmp_path):
+    old = in_the_oldest_format(path, tmp_path)
+    whole = bytearray(old.read_bytes())
+    heap = whole.index(b"HEAP")
+    free, address = struct.unpack_from("<QQ", whole, heap + 16)
+    whole[address + free : address + free + 8] = free.to_bytes(8, "little")
+    old.write_bytes(whole)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "its names have no end" in refusal(old)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
 
 
 def test_an_address_that_looks_like_a_long_text_is_none(tmp_path):

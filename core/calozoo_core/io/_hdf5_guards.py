@@ -2,7 +2,8 @@
 
 Chunks: the library trusts a packed chunk to have its size. One that unpacks to fewer bytes makes it
 read memory that is not the chunk's, and so crash or hand out what lies there; one that unpacks to
-more takes any amount of memory. Texts: damaged ones make it loop, or take all memory.
+more takes any amount of memory. Texts: damaged ones make it loop, or take all memory. Names of a
+group: a list of free space that comes back to where it was takes all memory.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, BinaryIO, Final
 import h5py
 from numpy.typing import NDArray
 
-__all__ = ["LZF", "LayoutError", "Table", "has_endless_text"]
+__all__ = ["LZF", "LayoutError", "Table", "has_endless_names", "has_endless_text"]
 
 LZF: Final = 32000
 """Number of the filter that h5py brings beside HDF5's own."""
@@ -45,6 +46,13 @@ It says how the index grows; in front of a text it would be a dataspace of impos
 """
 
 _SHORTEST_NAME, _LONGEST_NAME = 3, 255
+
+_SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
+_NAMES: Final = b"HEAP\x00"
+_NAMES_HEADER_BYTES: Final = 32
+_END_OF_LIST: Final = 1
+_MAX_FREE: Final = 1 << 16
+"""Pieces of free space among the names of all groups, which ours have one of each."""
 
 
 class LayoutError(Exception):
@@ -145,6 +153,51 @@ def has_endless_text(path: Path) -> bool:
                 return True
             start = data.find(_COLLECTION, start + 1)
     return False
+
+
+def has_endless_names(path: Path) -> bool:
+    """True if the free space between the names of a group has no end.
+
+    In the oldest format the names of a group lie in a heap without a checksum, whose free space is
+    a list. The library makes an entry in memory of each piece, also if the list comes back to one
+    that it had.
+
+    References:
+        | HDF5 file format specification, section III.D: Disk Format: Local Heaps
+
+    Arguments:
+        path: An HDF5 file.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    with path.open("rb") as file:
+        data = _FileBytes(file)
+        base = max(data.find(_SIGNATURE, 0), 0)  # where something precedes it
+        found, start = 0, data.find(_NAMES, base)
+        while start >= 0:
+            found += _free_pieces(data, base, start, _MAX_FREE - found)
+            if found >= _MAX_FREE:
+                return True
+            start = data.find(_NAMES, start + 1)
+    return False
+
+
+def _free_pieces(data: _FileBytes, base: int, start: int, most: int) -> int:
+    """Pieces of free space in the heap of names there, counted as far as the most.
+
+    Addresses in the file count from the base.
+    """
+    if start + _NAMES_HEADER_BYTES > len(data):
+        return 0
+    size, free, address = struct.unpack("<8x3Q", data.read(start, _NAMES_HEADER_BYTES))
+    n = 0
+    while free != _END_OF_LIST and n < most:
+        if free + 16 > size or base + address + free + 16 > len(data):
+            break  # which the library refuses by itself
+        free = int.from_bytes(data.read(base + address + free, 8), "little")
+        n += 1
+    return n
 
 
 class _FileBytes:

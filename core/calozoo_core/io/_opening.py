@@ -9,7 +9,7 @@ from typing import Final
 import h5py
 
 from calozoo_core.errors import ShowerFileError
-from calozoo_core.io._hdf5_guards import has_endless_text
+from calozoo_core.io._hdf5_guards import has_endless_names, has_endless_text
 from calozoo_core.io.file_faults import instead_of_file, reason, system_reason
 
 __all__ = ["check_file", "open_hdf5"]
@@ -29,12 +29,12 @@ def open_hdf5(path: Path, what: str = "shower file") -> h5py.File:
     """
     check_file(path, what)
     try:
-        is_endless = has_endless_text(path)
+        endless = "texts" if has_endless_text(path) else "names" if has_endless_names(path) else ""
     except (OSError, ValueError) as error:
         msg = f"{path} cannot be read ({reason(error)})."
         raise ShowerFileError(msg) from error
-    if is_endless:
-        msg = f"{path} is damaged (its texts have no end); make it again."
+    if endless:
+        msg = f"{path} is damaged (its {endless} have no end); make it again."
         raise ShowerFileError(msg)
     try:
         return h5py.File(path, "r", locking=False)
