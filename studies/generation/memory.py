@@ -23,7 +23,7 @@ MODELS = (
         f"{name}.ild-photon-clumps"
         for name in (
             *("caloclouds3", "caloinn", "convl2lflows", "3dgan"),
-            *("calodream", "caloscore", "calodiffusion"),
+            *("calodream", "caloscore", "calodiffusion", "caloqvae"),
         )
     ),
 )

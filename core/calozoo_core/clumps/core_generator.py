@@ -68,18 +68,12 @@ class CoreGenerator(NetworkGenerator[Config], Generic[Config]):
         self.steps = self.config.steps if steps is None else steps
         super().__init__(spec, trained, device=device, precision=precision, runtime=runtime)
 
-    @classmethod
     @abstractmethod
-    def core_sampler(cls, trained: TrainedArrays[Config], steps: int) -> CoreSampler:
-        """Sampler of the energies of the core.
-
-        Arguments:
-            trained: Trained model.
-            steps: Evaluations of the network of the rings for a shower.
-        """
+    def core_sampler(self) -> CoreSampler:
+        """Sampler of the energies of the core, of `self.trained` and for `self.steps`."""
 
     def prepare(self) -> None:
-        self._core = self.core_sampler(self.trained, self.steps)
+        self._core = self.core_sampler()
         self._showers = ShowersFromCore.of(self.spec.detector)
         self._showers.check(self.spec.name, self.config.core_edges_mm)
 

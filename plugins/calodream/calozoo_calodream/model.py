@@ -7,7 +7,6 @@ from calozoo_calodream.core_sampler import core_layout, core_sampler
 from calozoo_core.clumps.core_generator import CoreGenerator
 from calozoo_core.clumps.core_sampler import CoreSampler
 from calozoo_core.weights.layout import Layout
-from calozoo_core.weights.trained_arrays import TrainedArrays
 
 __all__ = ["CaloDream"]
 
@@ -45,6 +44,5 @@ class CaloDream(CoreGenerator[CaloDreamConfig]):
     def layout(cls, config: CaloDreamConfig) -> Layout:
         return core_layout(config)
 
-    @classmethod
-    def core_sampler(cls, trained: TrainedArrays[CaloDreamConfig], steps: int) -> CoreSampler:
-        return core_sampler(trained, steps)
+    def core_sampler(self) -> CoreSampler:
+        return core_sampler(self.trained, self.steps)

@@ -93,14 +93,13 @@ class CaloQvae(CoreGenerator[CaloQvaeConfig]):
     def layout(cls, config: CaloQvaeConfig) -> Layout:
         return core_layout(config)
 
-    @classmethod
-    def core_sampler(cls, trained: TrainedArrays[CaloQvaeConfig], steps: int) -> CoreSampler:
-        return _sampler(trained, steps, "gibbs", None)
-
-    def prepare(self) -> None:
-        super().prepare()
-        if self.sampler != "gibbs":
-            self._core = _sampler(self.trained, self.steps, self.sampler, self.beta)
+    def core_sampler(self) -> CoreSampler:
+        config = self.trained.config
+        rbm = NumpyRbm(config.prior, self.trained.part("prior"))
+        condition = primary_condition(Incident(np.array([ESTIMATE_GEV]), (0, 0, 1)))
+        bits = condition_bits(condition, config.prior.nodes)[0]
+        latents = latent_sampler(self.sampler, rbm, self.steps, self.beta, bits)
+        return core_sampler(self.trained, latents)
 
     @classmethod
     def load(
@@ -147,14 +146,3 @@ class CaloQvae(CoreGenerator[CaloQvaeConfig]):
     def parameters(self) -> int:
         """Number of trained parameters: of the networks that a shower needs, not of tables."""
         return count_trained(needed_layout(self.trained.config))
-
-
-def _sampler(
-    trained: TrainedArrays[CaloQvaeConfig], steps: int, sampler: str, beta: float | None
-) -> CoreSampler:
-    """Sampler of the energies of the core, whose latent nodes a sampler of this name draws."""
-    config = trained.config
-    rbm = NumpyRbm(config.prior, trained.part("prior"))
-    condition = primary_condition(Incident(np.array([ESTIMATE_GEV]), (0, 0, 1)))
-    bits = condition_bits(condition, config.prior.nodes)[0]
-    return core_sampler(trained, latent_sampler(sampler, rbm, steps, beta, bits))

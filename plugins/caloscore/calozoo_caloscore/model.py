@@ -9,7 +9,7 @@ from calozoo_core.clumps.core_generator import CoreGenerator
 from calozoo_core.clumps.core_sampler import CoreSampler
 from calozoo_core.nn.numpy_transformer import transformer_layout
 from calozoo_core.weights.layout import Layout
-from calozoo_core.weights.trained_arrays import TrainedArrays, count_trained
+from calozoo_core.weights.trained_arrays import count_trained
 
 __all__ = ["CaloScore"]
 
@@ -47,9 +47,8 @@ class CaloScore(CoreGenerator[CaloScoreConfig]):
     def layout(cls, config: CaloScoreConfig) -> Layout:
         return core_layout(config)
 
-    @classmethod
-    def core_sampler(cls, trained: TrainedArrays[CaloScoreConfig], steps: int) -> CoreSampler:
-        return core_sampler(trained, steps)
+    def core_sampler(self) -> CoreSampler:
+        return core_sampler(self.trained, self.steps)
 
     @property
     def parameters(self) -> int:
