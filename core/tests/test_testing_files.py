@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from calozoo_core.errors import InputError
 from calozoo_core.generator import Generator
 from calozoo_core.testing import ModelContract
 from calozoo_core.testing._model_files import HARMS, find_card
-from calozoo_core.weights import write_weights
+from calozoo_core.weights import CONFIG_FILE, TENSORS_FILE, write_weights
 
 pytestmark = pytest.mark.usefixtures("sound_package")
 
@@ -165,3 +166,17 @@ def test_model_that_does_not_notice_spoiled_weights_is_caught(harm, sound_packag
         (tmp_path / kind.__name__).mkdir()
         with pytest.raises(AssertionError, match=complaint):
             ModelContract().test_spoiled_weights_are_refused(model, harm, tmp_path / kind.__name__)
+
+
+def test_every_place_of_a_configuration_is_spoiled_and_a_choice_of_long_lists(tmp_path):
+    rows = [[{"n": 1}, {"n": 2}]] * 500
+    config = {"a": 1, "sizes": [8, 16, 32], "rows": rows, "b": {"c": 2, "label": "x"}}
+    (tmp_path / CONFIG_FILE).write_text(json.dumps(config))
+    (tmp_path / TENSORS_FILE).touch()
+    spoiled = [place for place, _ in HARMS["a larger number"](tmp_path, tmp_path / "spoiled")]
+    in_rows = {place for place in spoiled if place.startswith("rows")}
+    assert {*spoiled} - in_rows == {"a", "sizes.0", "sizes.1", "sizes.2", "b.c"}
+    assert {"rows.0.0.n", "rows.499.1.n"} < in_rows
+    assert 10 < len(in_rows) < 20
+    last = json.loads((tmp_path / "spoiled" / CONFIG_FILE).read_text())
+    assert last["b"]["c"] == 10**12

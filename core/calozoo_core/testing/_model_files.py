@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import random
 import re
 import shutil
 import struct
@@ -153,8 +154,33 @@ def _copied(folder: Path, spoiled: Path) -> Any:
     return json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
 
 
-def _values(config: Any, kind: type) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Every value of exactly this type in a configuration, with the keys that lead to it."""
+Found = tuple[tuple[str | int, ...], Any]
+"""A value of a configuration, behind the keys that lead to it."""
+
+MANY_ALIKE: Final = 12
+"""Of more values than this in lists of one place, so many are changed."""
+
+
+def _values(config: Any, kind: type) -> list[Found]:
+    """Values of exactly this type in a configuration, with the keys that lead to them.
+
+    Those that differ only by indices into lists are alike: all of a few, and of many the first, the
+    last and a fixed random choice.
+    """
+    alike: dict[tuple[str | None, ...], list[Found]] = {}
+    for place, value in _all_values(config, kind):
+        path = tuple(key if isinstance(key, str) else None for key in place)
+        alike.setdefault(path, []).append((place, value))
+    return [one for group in alike.values() for one in _chosen(group)]
+
+
+def _chosen(group: list[Found]) -> list[Found]:
+    if len(group) <= MANY_ALIKE:
+        return group
+    return [group[0], *random.Random(0).sample(group[1:-1], MANY_ALIKE - 2), group[-1]]
+
+
+def _all_values(config: Any, kind: type) -> Iterator[Found]:
     if type(config) is kind:
         yield (), config
     if isinstance(config, dict):
@@ -162,7 +188,7 @@ def _values(config: Any, kind: type) -> Iterator[tuple[tuple[str | int, ...], An
     else:
         inner = enumerate(config) if isinstance(config, list) else ()
     for key, value in inner:
-        yield from (((key, *rest), found) for rest, found in _values(value, kind))
+        yield from (((key, *rest), found) for rest, found in _all_values(value, kind))
 
 
 def _changed(folder: Path, spoiled: Path, place: tuple[str | int, ...], value: Any) -> str:
