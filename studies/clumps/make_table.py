@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from calozoo_core.clumps import ClumpTable
-from calozoo_core.clumps.table import ShowerSource
+from calozoo_core.clumps.table_config import ShowerSource
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import CalozooError
 from calozoo_core.io import ShowerFile

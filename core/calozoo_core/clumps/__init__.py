@@ -10,7 +10,8 @@ from calozoo_core.clumps.generator import ClumpsGenerator, ShowersFromCore
 from calozoo_core.clumps.library import HaloLibrary, HaloLibraryConfig, load_library
 from calozoo_core.clumps.linking import Clumps, Linking, link_clumps
 from calozoo_core.clumps.mesh import VoxelMesh, voxel_energies
-from calozoo_core.clumps.table import ClumpTable, ClumpTableConfig, load_table
+from calozoo_core.clumps.table import ClumpTable, load_table
+from calozoo_core.clumps.table_config import ClumpTableConfig
 
 __all__ = [
     "ClumpTable",

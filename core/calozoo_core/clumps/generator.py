@@ -14,7 +14,8 @@ from calozoo_core.clumps.filling import fill
 from calozoo_core.clumps.library import HaloLibrary, HaloLibraryConfig, load_library
 from calozoo_core.clumps.mesh import VoxelMesh
 from calozoo_core.clumps.ring_calibration import RingCalibration
-from calozoo_core.clumps.table import ClumpTable, ShowerSource, load_table
+from calozoo_core.clumps.table import ClumpTable, load_table
+from calozoo_core.clumps.table_config import ShowerSource
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.fed_generator import FedGenerator

@@ -20,7 +20,8 @@ from pydantic import Field, model_validator
 from calozoo_core.clumps.bundled import bundled_folder
 from calozoo_core.clumps.linking import Linking
 from calozoo_core.clumps.mesh import MAX_RINGS, VoxelMesh, voxel_energies
-from calozoo_core.clumps.table import ClumpTable, ShowerSource
+from calozoo_core.clumps.table import ClumpTable
+from calozoo_core.clumps.table_config import ShowerSource
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
