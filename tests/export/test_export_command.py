@@ -56,6 +56,7 @@ def test_the_record_says_what_the_file_is(exported):
     assert record.conditions == model.spec.conditions
     assert record.calibration == model.config.calibration.model_dump()
     assert record.entries == ("forward", "given")
+    assert record.candidates == 4
     assert [one.shape for one in record.inputs] == [(1, 1)] * 3
     assert record.output.shape == (35_000,)
     assert record.versions["torch"].startswith("2.")
@@ -215,7 +216,7 @@ REFUSED = {
     ),
     "export calodream o.onnx --to onnx": (2, "write a library of its showers with --to library"),
     "export 3dgan o.pt --to par04": (2, "write a library of its showers with --to library"),
-    "export 3dgan.ild-photon o.pt --to ddml": (2, "of its showers with --to library"),
+    "export caloinn.ild-photon o.pt --to ddml": (2, "of its showers with --to library"),
     "export geant4 o.onnx --to onnx": (2, "with --to library"),
     "export convl2lflows.ild-photon o.onnx --to onnx": (
         2,

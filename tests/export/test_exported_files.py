@@ -89,17 +89,24 @@ def read(program, *words):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="module")
-def photons(tmp_path_factory):
-    return Exported.make(
-        "caloclouds3.ild-photon", "ddml-points", tmp_path_factory.mktemp("references")
-    )
+@pytest.fixture(
+    scope="module",
+    params=["caloclouds3.ild-photon", pytest.param("3dgan.ild-photon", marks=pytest.mark.slow)],
+)
+def name(request):
+    """Model of points whose number is drawn inside the file."""
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def torchscript(tmp_path_factory):
+def photons(name, tmp_path_factory):
+    return Exported.make(name, "ddml-points", tmp_path_factory.mktemp("references"))
+
+
+@pytest.fixture(scope="module")
+def torchscript(name, tmp_path_factory):
     path = tmp_path_factory.mktemp("exported") / "photons.pt"
-    export_model("caloclouds3.ild-photon", path, "ddml")
+    export_model(name, path, "ddml")
     return path
 
 
@@ -112,25 +119,25 @@ def test_a_process_with_torch_and_numpy_only_makes_the_generators_showers(
     photons.check_means(showers["many"])
 
 
-def test_a_process_without_torch_makes_the_generators_showers(photons, tmp_path):
+def test_a_process_without_torch_makes_the_generators_showers(name, photons, tmp_path):
     path = tmp_path / "photons.onnx"
-    export_model("caloclouds3.ild-photon", path, "onnx", given=True)
+    export_model(name, path, "onnx", given=True)
     read("onnx_reader.py", path, photons.path, tmp_path / "out.npz", "given")
     photons.check(tmp_path / "out.npz", given=True)
 
 
 @pytest.mark.slow
-def test_an_onnx_file_draws_its_own_points(photons, tmp_path):
+def test_an_onnx_file_draws_its_own_points(name, photons, tmp_path):
     path = tmp_path / "photons.onnx"
-    export_model("caloclouds3.ild-photon", path, "onnx")
+    export_model(name, path, "onnx")
     read("onnx_reader.py", path, photons.path, tmp_path / "out.npz")
     photons.check_means(photons.check(tmp_path / "out.npz", given=False)["many"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("given", [False, True], ids=["drawn", "given"])
-def test_a_graph_of_torch_export_makes_the_generators_showers(given, tmp_path):
-    export_model("caloclouds3.ild-photon", tmp_path / "photons.pt2", "pt2", given=given)
+def test_a_graph_of_torch_export_makes_the_generators_showers(name, given, tmp_path):
+    export_model(name, tmp_path / "photons.pt2", "pt2", given=given)
 
 
 @pytest.mark.slow

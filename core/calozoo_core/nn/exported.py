@@ -88,6 +88,8 @@ class ExportedModel(nn.Module, ABC):
     output: ClassVar[str]
     #: It loops over layers; only TorchScript keeps a loop, other formats would unroll it.
     has_loops: ClassVar[bool] = False
+    #: Showers it draws at once, of which it takes the first good one.
+    candidates: ClassVar[int] = 1
 
     def __init__(self, noise: Sequence[Noise]) -> None:
         super().__init__()

@@ -50,6 +50,8 @@ class ExportedCaloClouds3(PointModel):
         layer_depth_mm: Depths of the layers.
     """
 
+    candidates = CANDIDATES
+
     def __init__(
         self,
         flow: ShowerFlow,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from calozoo_core.detector import load_detector
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.random import stream
@@ -15,6 +16,7 @@ from calozoo_core.weights.layout import Layout, prefixed
 from calozoo_gan3d.config import Gan3dConfig
 from calozoo_gan3d.grid import Voxels
 from calozoo_gan3d.numpy_networks import (
+    THRESHOLD_MEV,
     NumpyGenerator,
     NumpyLayerEnergies,
     energies_layout,
@@ -24,10 +26,10 @@ from calozoo_gan3d.numpy_networks import (
 from calozoo_gan3d.points import PointTables, scatter
 from calozoo_gan3d.primaries import conditions
 
-__all__ = ["Gan3d"]
+if TYPE_CHECKING:
+    from calozoo_core.nn.exported import ExportedModel
 
-#: Least energy of a voxel in MeV; those with less are empty.
-THRESHOLD_MEV = 1e-3
+__all__ = ["Gan3d"]
 
 
 class Images(Protocol):
@@ -66,6 +68,7 @@ class Gan3d(NetworkGenerator[Gan3dConfig]):
     runtimes = ("numpy", "torch")
     runs_on_gpu = True
     has_bfloat16 = True
+    interfaces = ("ddml-points",)
     shares_batches = True
 
     @classmethod
@@ -95,6 +98,16 @@ class Gan3d(NetworkGenerator[Gan3dConfig]):
 
         network = TrainedGan3d.from_arrays(self.trained).generator
         return TorchImages(network, self._device, self._precision)
+
+    def exported(self, interface: str) -> ExportedModel:
+        """Module of one shower in torch alone."""
+        if interface not in self.interfaces:
+            return super().exported(interface)
+        from calozoo_gan3d.exported import ExportedGan3d
+        from calozoo_gan3d.trained import TrainedGan3d
+
+        depths = load_detector(self.spec.detector).layer_depth_mm.tolist()
+        return ExportedGan3d(TrainedGan3d.from_arrays(self.trained), depths).eval()
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers of these primaries, of which the first is number `first` of the sample."""

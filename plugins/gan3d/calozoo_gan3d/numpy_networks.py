@@ -13,6 +13,7 @@ from calozoo_gan3d.primaries import CONDITIONS
 
 __all__ = [
     "MIP_MEV",
+    "THRESHOLD_MEV",
     "NumpyGenerator",
     "NumpyLayerEnergies",
     "energies_layout",
@@ -21,6 +22,9 @@ __all__ = [
 ]
 
 MIP_MEV = 0.2
+
+THRESHOLD_MEV = 1e-3
+"""Least energy of a voxel in MeV; those with less are empty."""
 
 
 def energies_layout(layers: int, config: EnergyConfig) -> Layout:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENERGY_BINS",
+    "ENERGY_BINS_PER_DECADE",
     "GROUP",
+    "LEAST_SHARE",
+    "LOWEST_LOG_MEV",
     "QUANTILES",
     "SPLIT",
     "PointTables",
@@ -38,7 +41,11 @@ QUANTILES = 64
 """Number of quantiles in a table, at the middles of equal parts of the probability."""
 
 ENERGY_BINS = 30
-_LOWEST, _DECADES = -3.0, 5.0
+LOWEST_LOG_MEV, ENERGY_BINS_PER_DECADE = -3.0, 6.0
+"""Bins of the energy of a voxel, on a logarithmic axis from 1 keV on."""
+
+LEAST_SHARE = 1e-6
+"""What every point has beside its exponential number, so that no sum is zero."""
 
 
 class PointTables(NamedTuple):
@@ -117,7 +124,7 @@ def scatter(
         shares.append(random.standard_exponential(total, np.float32))
         offsets[i + 1] = offsets[i] + total
     owner = np.repeat(np.arange(len(counts)), counts)
-    share = np.concatenate(shares) + np.float32(1e-6)
+    share = np.concatenate(shares) + np.float32(LEAST_SHARE)
     if len(owner):
         share *= (voxels.energy / np.add.reduceat(share, np.cumsum(counts) - counts))[owner]
     layer, cell = layer[owner], cell[owner]
@@ -135,7 +142,7 @@ def scatter(
 
 def energy_bin(energy: Float32Array) -> IntArray:
     """Bins of energies in MeV on a logarithmic axis; those outside are in the end bins."""
-    position = (np.log10(np.maximum(energy, 1e-9)) - _LOWEST) * (ENERGY_BINS / _DECADES)
+    position = (np.log10(np.maximum(energy, 1e-9)) - LOWEST_LOG_MEV) * ENERGY_BINS_PER_DECADE
     return np.clip(position, 0, ENERGY_BINS - 1).astype(np.int64)
 
 

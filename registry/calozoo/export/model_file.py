@@ -260,7 +260,6 @@ def _described(generator: Generator, module: ExportedModel) -> dict[str, Any]:
     import json
     import tempfile
 
-    from calozoo_core.nn.exported import CANDIDATES
     from calozoo_core.weights import CONFIG_FILE, WEIGHT_FILES
 
     spec = generator.spec
@@ -289,5 +288,5 @@ def _described(generator: Generator, module: ExportedModel) -> dict[str, Any]:
             for one in module.noise
         ),
         "output": ExportedTensor(name="shower", shape=module.output_shape, content=module.output),
-        "candidates": CANDIDATES,
+        "candidates": module.candidates,
     }
