@@ -1,11 +1,12 @@
 """Incident energies of the training showers of caloinn.calochallenge2-electron.
 
     python -m studies.caloinn.electron_energies FOLDER
+    python -m studies.caloinn.electron_energies FOLDER --first 20 --files 8 --range 1 100
 
 Writes `energies_00.txt`, `energies_01.txt`, ... for `calozoo generate --energy @FILE`. A shower
 costs time in proportion to its energy, and of a sample that is uniform in ln E the last tenth would
 take most. The density in ln E falls as the inverse square root of the energy instead, and every
-file covers the whole range evenly.
+file covers its range evenly.
 """
 
 from __future__ import annotations
@@ -21,14 +22,18 @@ __all__ = ["SHOWERS", "electron_energies", "main"]
 SHOWERS = 100
 """Showers of one file."""
 
-LOWEST_GEV, HIGHEST_GEV = 1.0, 1000.0
+RANGE_GEV = (1.0, 1000.0)
 
 
-def electron_energies(number: int) -> NDArray[np.float64]:
-    """Energies of a file, in GeV, in random order, shape (100,).
+def electron_energies(
+    number: int, showers: int = SHOWERS, range_gev: tuple[float, float] = RANGE_GEV
+) -> NDArray[np.float64]:
+    """Energies of a file, in GeV, in random order, shape (showers,).
 
     Arguments:
         number: Number of the file.
+        showers: Showers of the file.
+        range_gev: Lowest and highest energy.
 
     Example:
         >>> energy = electron_energies(0)
@@ -36,9 +41,10 @@ def electron_energies(number: int) -> NDArray[np.float64]:
         (True, 4)
     """
     random = np.random.default_rng(number)
-    uniform = (np.arange(SHOWERS) + random.random(SHOWERS)) / SHOWERS
+    uniform = (np.arange(showers) + random.random(showers)) / showers
     # The square root of 1 / E is uniform.
-    root = LOWEST_GEV**-0.5 - uniform * (LOWEST_GEV**-0.5 - HIGHEST_GEV**-0.5)
+    low, high = (energy**-0.5 for energy in range_gev)
+    root = low - uniform * (low - high)
     energy: NDArray[np.float64] = root**-2
     random.shuffle(energy)
     return energy
@@ -48,11 +54,17 @@ def main() -> None:
     """Write the files."""
     parser = argparse.ArgumentParser(description="Write the energies of electrons to simulate.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--files", type=int, default=16, help="how many, of 100 energies each")
+    parser.add_argument("--files", type=int, default=16, help="how many")
+    parser.add_argument("--first", type=int, default=0, help="number of the first")
+    parser.add_argument("--showers", type=int, default=SHOWERS, help="energies of each")
+    parser.add_argument(
+        "--range", type=float, nargs=2, default=RANGE_GEV, metavar="GEV", help="lowest and highest"
+    )
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
-    for number in range(asked.files):
-        lines = "".join(f"{energy:.6f}\n" for energy in electron_energies(number))
+    for number in range(asked.first, asked.first + asked.files):
+        energies = electron_energies(number, asked.showers, tuple(asked.range))
+        lines = "".join(f"{energy:.6f}\n" for energy in energies)
         (asked.folder / f"energies_{number:02d}.txt").write_text(lines, encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Training data of a CaloINN on cylinders: voxels of Geant4 showers, and their rings."""
+"""Training showers as voxels of the CaloChallenge, and as their rings."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from calozoo_caloinn.cylinder.config import CylinderConfig
 from calozoo_core.errors import InputError
 from calozoo_core.io import ShowerFile, calochallenge
 from calozoo_core.training.model_training import sample_files
 from calozoo_core.typing import Float32Array
+from calozoo_core.voxels import CylinderVoxels
 
 __all__ = ["TrainingVoxels", "read_training_voxels"]
 
@@ -46,12 +46,15 @@ class TrainingVoxels:
     energy_gev: Float32Array
 
     @classmethod
-    def of(cls, blocks: Iterator[Block], most_voxels: int) -> TrainingVoxels:
+    def of(
+        cls, blocks: Iterator[Block], most_voxels: int, most_showers: int | None = None
+    ) -> TrainingVoxels:
         """Showers that come in blocks, of which only the rings are kept beyond the first ones.
 
         Arguments:
             blocks: Blocks in order.
             most_voxels: Showers whose voxels are kept, at most.
+            most_showers: Number of showers after which no further block is read; None for all.
 
         Raises:
             InputError: If no block came.
@@ -62,6 +65,8 @@ class TrainingVoxels:
             rings.append(deposits.sum(axis=2))
             voxels.append(deposits[: max(0, most_voxels - kept)].copy())
             kept += len(voxels[-1])
+            if most_showers is not None and sum(map(len, energies)) >= most_showers:
+                break
         if not energies:
             msg = "The files to train on hold no showers; give others."
             raise InputError(msg)
@@ -71,25 +76,31 @@ class TrainingVoxels:
         return len(self.energy_gev)
 
     def split(self, n: int) -> tuple[TrainingVoxels, TrainingVoxels]:
-        """All showers but the last n, and the last n, which come as rings alone."""
+        """All showers but the last n, and the last n."""
         first = len(self) - n
-        held_out = (self.voxels[:0], self.rings[first:], self.energy_gev[first:])
         return (
             TrainingVoxels(self.voxels[:first], self.rings[:first], self.energy_gev[:first]),
-            TrainingVoxels(*held_out),
+            TrainingVoxels(self.voxels[first:], self.rings[first:], self.energy_gev[first:]),
         )
 
 
 def read_training_voxels(
-    data: Path, config: CylinderConfig, most_voxels: int
+    data: Path,
+    voxels: CylinderVoxels,
+    most_voxels: int,
+    *,
+    most_held_out: int = 0,
+    most_showers: int | None = None,
 ) -> tuple[TrainingVoxels, TrainingVoxels]:
     """Training and held-out showers.
 
     Arguments:
         data: Folder with files in `train/` and `val/`, native ones or of the CaloChallenge, or one
             file of the CaloChallenge.
-        config: Configuration with the voxels.
+        voxels: Their voxels, the same in all layers.
         most_voxels: Training showers whose voxels are kept, at most.
+        most_held_out: Held-out showers of a folder whose voxels are kept, at most.
+        most_showers: Showers after which no more are read of either part; None for all.
 
     Raises:
         InputError: If there are no files, or a single file has fewer than two showers.
@@ -103,26 +114,27 @@ def read_training_voxels(
                 "train/ and val/."
             )
             raise InputError(msg)
-        sample = TrainingVoxels.of(_blocks([data], config), most_voxels)
+        sample = TrainingVoxels.of(_blocks([data], voxels), most_voxels, most_showers)
         if len(sample) < 2:
             msg = f"{data} holds a single shower; give one of more, some of which are held out."
             raise InputError(msg)
         return sample.split(max(1, min(MOST_HELD_OUT, round(HELD_OUT * len(sample)))))
     parts = [sample_files(data, part) for part in ("train", "val")]
     train, held_out = (
-        TrainingVoxels.of(_blocks(paths, config), most)
-        for paths, most in zip(parts, (most_voxels, 0), strict=True)
+        TrainingVoxels.of(_blocks(paths, voxels), most, most_showers)
+        for paths, most in zip(parts, (most_voxels, most_held_out), strict=True)
     )
     return train, held_out
 
 
-def _blocks(paths: Sequence[Path], config: CylinderConfig) -> Iterator[Block]:
+def _blocks(paths: Sequence[Path], voxels: CylinderVoxels) -> Iterator[Block]:
     """Showers of some files in order, a block at a time."""
-    shape = (-1, config.codec.layers, config.n_sectors, config.codec.voxels)
+    bins = voxels.layers[0]
+    shape = (-1, len(voxels.layers), bins.n_alpha, bins.n_r)
     for path in paths:
         if calochallenge.is_challenge_file(path):
             blocks = calochallenge.read_blocks(
-                path, config.voxels, sampling_fraction=calochallenge.SAMPLING_FRACTION
+                path, voxels, sampling_fraction=calochallenge.SAMPLING_FRACTION
             )
             for energy_mev, deposits in blocks:
                 filled = np.maximum(deposits, 0).astype(np.float32)
@@ -130,5 +142,5 @@ def _blocks(paths: Sequence[Path], config: CylinderConfig) -> Iterator[Block]:
             continue
         with ShowerFile(path) as file:
             for showers in file.batches(CHUNK):
-                filled = config.voxels.fill(showers)[0].astype(np.float32)
+                filled = voxels.fill(showers)[0].astype(np.float32)
                 yield showers.incident.energy, filled.reshape(shape)

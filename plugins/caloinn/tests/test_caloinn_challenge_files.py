@@ -13,10 +13,10 @@ from calozoo_caloinn import ELECTRON_SPEC
 from calozoo_caloinn.cylinder.config import preset
 from calozoo_caloinn.cylinder.model import CaloInnCylinder
 from calozoo_caloinn.cylinder.training import train
-from calozoo_caloinn.cylinder.training_voxels import read_training_voxels
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.io.hdf5 import write_showers
 from calozoo_core.testing import load_bundled
+from calozoo_core.training.voxel_sample import read_training_voxels
 from calozoo_core.typing import FloatArray
 
 CONFIG = preset("tiny")
@@ -69,7 +69,7 @@ def test_voxels_come_back_as_deposits_and_the_last_tenth_is_held_out(
     negative = voxels.copy()
     negative[:, 5] = -1  # which files may have, and the challenge sets to 0
     data = write_public(tmp_path / "d.hdf5", energy, negative)
-    sample, held_out = read_training_voxels(data, CONFIG, 7)
+    sample, held_out = read_training_voxels(data, CONFIG.voxels, 7)
     assert (len(sample), len(held_out), len(sample.voxels)) == (18, 2, 7)
     np.testing.assert_allclose(sample.energy_gev, energy[:18] / 1000, rtol=1e-6)
     expected = 0.033 * np.where(negative < 0, 0, voxels).reshape(-1, 45, 16, 9)
@@ -85,7 +85,7 @@ def test_a_folder_may_have_both_layouts(
     write_public(tmp_path / "train" / "dataset_2_1.hdf5", *electrons)
     (tmp_path / "val").mkdir()
     write_showers(tmp_path / "val" / "showers.h5", showers, generator="made-up")
-    sample, held_out = read_training_voxels(tmp_path, CONFIG, 100)
+    sample, held_out = read_training_voxels(tmp_path, CONFIG.voxels, 100)
     assert (len(sample), len(sample.voxels), len(held_out)) == (20, 20, 2)
     of_native = CONFIG.voxels.fill(showers)[0].reshape(-1, 45, 16, 9).sum(axis=2)
     np.testing.assert_allclose(held_out.rings, of_native, rtol=1e-5)
@@ -95,14 +95,14 @@ def test_what_is_no_public_file_of_data_set_2_is_refused(tmp_path: Path) -> None
     native = tmp_path / "native.h5"
     write_showers(native, load_bundled(ELECTRON_SPEC).generate(energy=[5], seed=1), generator="m")
     with pytest.raises(InputError, match="not in the CaloChallenge's layout"):
-        read_training_voxels(native, CONFIG, 10)
+        read_training_voxels(native, CONFIG.voxels, 10)
     other = write_public(tmp_path / "other.hdf5", np.ones(3), np.ones((3, 368)))
     with pytest.raises(ShowerFileError, match="368 voxels"):
-        read_training_voxels(other, CONFIG, 10)
+        read_training_voxels(other, CONFIG.voxels, 10)
     single = write_public(tmp_path / "one.hdf5", np.ones(1), np.ones((1, 6480)))
     with pytest.raises(InputError, match="a single shower"):
-        read_training_voxels(single, CONFIG, 10)
+        read_training_voxels(single, CONFIG.voxels, 10)
     broken = tmp_path / "text.hdf5"
     broken.write_text("no HDF5")
     with pytest.raises(ShowerFileError, match="HDF5"):
-        read_training_voxels(broken, CONFIG, 10)
+        read_training_voxels(broken, CONFIG.voxels, 10)

@@ -22,13 +22,13 @@ from calozoo_caloinn.cylinder.autoregressive import (
 from calozoo_caloinn.cylinder.config import CylinderConfig, preset
 from calozoo_caloinn.cylinder.sectors import SectorTables, fit_lean, fit_tables, voxel_centres
 from calozoo_caloinn.cylinder.trained import TrainedCylinder
-from calozoo_caloinn.cylinder.training_voxels import TrainingVoxels, read_training_voxels
 from calozoo_caloinn.inn import Inn
 from calozoo_caloinn.networks import samplers
 from calozoo_caloinn.voxel_encoding import Codec
 from calozoo_core.clumps.ring_calibration import fit_ring_calibration
 from calozoo_core.random import stream
 from calozoo_core.training import Batch, ModelTraining, StageConfig, TrainingOptions, seeded
+from calozoo_core.training.voxel_sample import TrainingVoxels, read_training_voxels
 from calozoo_core.typing import Float32Array
 
 __all__ = ["STAGES", "CylinderStage", "CylinderTraining", "Options", "train"]
@@ -101,7 +101,7 @@ class CylinderTraining(ModelTraining):
         self.config: CylinderConfig = preset(options.preset)
         self.codec = Codec(self.config.codec)
         self.sample, self.validation = read_training_voxels(
-            data, self.config, options.table_showers
+            data, self.config.voxels, options.table_showers
         )
         seed, generator = options.seed, torch.Generator().manual_seed(options.seed)
         self.networks = {
