@@ -60,7 +60,11 @@ class RingSampler(Protocol):
     """Sampler of how the energy of a layer divides among its rings."""
 
     def __call__(
-        self, noise: Float32Array, condition: Float32Array, layers: Float32Array
+        self,
+        noise: Float32Array,
+        condition: Float32Array,
+        layers: Float32Array,
+        streams: Sequence[np.random.Generator],
     ) -> Float32Array:
         """Energies of rings, in MeV, shape (n, layers, rings).
 
@@ -68,6 +72,7 @@ class RingSampler(Protocol):
             noise: Standard normal, shape (n, layers x rings).
             condition: `primary_condition`, shape (n, 4).
             layers: Energies of the layers, in MeV, shape (n, layers).
+            streams: Random numbers of each shower, n of them, for what the noise is not enough for.
         """
 
 
@@ -111,7 +116,7 @@ class CoreSampler:
         size = self._layers + self._cells
         noise = np.stack([random.standard_normal(size, np.float32) for random in streams])
         layers = self._energies(noise[:, : self._layers], condition, energy_gev)
-        core = self._rings(noise[:, self._layers :], condition, layers)
+        core = self._rings(noise[:, self._layers :], condition, layers, streams)
         return self._calibration(core.reshape(len(core), -1)).reshape(core.shape)
 
 

@@ -140,8 +140,7 @@ class CoreTraining(ModelTraining):
         held_out = HeldOutCores("shape", self.validation, self.scales)
 
         def metrics(network: nn.Module) -> dict[str, float]:
-            draw = sampler(network)
-            drawn = draw(held_out.noise, held_out.condition, held_out.layers)
+            drawn = held_out.rings(sampler(network))
             return held_out.metrics(drawn, held_out.loss(network, loss))
 
         return self.stage("shape", loss=loss, metrics=metrics, **settings)
@@ -238,6 +237,18 @@ class HeldOutCores:
         """
         with torch.inference_mode():
             return float(loss(network, network, self._batch))
+
+    def rings(self, sampler: RingSampler) -> Float32Array:
+        """Rings that a network draws for the held-out primaries and their layers.
+
+        Arguments:
+            sampler: Sampler of the network.
+
+        Returns:
+            Energies of rings, in MeV, shape (2 x n, layers, rings).
+        """
+        streams = [stream(0, i, "held-out chains") for i in range(len(self.noise))]
+        return sampler(self.noise, self.condition, self.layers, streams)
 
     def metrics(self, drawn: Float32Array, loss: float) -> dict[str, float]:
         """Metrics of what a network draws for the held-out primaries.

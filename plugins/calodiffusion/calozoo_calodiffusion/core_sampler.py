@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from calozoo_calodiffusion.config import CaloDiffusionConfig, UnetConfig
@@ -53,7 +55,11 @@ class ShapeSampler:
         self._scale, self._solver, self._evaluations = scale, solver, evaluations
 
     def __call__(
-        self, noise: Float32Array, condition: Float32Array, layers: Float32Array
+        self,
+        noise: Float32Array,
+        condition: Float32Array,
+        layers: Float32Array,
+        streams: Sequence[np.random.Generator],
     ) -> Float32Array:
         """Energies of rings, in MeV, shape (n, layers, rings).
 
@@ -61,6 +67,7 @@ class ShapeSampler:
             noise: Standard normal, shape (n, layers x rings).
             condition: `primary_condition`, shape (n, 4).
             layers: Energies of the layers, in MeV, shape (n, layers).
+            streams: Random numbers of each shower, beside the noise; none are needed.
         """
         grid, n = self._network.config.grid, len(noise)
         logs = layer_condition(layers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,11 @@ class ShapeSampler(FlowSampler):
     """Sampler of how the energy of a layer divides among its rings."""
 
     def __call__(
-        self, noise: Float32Array, condition: Float32Array, layers: Float32Array
+        self,
+        noise: Float32Array,
+        condition: Float32Array,
+        layers: Float32Array,
+        streams: Sequence[np.random.Generator],
     ) -> Float32Array:
         """Energies of rings, in MeV, shape (n, layers, rings).
 
@@ -42,6 +47,7 @@ class ShapeSampler(FlowSampler):
             noise: Standard normal, shape (n, layers x rings).
             condition: `primary_condition`, shape (n, 4).
             layers: Energies of the layers, in MeV, shape (n, layers).
+            streams: Random numbers of each shower, beside the noise; none are needed.
         """
         logs = layer_condition(layers)
         drawn = self.standardised(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -23,7 +22,7 @@ from calozoo_core.typing import Float32Array
 from calozoo_core.weights.layout import Arrays, Layout, TensorLayout, part, prefixed
 from calozoo_core.weights.trained_arrays import TrainedArrays
 
-__all__ = ["LatentCoreSampler", "ShapeSampler", "core_layout", "core_sampler", "needed_layout"]
+__all__ = ["ShapeSampler", "core_layout", "core_sampler", "needed_layout"]
 
 MISSED: Final = np.float32(15)
 """What the logarithm of the share of a ring that is not hit is lowered by."""
@@ -77,7 +76,6 @@ class ShapeSampler:
         noise: Float32Array,
         condition: Float32Array,
         layers: Float32Array,
-        *,
         streams: Sequence[np.random.Generator],
     ) -> Float32Array:
         """Energies of rings, in MeV, shape (n, layers, rings).
@@ -133,41 +131,7 @@ class ShapeSampler:
         return np.where(hits, beyond.reshape(own.shape) - own, np.float32(0))
 
 
-class LatentCoreSampler(CoreSampler):
-    """Sampler of the energies of the rings of showers' cores, which draws latent nodes as well.
-
-    Arguments:
-        energies: Sampler of the layer energies.
-        rings: Sampler of the rings.
-        calibration: Of the ring energies.
-    """
-
-    def __init__(
-        self, energies: EnergySampler, rings: ShapeSampler, calibration: RingCalibration
-    ) -> None:
-        self._parts = energies, rings, calibration
-
-    def cores(
-        self,
-        condition: Float32Array,
-        energy_gev: Float32Array,
-        streams: Sequence[np.random.Generator],
-    ) -> Float32Array:
-        """Energies of rings, in MeV, shape (n, layers, rings).
-
-        Arguments:
-            condition: `primary_condition`, shape (n, 4).
-            energy_gev: Incident energies, shape (n,).
-            streams: Random numbers of each shower, n of them.
-        """
-        energies, rings, calibration = self._parts
-        sampler = CoreSampler(energies, partial(rings, streams=streams), calibration)
-        return sampler.cores(condition, energy_gev, streams)
-
-
-def core_sampler(
-    trained: TrainedArrays[CaloQvaeConfig], latents: LatentSampler
-) -> LatentCoreSampler:
+def core_sampler(trained: TrainedArrays[CaloQvaeConfig], latents: LatentSampler) -> CoreSampler:
     """Sampler of the energies of the core.
 
     Arguments:
@@ -178,7 +142,7 @@ def core_sampler(
     energy_scale, shape_scale = (
         trained.table(Standardisation, f"{numbers}_scale") for numbers in ("energy", "shape")
     )
-    return LatentCoreSampler(
+    return CoreSampler(
         EnergySampler(
             config.energies,
             trained.part("energies"),

@@ -160,12 +160,7 @@ class CaloQvaeTraining(CoreTraining):
 
         def metrics(network: nn.Module) -> dict[str, float]:
             autoencoder, prior = model(network)
-            drawn = self._sampler(autoencoder, prior)(
-                held_out.noise,
-                held_out.condition,
-                held_out.layers,
-                streams=[stream(0, i, "held-out chains") for i in range(len(held_out.noise))],
-            )
+            drawn = held_out.rings(self._sampler(autoencoder, prior))
             with torch.inference_mode():
                 return held_out.metrics(drawn, float(autoencoder.negative_bound(fixed, prior)))
 
