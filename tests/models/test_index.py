@@ -10,7 +10,7 @@ import pytest
 from calozoo.models import discovery
 from calozoo.models import index as index_module
 from calozoo.models.index import IndexEntry, read_entry, read_index
-from calozoo.models.index.__main__ import write_hashes
+from calozoo.models.index.__main__ import main, write_hashes
 from calozoo.models.weights import bundled_folder
 from calozoo_core.errors import InputError
 from calozoo_core.weights import WEIGHT_FILES, sha256
@@ -115,3 +115,18 @@ def test_hashes_of_new_weights_are_written_and_an_outdated_revision_goes(tmp_pat
     assert entry.sha256 == {n: hashlib.sha256(n.encode()).hexdigest() for n in WEIGHT_FILES}
     assert again == entry == read_entry(file)
     assert file.read_text() == text
+
+
+def test_models_without_an_entry_get_one(tmp_path, capsys):
+    file = tmp_path / "toy.ild-photon.toml"
+    file.write_text('name = "toy.ild-photon"\nsummary = "Mine."\ndistribution = "d"\n')
+
+    main(tmp_path)
+    written = {name: read_entry(tmp_path / f"{name}.toml") for name in discovery.registered()}
+
+    assert written.pop("toy.ild-photon").summary == "Mine."
+    assert str(file) not in capsys.readouterr().out
+    known = read_index()
+    for name, entry in written.items():
+        assert entry.summary == discovery.registered()[name].spec.summary
+        assert (entry.version, entry.sha256) == (known[name].version, known[name].sha256)

@@ -1,9 +1,10 @@
-"""Write the hashes of bundled weights into the index: `python -m calozoo.models.index [FOLDER]`.
+"""Writer of the index: `python -m calozoo.models.index [FOLDER]`.
 
-To be run from a checkout after a training has put new weights into a plugin. Every entry of FOLDER
-(by default calozoo's own index) whose plugin is installed and brings weights gets that plugin's
-version and the sha256 of its files. A revision that was pinned is dropped if they changed: the new
-files have to be published first.
+To be run from a checkout after a training has put new weights into a plugin, or a plugin has a new
+model. Every installed model that has no entry in FOLDER (by default calozoo's own index) gets one,
+without a repository until it is published. Every entry whose plugin is installed and brings weights
+gets that plugin's version and the sha256 of its files. A revision that was pinned is dropped if
+they changed: the new files have to be published first.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from pathlib import Path
 
 from calozoo.models import discovery
 from calozoo.models.index import IndexEntry, read_entry
+from calozoo.models.names import find
 from calozoo.models.weights import bundled_folder
 from calozoo_core.io.atomic import write_atomic
 from calozoo_core.weights import WEIGHT_FILES, sha256
 
-__all__ = ["main", "write_hashes"]
+__all__ = ["main", "new_entry", "write_hashes"]
 
 
 def write_hashes(file: Path, version: str, weights: Path) -> IndexEntry:
@@ -48,13 +50,29 @@ def write_hashes(file: Path, version: str, weights: Path) -> IndexEntry:
     return read_entry(file)
 
 
+def new_entry(registration: discovery.Registration) -> IndexEntry:
+    """Entry of an installed model, without its weights: what its plugin says of it."""
+    spec = registration.spec
+    return IndexEntry(
+        name=spec.name,
+        default=find(spec.architecture).spec.name == spec.name,
+        aliases=spec.aliases,
+        summary=spec.summary,
+        distribution=registration.distribution,
+    )
+
+
 def main(folder: Path) -> None:
-    """Write the hashes of every bundled model that has an entry in this folder."""
+    """Write the entries that are missing in this folder, and the hashes of all bundled weights."""
     for registration in discovery.registered().values():
         file = folder / f"{registration.spec.name}.toml"
         weights = bundled_folder(registration.spec)
-        if weights is not None and file.is_file():
+        is_new = not file.is_file()
+        if is_new:
+            write_atomic(file, new_entry(registration).as_toml())
+        if weights is not None:
             write_hashes(file, registration.version, weights)
+        if is_new or weights is not None:
             sys.stdout.write(f"{file}\n")
 
 
