@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from calozoo_core.errors import CalozooError, InputError, OutputExistsError
-from calozoo_core.io.atomic import is_stream, is_taken
+from calozoo_core.io.atomic import check_is_a_name, is_stream, is_taken
 
 __all__ = ["PACKED", "check_output_file", "check_sources"]
 
@@ -29,9 +29,11 @@ def check_output_file(
         error_type: Class of the error, unless the file is there.
 
     Raises:
+        InputError: If the name is "-".
         OutputExistsError: If the file is there and `overwrite` is not set.
         CalozooError: If its name, its folder or the disk does not allow it.
     """
+    check_is_a_name(out)
     try:
         if out.is_dir():
             msg = f"{out} is a folder; give the name of a file."

@@ -169,6 +169,18 @@ def test_a_file_of_an_opset_that_the_runtime_does_not_know_is_refused(capsys, fo
     assert "cannot load f.onnx" in sentence
 
 
+def test_a_file_that_is_none_of_its_format_is_refused(capsys, folder, exported):
+    record = read_record(exported / "photons.pt")
+    for suffix, name in ((".pt", "torchscript"), (".pt2", "pt2"), (".onnx", "onnx")):
+        path = folder / f"f{suffix}"
+        path.write_bytes(b"nonsense")
+        update = {"format": name, "sha256": sha256(path)}
+        folder.joinpath(f"f{suffix}.json").write_text(
+            record.model_copy(update=update).model_dump_json()
+        )
+        assert f"cannot load f{suffix} (" in refused(capsys, folder, f"verify f{suffix}", 1)
+
+
 REFUSED = {
     "export caloclouds3.ild-photon o.pt": (
         2,
@@ -239,6 +251,10 @@ REFUSED = {
     "export toy o.pt --to library --energy 50": (1, "call the file o.h5"),
     "export toy o.h5 --to library --energy 50 --opset 18": (2, "--opset means nothing for"),
     "export toy o.h5 --to library --energy 500": (2, "500 GeV is outside"),
+    "export caloclouds3.ild-photon - --to ddml": (2, "give the name of a file in place of -"),
+    "export toy - --to library --energy 50": (2, "give the name of a file in place of -"),
+    "export there.h5 - --to root": (2, "give the name of a file in place of -"),
+    "generate --model toy --energy 10 --out -": (2, "give the name of a file in place of -"),
 }
 
 
@@ -265,6 +281,19 @@ def test_a_missing_library_is_named_with_what_to_type(capsys, folder, monkeypatc
     )
     sentence = refused(capsys, folder, words, 2)
     assert f"needs {library}; type pip install 'calozoo[export]'" in sentence
+
+
+def test_a_file_whose_runtime_is_not_installed_is_not_verified(
+    capsys, folder, exported, monkeypatch
+):
+    for name in ("photons.pt", "photons.pt.json"):
+        (folder / name).write_bytes((exported / name).read_bytes())
+    there = model_format.find_spec
+    monkeypatch.setattr(
+        model_format, "find_spec", lambda name: there(name) if name != "torch" else None
+    )
+    sentence = refused(capsys, folder, "verify photons.pt", 2)
+    assert "Running torchscript files needs torch; type pip install 'calozoo[export]'" in sentence
 
 
 def test_a_file_that_fails_its_check_leaves_nothing(capsys, folder, monkeypatch):

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from calozoo_core.errors import InputError
 from calozoo_core.io._destination import (
     Destination,
     behind_links,
@@ -25,6 +26,7 @@ from calozoo_core.io._destination import (
 
 __all__ = [
     "atomic_path",
+    "check_is_a_name",
     "copy_bytes",
     "is_stream",
     "is_taken",
@@ -41,6 +43,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         path: The final name of the file; what has it already is replaced.
 
     Raises:
+        InputError: If the name is "-": see `check_is_a_name`.
         OSError: If the file cannot be written, or somebody else is writing it. It names `path`.
 
     Example:
@@ -50,6 +53,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         >>> [file.name for file in folder.iterdir()]
         ['table.csv']
     """
+    check_is_a_name(path)
     destination = Destination(Path(path))
     try:
         with locked_until_renamed(destination.descriptor):
@@ -65,6 +69,17 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         if error.filename in (None, str(destination.part), destination.part):
             error.filename, error.filename2 = str(path), None
         raise
+
+
+def check_is_a_name(path: str | os.PathLike[str]) -> None:
+    """Refuse "-", with which other programs mean standard output.
+
+    Raises:
+        InputError: If the name is "-".
+    """
+    if os.fspath(path) == "-":
+        msg = "No file is written to standard output; give the name of a file in place of -."
+        raise InputError(msg)
 
 
 def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:

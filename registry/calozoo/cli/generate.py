@@ -286,6 +286,8 @@ def _generate_at_once(request: GenerationRequest, out: Path, options: Production
     generator = request.load(offline=options.offline, workers=options.workers)
     if not quiet:
         click.echo(_header(generator), err=True)
+        if options.threads is not None and options.threads > generator.threads:
+            click.echo(_note_on_threads(generator, options.threads), err=True)
     with batch_progress(len(prepared.source), hidden=quiet) as progress:
         result = generate_to_file(
             generator,
@@ -310,6 +312,14 @@ def _header(generator: Generator) -> str:
         f"{spec.name}  {spec.representation}  {generator.device}, {counted(threads, 'thread')}, "
         f"{generator.precision}"
     )
+
+
+def _note_on_threads(generator: Generator, asked: int) -> str:
+    """What a person is told whose threads a model has no use for."""
+    uses = f"{generator.spec.name} uses {counted(generator.threads, 'thread')}, not {asked}"
+    if generator.device != "cpu":
+        return f"note: {uses}: {generator.device} computes its showers."
+    return f"note: {uses}; --jobs {asked} shares its showers among {asked} processes."
 
 
 def _footer(result: GenerationResult) -> str:

@@ -60,7 +60,10 @@ weights_out_option: Decorator = click.option(
 )
 
 threads_option: Decorator = click.option(
-    "--threads", type=int, metavar="N", help="Threads of the network; by default all cores."
+    "--threads",
+    type=int,
+    metavar="N",
+    help="Threads, where a model uses several; by default all cores.",
 )
 
 

@@ -11,6 +11,7 @@ from calozoo.output_files import PACKED, check_sources
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError
 from calozoo_core.io import Exported, ShowerFile, calochallenge, ddml, event_root, root
+from calozoo_core.io.atomic import check_is_a_name
 from calozoo_core.io.events import EventFile, is_event_file
 from calozoo_core.showers import Showers
 from calozoo_core.voxels import DATASETS, CylinderVoxels
@@ -98,6 +99,7 @@ def export_file(
         InputError: If the format is unknown, or an option makes no sense or belongs to another.
         CalozooError: Whatever reading and writing raise.
     """
+    check_is_a_name(out)
     to = format_of(out, to)
     given = {
         "grid": grid,

@@ -18,7 +18,7 @@ from calozoo.export.torchscript import TorchScript
 from calozoo.models import names
 from calozoo.output_files import check_output_file
 from calozoo_core.errors import InputError
-from calozoo_core.io.atomic import atomic_path
+from calozoo_core.io.atomic import atomic_path, check_is_a_name
 from calozoo_core.weights import sha256
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def export_model(
         what = "Say what the model is for" if to is None else f"No model is exported for {to}"
         msg = f"{what}: {', '.join(known[:-1])} or {known[-1]}."
         raise InputError(msg, argument=known)
+    check_is_a_name(out)
     interface = _interface(spec, to, interface)
     file_format = _format(out, to)
     file_format.check_opset(opset)

@@ -37,7 +37,7 @@ class Pt2(ModelFormat):
         with silent_torch():
             try:
                 module = torch.export.load(str(path)).module()
-            except (RuntimeError, ValueError, KeyError) as error:
+            except Exception as error:  # of any class: it unpacks, unpickles and rebuilds
                 raise unreadable(path, f"torch {torch.__version__}", error) from error
 
         def run(inputs: Sequence[Array], noise: Sequence[Array] | None) -> Array:
