@@ -24,7 +24,7 @@ $(VENV)/dev: pyproject.toml core/pyproject.toml plugins/*/pyproject.toml require
 # What makes distributions: nothing of what is in them.
 $(VENV)/build:
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check build hatchling
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check build hatchling setuptools
 	touch $@
 
 demo: $(VENV)/user  ## Pull a model, generate 100 showers, look at them.

@@ -25,7 +25,10 @@ from calozoo.models.index import read_index
 SUFFIXES = {
     *(".csv", ".json", ".md", ".png", ".py", ".safetensors", ".tmpl", ".toml", ".typed"),
     *(".css", ".html", ".js"),  # pages
+    *(".c", ".h", ".pyi"),  # kernels
 }
+KERNELS = "calozoo_core/kernels/_compiled."
+"""What the name of the compiled kernels begins with, which no checkout has."""
 BESIDE = {".gitignore", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
 
 every_project = pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)
@@ -60,17 +63,23 @@ def package_files(project: Project) -> set[Path]:
 
 
 def in_wheel(built: Built) -> dict[str, bytes]:
-    """What a wheel holds, less its own records."""
+    """What a wheel holds, less its own records and what is compiled."""
     with zipfile.ZipFile(built.wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
+        names = [name for name in names if name not in compiled(names)]
         return {name: archive.read(name) for name in names}
 
 
 def record(built: Built, name: str) -> str:
     """One of the wheel's own records."""
-    folder = built.wheel.name.split("-py3")[0] + ".dist-info"
+    folder = "-".join(built.wheel.name.split("-")[:2]) + ".dist-info"
     with zipfile.ZipFile(built.wheel) as archive:
         return archive.read(f"{folder}/{name}").decode()
+
+
+def compiled(names: list[str]) -> list[str]:
+    """Of names of files, those of the compiled kernels."""
+    return [name for name in names if name.startswith(KERNELS) and not name.endswith(".pyi")]
 
 
 def in_sdist(built: Built) -> dict[str, bytes]:
@@ -101,6 +110,8 @@ def test_an_sdist_holds_the_same_with_what_it_takes_to_build_it(project, built):
     expected = {path.relative_to(project.folder).as_posix() for path in package_files(project)}
     if project is REGISTRY:
         expected.add("CHANGELOG.md")
+    if project is CORE:
+        expected.add("hatch_build.py")
 
     assert set(in_sdist(built[project.name])) == expected | BESIDE
 
@@ -121,6 +132,25 @@ def test_every_package_says_that_it_is_typed(project, built):
     for package in project.packages:
         code = any(path.suffix == ".py" for path in files(package) if path.name != "__init__.py")
         assert not code or f"{package.name}/py.typed" in names
+
+
+def test_core_brings_kernels_for_every_python_of_a_machine_or_none(built):
+    with zipfile.ZipFile(built[CORE.name].wheel) as archive:
+        kernels = compiled(archive.namelist())
+    tag = built[CORE.name].wheel.stem.split("-", 2)[2]
+
+    assert len(kernels) == (tag != "py3-none-any")
+    assert tag == "py3-none-any" or tag.startswith("cp311-abi3-")
+
+
+def test_core_is_built_where_there_is_no_compiler(tmp_path, monkeypatch):
+    monkeypatch.setenv("CC", str(tmp_path / "no-compiler"))
+
+    wheel = Built.make(CORE, tmp_path).wheel
+
+    assert wheel.name.endswith("-py3-none-any.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert not compiled(archive.namelist())
 
 
 def test_core_brings_its_detectors(built):

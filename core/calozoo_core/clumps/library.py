@@ -25,6 +25,7 @@ from calozoo_core.clumps.table_config import ShowerSource
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
+from calozoo_core.kernels import use_compiled
 from calozoo_core.ragged import row_sums
 from calozoo_core.showers import Showers
 from calozoo_core.strict_model import StrictModel
@@ -230,6 +231,9 @@ class HaloLibrary:
         own = self._scaled
         asked = features * np.array(self.config.metric)
         window = min(self.config.window, len(own))
+        candidates = min(self.config.candidates, 2 * window)
+        if use_compiled():
+            return _compiled_nearest(own, asked, coin, window, candidates)
         middle = np.searchsorted(own[:, 0], asked[:, 0])
         start = np.clip(middle - window // 2, 0, len(own) - window)
         number = start[:, None] + np.arange(window)
@@ -238,11 +242,15 @@ class HaloLibrary:
         direct = ((there - asked[:, None]) ** 2).sum(axis=2)
         sideways = 4 * there[:, :, _MIRRORED_FEATURE] * asked[:, None, _MIRRORED_FEATURE]
         distance = np.concatenate([direct, direct + sideways], axis=1)
-        candidates = min(self.config.candidates, 2 * window)
-        near = np.argpartition(distance, candidates - 1, axis=1)[:, :candidates]
-        # Sorted, since the order in which a partition leaves them means nothing.
+        rows = np.arange(len(asked))
+        near = np.empty((len(asked), candidates), np.int64)
+        # A primary with p_x = 0 is as near to a shower as to its mirror image; of those that are
+        # equally near the first is taken, which a partition would leave to the processor.
+        for k in range(candidates):
+            near[:, k] = distance.argmin(axis=1)
+            distance[rows, near[:, k]] = np.inf
         near.sort(axis=1)
-        chosen = near[np.arange(len(near)), (coin * candidates).astype(np.int64)]
+        chosen = near[rows, (coin * candidates).astype(np.int64)]
         is_mirrored = chosen >= window
         return np.asarray(start + chosen % window + is_mirrored * len(own), np.int64)
 
@@ -287,16 +295,43 @@ class HaloLibrary:
         if core.shape != expected:
             msg = f"{len(incident)} primaries need a core of shape {expected}, not {core.shape}."
             raise InputError(msg, argument="core")
-        energies = self.voxels(self.nearest(core_features(core, incident), coin))
+        numbers = self.nearest(core_features(core, incident), coin)
+        if use_compiled():
+            return self._compiled_around(numbers, core, coin)
+        energies = self.voxels(numbers)
         sectors = self.config.mesh.sectors[: self.config.core_rings]
         parts = energies[:, :, : sum(sectors)]
         starts = self.config.mesh.ring_start[: self.config.core_rings]
         sums = np.add.reduceat(parts, starts, axis=2)
         missing = (sums == 0) & (core > 0)
         if missing.any():
-            self._borrow(parts, sums, missing, coin)
+            self._borrow(parts, missing, coin)
+            sums = np.add.reduceat(parts, starts, axis=2)
         factor = np.where(sums > 0, core / np.where(sums > 0, sums, 1), 0).astype(np.float32)
         parts *= np.repeat(factor, sectors, axis=2)
+        return energies
+
+    def _compiled_around(
+        self, numbers: IntArray, core: Float32Array, coin: Float32Array
+    ) -> Float32Array:
+        from calozoo_core.kernels import _compiled
+
+        config = self.config
+        shape = (len(numbers), self.n_layers, config.mesh.n_cells)
+        energies = np.empty(shape, np.float32)
+        _compiled.voxels_around(
+            numbers,
+            np.ascontiguousarray(core, np.float32),
+            np.asarray(coin, np.float64),
+            self.first,
+            self.step,
+            self.level,
+            _ENERGIES,
+            *config.mesh.tables,
+            energies,
+            self.n_layers,
+            config.core_rings,
+        )
         return energies
 
     @cached_property
@@ -311,9 +346,7 @@ class HaloLibrary:
         straight = np.arange(self.n_layers * mesh.n_cells)
         return np.concatenate([straight, (layers * mesh.n_cells + mesh.mirror).ravel()])
 
-    def _borrow(
-        self, parts: Float32Array, sums: Float32Array, missing: BoolArray, coin: Float32Array
-    ) -> None:
+    def _borrow(self, parts: Float32Array, missing: BoolArray, coin: Float32Array) -> None:
         """Divide rings that are empty in the library as those of a layer nearby, in place."""
         own = parts.copy()
         layers = parts.shape[1]
@@ -326,7 +359,6 @@ class HaloLibrary:
                 parts[shower, layer, cells] = own[shower, filled[0], cells]
             else:
                 parts[shower, layer, starts[ring] + int(coin[shower] * sectors[ring])] = 1
-            sums[shower, layer, ring] = parts[shower, layer, cells].sum()
 
     def _contradiction(self) -> str | None:
         """Name of an array that contradicts the configuration, if one does."""
@@ -339,6 +371,25 @@ class HaloLibrary:
         if self.step.min() < 1 or walked.max() > self.n_layers * self.config.mesh.n_cells:
             return "step"
         return None
+
+
+def _compiled_nearest(
+    own: FloatArray, asked: FloatArray, coin: Float32Array, window: int, candidates: int
+) -> IntArray:
+    from calozoo_core.kernels import _compiled
+
+    numbers = np.empty(len(asked), np.int64)
+    _compiled.nearest_showers(
+        own,
+        np.ascontiguousarray(asked),
+        np.asarray(coin, np.float64),
+        numbers,
+        own.shape[1],
+        window,
+        candidates,
+        _MIRRORED_FEATURE,
+    )
+    return numbers
 
 
 def core_features(core: FloatArray | Float32Array, incident: Incident) -> FloatArray:

@@ -7,13 +7,14 @@ from itertools import pairwise
 from typing import Annotated, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from calozoo_core.clumps.linking import Linking, link_clumps
 from calozoo_core.detector import load_detector
 from calozoo_core.showers import Showers
 from calozoo_core.strict_model import StrictModel
-from calozoo_core.typing import AnyFloatArray, BoolArray, Float32Array, IntArray
+from calozoo_core.typing import AnyFloatArray, BoolArray, Float32Array, FloatArray, IntArray
 
 __all__ = ["Neighbours", "VoxelMesh", "voxel_energies"]
 
@@ -150,6 +151,28 @@ class VoxelMesh(StrictModel):
             outer,
             outer_too,
         )
+
+    @cached_property
+    def turns(self) -> FloatArray:
+        """Matrices that turn the first sector of a ring to others, shape (2, 2, 2, k).
+
+        As it is and mirrored in its middle line, by any number of the k narrowest sectors.
+        """
+        angle = 2 * np.pi / max(self.sectors) * np.arange(max(self.sectors))
+        cos, sin = np.cos(angle), np.sin(angle)
+        return np.array([[[cos, -sin], [sin, cos]], [[cos, sin], [sin, -cos]]])
+
+    @cached_property
+    def tables(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """What compiled kernels read of it: of the cells, and of the rings.
+
+        Returns:
+            The neighbours in their order, ring and mirror image of each cell, shape (8, n_cells);
+            first cell and sectors of each ring, shape (2, n_rings).
+        """
+        cells = np.stack([*self.neighbours, self.ring, self.mirror])
+        rings = np.stack([self.ring_start, np.array(self.sectors)])
+        return cells.astype(np.int32), rings.astype(np.int32)
 
     def cell(self, x: AnyFloatArray, y: AnyFloatArray) -> IntArray:
         """Cell of positions about the axis, in the plane at right angles to it, in mm."""

@@ -123,14 +123,25 @@ class ClumpTableConfig(StrictModel):
             voxels: Filled voxels of n showers.
             incident: The n primaries.
         """
-        _, rings, primaries, kinds = self.class_shape
-        energy = np.searchsorted(self.energy_edges_gev, incident.energy, side="right")
-        angle = np.searchsorted(self.angle_edges_deg, incident.theta, side="right")
-        primary = energy * (len(self.angle_edges_deg) + 1) + angle
-        # One number a layer of a shower, so that voxels need a single look.
-        group = np.array(self.layer_groups) * (rings * primaries)
-        base = (group + primary[:, None]).ravel()
+        _, _, primaries, kinds = self.class_shape
         ring = self.mesh.ring * primaries
+        base = self.primary_classes(incident)
         return np.asarray((base.take(voxels.row) + ring.take(voxels.cell)) * kinds) + (
             voxels.neighbourhood
         )
+
+    def primary_classes(self, incident: Incident) -> IntArray:
+        """Number that a layer of a shower has among groups, rings and primaries, in ring 0.
+
+        Arguments:
+            incident: The n primaries.
+
+        Returns:
+            One a layer of a shower, so that voxels need a single look, shape (n * n_layers,).
+        """
+        _, rings, primaries, _ = self.class_shape
+        energy = np.searchsorted(self.energy_edges_gev, incident.energy, side="right")
+        angle = np.searchsorted(self.angle_edges_deg, incident.theta, side="right")
+        primary = energy * (len(self.angle_edges_deg) + 1) + angle
+        group = np.array(self.layer_groups) * (rings * primaries)
+        return np.asarray((group + primary[:, None]).ravel())

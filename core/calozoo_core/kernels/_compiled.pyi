@@ -1,0 +1,103 @@
+"""Kernels of C. Arrays are contiguous and of exactly these types; results are written into arrays.
+
+Raises:
+    TypeError: If an array has another type.
+    ValueError: If lengths contradict each other, or a number leads outside of an array.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+INTERFACE: int
+"""Number that changes with the arguments of a kernel."""
+
+_Bytes = NDArray[np.uint8] | bytes
+
+def find_voxels(
+    energies: NDArray[np.float32],
+    base: NDArray[np.int64],
+    most: NDArray[np.float32],
+    cells: NDArray[np.int32],
+    rings: NDArray[np.int32],
+    counts: NDArray[np.int64],
+    primaries: int,
+    kinds: int,
+    exact_rings: int,
+    exact_mev: float,
+    /,
+) -> tuple[bytes, bytes]:
+    """Records of filled voxels, and their energies, float32.
+
+    Raises:
+        FloatingPointError: If an energy is not finite.
+    """
+
+def draw_patches(
+    voxels: _Bytes,
+    level: NDArray[np.uint32],
+    coins: _Bytes,
+    cells: NDArray[np.int32],
+    rings: NDArray[np.int32],
+    runs: NDArray[np.int32],
+    start: NDArray[np.int32],
+    last: NDArray[np.int32],
+    key: NDArray[np.uint32],
+    patch: NDArray[np.int32],
+    first: NDArray[np.int32],
+    count: NDArray[np.int16],
+    energy: NDArray[np.float32],
+    patches: NDArray[np.uint8],
+    sums: NDArray[np.int64],
+    n_layers: int,
+    n_points: int,
+    most_apart: float,
+    /,
+) -> None:
+    """Records of patches, 16 bytes each, and the number of points of each shower."""
+
+def place_points(
+    patches: _Bytes,
+    column: NDArray[np.int16],
+    row: NDArray[np.int16],
+    half: NDArray[np.float16],
+    local: NDArray[np.float64],
+    turns: NDArray[np.float64],
+    slopes: NDArray[np.float64],
+    depth: NDArray[np.float64],
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    layer: NDArray[np.uint8],
+    energy: NDArray[np.float32],
+    /,
+) -> None:
+    """Points of patches, in the local frame."""
+
+def nearest_showers(
+    own: NDArray[np.float64],
+    asked: NDArray[np.float64],
+    coin: NDArray[np.float64],
+    numbers: NDArray[np.int64],
+    width: int,
+    window: int,
+    candidates: int,
+    mirrored: int,
+    /,
+) -> None:
+    """Numbers of showers, one of the nearest of each."""
+
+def voxels_around(
+    numbers: NDArray[np.int64],
+    core: NDArray[np.float32],
+    coin: NDArray[np.float64],
+    first: NDArray[np.int32],
+    step: NDArray[np.uint8],
+    level: NDArray[np.uint8],
+    level_energy: NDArray[np.float32],
+    cells: NDArray[np.int32],
+    rings: NDArray[np.int32],
+    voxels: NDArray[np.float32],
+    n_layers: int,
+    core_rings: int,
+    /,
+) -> None:
+    """Voxel energies of whole showers."""

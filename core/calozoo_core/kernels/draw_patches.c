@@ -1,0 +1,193 @@
+/* Patches of a table that are put into voxels; see calozoo_core.clumps.lookup. */
+
+#include "filling.h"
+#include "mesh.h"
+#include "voxels.h"
+
+enum { LEVELS = 1 << 13, BLOCK = 128 };
+
+typedef struct {
+    Py_ssize_t n_classes, n_runs, n_entries, n_patches, n_points;
+    const int32_t *runs, *start, *last, *patch, *first;
+    const uint32_t *key;
+    const float *energy;
+    const int16_t *count;
+    float most_apart;
+} Table;
+
+/* Entry of a class of kind 0 (narrow) to 2 (wide) next to an energy level; -1 for a damaged table. */
+static Py_ssize_t entry_of(const Table *table, int kind, int32_t class_number, uint32_t level,
+                           int shift)
+{
+    int32_t run = table->runs[kind * table->n_classes + class_number];
+    if (run < 0 || run >= table->n_runs)
+        return -1;
+    Py_ssize_t start = table->start[run], last = table->last[run];
+    if (start < 0 || last < start || last >= table->n_entries)
+        return -1;
+    uint32_t key = (uint32_t)run * LEVELS + level;
+    const uint32_t *low = table->key + start;
+    Py_ssize_t left = last + 1 - start;
+    while (left > 1) {
+        Py_ssize_t half = left / 2;
+        low += low[half - 1] < key ? half : 0;
+        left -= half;
+    }
+    Py_ssize_t at = low - table->key + (*low < key) + shift;
+    return at < start ? start : at > last ? last : at;
+}
+
+static int is_apart(float ratio, float most_apart)
+{
+    float inverse = 1.0f / ratio;
+    return (ratio > inverse ? ratio : inverse) > most_apart;
+}
+
+/* Patch of an entry; -1 for a damaged table. */
+static int32_t patch_at(const Table *table, Py_ssize_t entry)
+{
+    int32_t patch = entry < 0 ? -1 : table->patch[entry];
+    return patch < table->n_patches ? patch : -1;
+}
+
+static int draw(const Table *table, const Mesh *mesh, const Voxel *voxel, uint32_t level,
+                uint8_t coin, Py_ssize_t entry, Patch *result)
+{
+    int32_t patch = patch_at(table, entry);
+    int shift = (coin & 3) - 2;
+    float ratio = 0;
+
+    for (int kind = 0;;) {
+        if (patch < 0)
+            return -1;
+        ratio = voxel->energy / table->energy[patch];
+        if (kind == 2 || !is_apart(ratio, table->most_apart))
+            break;
+        kind++;
+        patch = patch_at(table, entry_of(table, kind, voxel->class_number, level, shift));
+    }
+    int is_exact = (voxel->flags & IS_EXACT) || is_apart(ratio, table->most_apart);
+    int mirror = (voxel->flags & IS_SYMMETRIC) ? (coin & 4) != 0 : (voxel->flags & IS_MIRRORED) != 0;
+    int32_t ring = mesh->ring[voxel->cell], sector = voxel->cell - mesh->start[ring];
+    int32_t turn = (sector + mirror) * (mesh->most / mesh->sectors[ring]) % mesh->most;
+    int64_t first = table->first[patch], count = table->count[patch];
+
+    if (count < 0 || first < 0 || first + count > table->n_points)
+        return -1;
+    result->scale = is_exact ? ratio : 1.0f;
+    result->row = voxel->row;
+    result->first = (int32_t)first;
+    result->count = (int16_t)count;
+    result->turn = (uint8_t)(turn | (mirror ? MIRROR : 0));
+    result->unused = 0;
+    return 0;
+}
+
+static int draw_all(const Table *table, const Mesh *mesh, const Voxel *voxels,
+                    const uint32_t *levels, const uint8_t *coins, Py_ssize_t n, Patch *patches,
+                    int64_t *sums, Py_ssize_t n_layers, Py_ssize_t n_showers)
+{
+    Py_ssize_t entries[BLOCK];
+
+    for (Py_ssize_t start = 0; start < n; start += BLOCK) {
+        Py_ssize_t stop = start + BLOCK < n ? start + BLOCK : n;
+        /* What will be read is asked for ahead: each voxel's is elsewhere in the memory. */
+        for (Py_ssize_t i = start; i < stop; i++) {
+            const Voxel *voxel = voxels + i;
+            if (voxel->class_number < 0 || voxel->class_number >= table->n_classes ||
+                voxel->cell >= mesh->n_cells || voxel->row < 0 ||
+                voxel->row / n_layers >= n_showers || levels[i] >= LEVELS)
+                return -1;
+            entries[i - start] =
+                entry_of(table, 0, voxel->class_number, levels[i], (coins[i] & 3) - 2);
+            if (entries[i - start] < 0)
+                return -1;
+            PREFETCH(table->patch + entries[i - start]);
+        }
+        for (Py_ssize_t i = start; i < stop; i++) {
+            int32_t patch = patch_at(table, entries[i - start]);
+            if (patch < 0)
+                return -1;
+            PREFETCH(table->energy + patch);
+            PREFETCH(table->first + patch);
+            PREFETCH(table->count + patch);
+        }
+        for (Py_ssize_t i = start; i < stop; i++) {
+            if (draw(table, mesh, voxels + i, levels[i], coins[i], entries[i - start],
+                     patches + i) < 0)
+                return -1;
+            sums[voxels[i].row / n_layers] += patches[i].count;
+        }
+    }
+    return 0;
+}
+
+enum {
+    VOXELS, LEVEL, COINS, CELLS, RINGS, RUNS, START, LAST, KEY, PATCH, FIRST, COUNT, ENERGY,
+    PATCHES, SUMS, N_ARRAYS
+};
+
+static const Argument WANTED[N_ARRAYS] = {
+    {"voxels", 'V', 0}, {"level", 'I', 0}, {"coins", 'B', 0},  {"cells", 'i', 0},
+    {"rings", 'i', 0},  {"runs", 'i', 0},  {"start", 'i', 0},  {"last", 'i', 0},
+    {"key", 'I', 0},    {"patch", 'i', 0}, {"first", 'i', 0},  {"count", 'h', 0},
+    {"energy", 'f', 0}, {"patches", 'V', 1}, {"sums", 'q', 1},
+};
+
+PyObject *draw_patches(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count)
+{
+    Array arrays[N_ARRAYS];
+    Mesh mesh;
+    Table table;
+    PyObject *result = NULL;
+    int failed;
+
+    if (count != N_ARRAYS + 3) {
+        PyErr_SetString(PyExc_TypeError, "draw_patches takes 18 arguments.");
+        return NULL;
+    }
+    Py_ssize_t n_layers = whole_number(given[N_ARRAYS], "n_layers", 1, 1 << 20);
+    table.n_points = whole_number(given[N_ARRAYS + 1], "n_points", 0, INT32_MAX);
+    table.most_apart = (float)PyFloat_AsDouble(given[N_ARRAYS + 2]);
+    if (PyErr_Occurred() || open_arrays(arrays, WANTED, given, N_ARRAYS) < 0)
+        return NULL;
+    if (read_mesh(&mesh, &arrays[CELLS], &arrays[RINGS]) < 0)
+        goto close;
+    Py_ssize_t n = arrays[LEVEL].length;
+    table.n_classes = arrays[RUNS].length / 3;
+    table.n_runs = arrays[START].length;
+    table.n_entries = arrays[KEY].length;
+    table.n_patches = arrays[ENERGY].length;
+    if (check_length(&arrays[VOXELS], &WANTED[VOXELS], n * (Py_ssize_t)sizeof(Voxel)) < 0 ||
+        check_length(&arrays[PATCHES], &WANTED[PATCHES], n * (Py_ssize_t)sizeof(Patch)) < 0 ||
+        check_length(&arrays[COINS], &WANTED[COINS], n) < 0 ||
+        check_length(&arrays[LAST], &WANTED[LAST], table.n_runs) < 0 ||
+        check_length(&arrays[PATCH], &WANTED[PATCH], table.n_entries) < 0 ||
+        check_length(&arrays[FIRST], &WANTED[FIRST], table.n_patches) < 0 ||
+        check_length(&arrays[COUNT], &WANTED[COUNT], table.n_patches) < 0)
+        goto close;
+    table.runs = INTS(arrays[RUNS]);
+    table.start = INTS(arrays[START]);
+    table.last = INTS(arrays[LAST]);
+    table.key = KEYS(arrays[KEY]);
+    table.patch = INTS(arrays[PATCH]);
+    table.first = INTS(arrays[FIRST]);
+    table.count = SHORTS(arrays[COUNT]);
+    table.energy = FLOATS(arrays[ENERGY]);
+    int64_t *sums = arrays[SUMS].buffer.buf;
+    Py_ssize_t n_showers = arrays[SUMS].length;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < n_showers; i++)
+        sums[i] = 0;
+    failed = draw_all(&table, &mesh, (const Voxel *)arrays[VOXELS].buffer.buf, KEYS(arrays[LEVEL]),
+                      BYTES(arrays[COINS]), n, (Patch *)arrays[PATCHES].buffer.buf, sums, n_layers,
+                      n_showers);
+    Py_END_ALLOW_THREADS
+    if (failed)
+        contradiction("table");
+    else
+        result = Py_NewRef(Py_None);
+close:
+    close_arrays(arrays, N_ARRAYS);
+    return result;
+}

@@ -1,0 +1,39 @@
+/* Module calozoo_core.kernels._compiled: what numpy does in many small steps, in one each. */
+
+#include "filling.h"
+#include "library.h"
+
+static PyMethodDef METHODS[] = {
+    {"find_voxels", (PyCFunction)(void (*)(void))find_voxels, METH_FASTCALL, NULL},
+    {"draw_patches", (PyCFunction)(void (*)(void))draw_patches, METH_FASTCALL, NULL},
+    {"place_points", (PyCFunction)(void (*)(void))place_points, METH_FASTCALL, NULL},
+    {"nearest_showers", (PyCFunction)(void (*)(void))nearest_showers, METH_FASTCALL, NULL},
+    {"voxels_around", (PyCFunction)(void (*)(void))voxels_around, METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+/* Number that changes with the arguments of a kernel: Python uses kernels of its own number only. */
+enum { INTERFACE = 1 };
+
+static int add_interface(PyObject *module)
+{
+    return PyModule_AddIntConstant(module, "INTERFACE", INTERFACE);
+}
+
+static PyModuleDef_Slot SLOTS[] = {
+    {Py_mod_exec, (void *)add_interface},
+    {0, NULL},
+};
+
+static struct PyModuleDef MODULE = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "_compiled",
+    .m_size = 0,
+    .m_methods = METHODS,
+    .m_slots = SLOTS,
+};
+
+PyMODINIT_FUNC PyInit__compiled(void)
+{
+    return PyModuleDef_Init(&MODULE);
+}

@@ -1,0 +1,166 @@
+"""Compiled kernels: bit for bit what numpy computes, and no way out of an array."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from calozoo_core.clumps import VoxelMesh, fill, load_library, load_table
+from calozoo_core.errors import InputError
+from calozoo_core.incident import Incident
+from calozoo_core.kernels import SWITCH, implementation, numpy_only, use_compiled
+from calozoo_core.random import stream
+
+DETECTOR = "ild_siecal_regular"
+MESH = VoxelMesh()
+
+pytestmark = pytest.mark.skipif(
+    not use_compiled(), reason="the compiled kernels are not built here; numpy computes alone"
+)
+
+
+def primaries(n, seed=1, *, straight=False):
+    rng = np.random.default_rng(seed)
+    direction = rng.normal([0, 0, 1.5], 0.5, (n, 3))
+    direction[:, 2] = np.maximum(direction[:, 2], 0.5)
+    return Incident(rng.uniform(1, 127, n), (0, 0, 1) if straight else direction)
+
+
+def random_voxels(n, seed=1, filled=0.3):
+    rng = np.random.default_rng(seed)
+    energies = rng.lognormal(-1, 2, (n, 30, MESH.n_cells)).astype(np.float32)
+    energies[rng.random(energies.shape) > filled] = 0
+    energies[:, ::7] *= -1  # what is not positive is empty
+    return energies
+
+
+def random_cores(n, seed=1):
+    core = np.random.default_rng(seed).lognormal(0, 2, (n, 30, 5)).astype(np.float32)
+    core[core < 0.3] = 0
+    return core
+
+
+def streams(n):
+    return [stream(1, i, "clumps") for i in range(n)]
+
+
+@pytest.mark.parametrize("filled", [0.001, 0.1, 0.9])
+def test_voxels_get_the_points_that_numpy_gives_them(filled):
+    table, energies, incident = (
+        load_table(DETECTOR),
+        random_voxels(12, filled=filled),
+        primaries(12),
+    )
+    energies[3] = 0
+    energies[5, 8, -1] = 900  # more than any of Geant4's: shared by several patches
+
+    showers = fill(energies, incident, table, streams(12))
+
+    with numpy_only():
+        assert implementation() == "numpy"
+        assert showers == fill(energies, incident, table, streams(12))
+    assert len(showers.energy) > 10
+
+
+@pytest.mark.parametrize("straight", [False, True])
+def test_cores_get_the_surroundings_that_numpy_gives_them(straight):
+    library, incident = load_library(DETECTOR), primaries(60, straight=straight)
+    core = random_cores(60)
+    core[0] = 0
+    core[1, :, 1:] = 0
+    coin = np.random.default_rng(0).random(60)
+
+    found = library.around(core, incident, coin)
+
+    with numpy_only():
+        np.testing.assert_array_equal(found, library.around(core, incident, coin))
+    np.testing.assert_allclose(MESH.ring_energies(found)[:, :, :5], core, rtol=1e-5)
+
+
+def test_threads_at_once_make_what_one_makes():
+    table, energies, incident = load_table(DETECTOR), random_voxels(8), primaries(8)
+    alone = fill(energies, incident, table, streams(8))
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(fill, energies, incident, table, streams(8)) for _ in range(8)]
+    assert all(job.result() == alone for job in jobs)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.float32(3e38)])
+def test_energies_that_are_not_finite_are_refused_and_large_ones_are_not(value):
+    table, energies = load_table(DETECTOR), np.zeros((1, 30, MESH.n_cells), np.float32)
+    energies[0, 3, 100] = value
+    if np.isfinite(value):
+        assert len(fill(energies, primaries(1), table, streams(1)).x)
+        return
+    with pytest.raises(InputError, match="finite"):
+        fill(energies, primaries(1), table, streams(1))
+
+
+@pytest.mark.parametrize("name", ["runs", "start", "last", "patch", "first"])
+@pytest.mark.parametrize("wrong", [-5, 1 << 30])
+def test_a_damaged_table_is_refused_and_never_read_beyond(name, wrong):
+    own = getattr(load_table(DETECTOR).lookup, name)
+    refuse(**{name: np.full_like(own, wrong)})
+
+
+@pytest.mark.parametrize(("count", "from_end"), [(-1, 100), (30000, 29999)])
+def test_a_table_whose_patches_have_points_that_it_has_not_is_refused(count, from_end):
+    lookup = load_table(DETECTOR).lookup
+    refuse(
+        first=np.full_like(lookup.first, len(lookup.x) - from_end),
+        n_points=np.full_like(lookup.n_points, count),
+    )
+
+
+def refuse(**arrays):
+    damaged = replace(load_table(DETECTOR))
+    damaged.__dict__["lookup"] = load_table(DETECTOR).lookup._replace(**arrays)
+    with pytest.raises(ValueError, match="table contradicts the other arrays"):
+        fill(random_voxels(1), primaries(1), damaged, streams(1))
+
+
+@pytest.mark.parametrize(("name", "value"), [("step", 255), ("first", 1 << 30), ("first", -1)])
+def test_a_damaged_library_is_refused_and_never_read_beyond(name, value):
+    library = load_library(DETECTOR)
+    damaged = replace(library, **{name: np.full_like(getattr(library, name), value)})
+    with pytest.raises(ValueError, match="contradicts the other arrays"):
+        damaged.around(random_cores(4), primaries(4), np.full(4, 0.5))
+
+
+def test_arrays_of_other_types_and_lengths_are_refused():
+    from calozoo_core.kernels import _compiled
+
+    own, asked = np.zeros((50, 8)), np.zeros((2, 8))
+    coin, numbers = np.zeros(2), np.zeros(2, np.int64)
+    _compiled.nearest_showers(own, asked, coin, numbers, 8, 20, 3, 4)
+    with pytest.raises(TypeError, match="own must hold numbers of type 'd'"):
+        _compiled.nearest_showers(own.astype("f4"), asked, coin, numbers, 8, 20, 3, 4)
+    with pytest.raises(ValueError, match="asked must have 16 numbers, not 8"):
+        _compiled.nearest_showers(own, asked[:1], coin, numbers, 8, 20, 3, 4)
+    with pytest.raises(ValueError, match="window contradicts"):
+        _compiled.nearest_showers(own, asked, coin, numbers, 8, 51, 3, 4)
+    with pytest.raises(ValueError, match="mirrored must be from 0 to 7, not 8"):
+        _compiled.nearest_showers(own, asked, coin, numbers, 8, 20, 3, 8)
+    with pytest.raises(ValueError, match="contiguous"):
+        _compiled.nearest_showers(own[:, ::2], asked, coin, numbers, 8, 20, 3, 4)
+    with pytest.raises(TypeError, match="8 arguments"):
+        _compiled.nearest_showers(own)
+
+
+def test_they_can_be_switched_off_from_outside():
+    program = "from calozoo_core.kernels import implementation; print(implementation())"
+    for value in ("numpy", ""):
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {SWITCH: value},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.strip() == (value or "compiled")
