@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 import numpy as np
-from pydantic import BaseModel
 
-from calozoo_core.clumps.core_sampler import CoreConfig, CoreSampler
+from calozoo_core.clumps.core_config import CoreConfig
+from calozoo_core.clumps.core_sampler import CoreSampler
 from calozoo_core.clumps.generator import ShowersFromCore
 from calozoo_core.incident import Incident
 from calozoo_core.random import stream
@@ -18,7 +18,7 @@ from calozoo_core.typing import IntArray
 
 __all__ = ["CoreGenerator"]
 
-Config = TypeVar("Config", bound=BaseModel)
+Config = TypeVar("Config", bound=CoreConfig)
 
 
 class CoreGenerator(SteppedGenerator[Config], Generic[Config]):
@@ -28,8 +28,7 @@ class CoreGenerator(SteppedGenerator[Config], Generic[Config]):
     rings. One of the nearest showers of a library of Geant4's gives what lies beyond, and how rings
     divide among sectors. Each voxel is filled with the points of one of Geant4's voxels.
 
-    A plugin sets `schema`, whose instances are a `CoreConfig`, and implements `layout` and
-    `core_sampler`.
+    A plugin sets `schema`, a `CoreConfig`, and implements `layout` and `core_sampler`.
 
     Arguments:
         spec: Spec it was registered with.
@@ -48,7 +47,7 @@ class CoreGenerator(SteppedGenerator[Config], Generic[Config]):
         """Sampler of the energies of the core, of `self.trained` and for `self.steps`."""
 
     def prepare(self) -> None:
-        self.config = cast("CoreConfig", self.trained.config)
+        self.config = self.trained.config
         self._core = self.core_sampler()
         self._showers = ShowersFromCore.of(self.spec.detector)
         self._showers.check(self.spec.name, self.config.core_edges_mm)

@@ -18,42 +18,16 @@ from calozoo_core.clumps.layer_flow import EnergySampler
 from calozoo_core.clumps.ring_calibration import RingCalibration
 from calozoo_core.incident import Incident
 from calozoo_core.nn.standardisation import Standardisation
-from calozoo_core.nn.transformer_config import TransformerConfig
 from calozoo_core.typing import Float32Array
 from calozoo_core.weights.layout import Layout, TensorLayout, part, prefixed, zeros
 
 __all__ = [
-    "CoreConfig",
     "CoreSampler",
     "RingSampler",
     "empty_tables",
     "rings_of_layers",
     "tables_layout",
 ]
-
-
-class CoreConfig(Protocol):
-    """What is asked of the configuration of a model of the core."""
-
-    @property
-    def core_edges_mm(self) -> tuple[float, ...]:
-        """Radii between the rings of the core, and the one at which it ends."""
-
-    @property
-    def layers(self) -> int:
-        """Number of layers."""
-
-    @property
-    def rings(self) -> int:
-        """Number of rings of the core."""
-
-    @property
-    def energies(self) -> TransformerConfig:
-        """Sizes of the network of the layer energies."""
-
-    @property
-    def steps(self) -> int:
-        """Evaluations of the network of the rings for a shower."""
 
 
 class RingSampler(Protocol):

@@ -12,9 +12,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from calozoo_core.clumps.core_config import CoreConfig
 from calozoo_core.clumps.core_encoding import EMPTY_MEV
 from calozoo_core.clumps.core_metrics import core_metrics
-from calozoo_core.clumps.core_sampler import CoreConfig, RingSampler
+from calozoo_core.clumps.core_sampler import RingSampler
 from calozoo_core.clumps.layer_flow import EnergySampler
 from calozoo_core.clumps.ring_calibration import RingCalibration, fit_ring_calibration
 from calozoo_core.nn.flow_matching import flow_matching_loss, uniform_times

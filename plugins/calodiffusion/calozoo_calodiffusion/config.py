@@ -7,7 +7,15 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
-from calozoo_core.clumps import VoxelMesh
+from calozoo_core.clumps.core_config import (
+    CORE_EDGES_MM,
+    LAYERS,
+    PRIMARY_CONDITIONS,
+    CoreConfig,
+    CoreEdges,
+    Steps,
+    energies_network,
+)
 from calozoo_core.nn.numpy_cylinder import Size, downsampled, window
 from calozoo_core.nn.numpy_edm import EdmSolver
 from calozoo_core.nn.transformer_config import TransformerConfig
@@ -162,7 +170,7 @@ class PublishedConfig(StrictModel):
     skip: Annotated[int, Field(ge=0, le=4096)] = 2
 
 
-class CaloDiffusionConfig(StrictModel):
+class CaloDiffusionConfig(CoreConfig):
     """Configuration of a CaloDiffusion on the rings of a shower's core.
 
     Arguments:
@@ -179,59 +187,32 @@ class CaloDiffusionConfig(StrictModel):
 
     version: Literal[1] = 1
     architecture: Literal["calodiffusion"] = "calodiffusion"
-    core_edges_mm: Annotated[tuple[float, ...], Field(min_length=1, max_length=64)]
+    core_edges_mm: CoreEdges
     energies: TransformerConfig
-    energy_steps: Annotated[int, Field(ge=1, le=1000)] = 8
+    energy_steps: Steps = 8
     shape: UnetConfig
     solver: EdmSolver = "angle"
-    steps: Annotated[int, Field(ge=1, le=1000)] = 8
+    steps: Steps = 8
     fitted_on: str = "not fitted"
 
     @model_validator(mode="after")
-    def _networks_fit(self) -> CaloDiffusionConfig:
+    def _shape_fits(self) -> CaloDiffusionConfig:
         if self.shape.grid != (self.layers, 1, self.rings) or self.shape.images != 1:
-            msg = f"the network shape must have a grid of one sector and {self.rings} rings"
-            raise ValueError(msg)
-        if self.energies.grid != (self.layers, 1, 1) or self.energies.patch != (1, 1, 1):
-            msg = f"the network energies must have a token of one number for {self.layers} layers"
+            msg = (
+                f"the network shape must have a grid of {self.layers} layers, one sector and "
+                f"{self.rings} rings"
+            )
             raise ValueError(msg)
         return self
-
-    @property
-    def layers(self) -> int:
-        """Number of layers."""
-        return self.shape.grid[0]
-
-    @property
-    def rings(self) -> int:
-        """Number of rings of the core."""
-        return len(self.core_edges_mm)
-
-
-CORE_EDGES_MM: Final = VoxelMesh().edges_mm[:5]
-"""Radii between the rings of the core, and the one at which it ends."""
-
-LAYERS: Final = 30
-
-PRIMARY_CONDITIONS: Final = 4
-"""ln E, |p_x|, p_y, p_z."""
 
 
 def _core(
     energies: tuple[int, int, int], widths: tuple[int, ...], strides: Size, groups: int = 8
 ) -> CaloDiffusionConfig:
     """Configuration with networks of these sizes: width, blocks and heads; channels and strides."""
-    width, blocks, heads = energies
     return CaloDiffusionConfig(
         core_edges_mm=CORE_EDGES_MM,
-        energies=TransformerConfig(
-            grid=(LAYERS, 1, 1),
-            patch=(1, 1, 1),
-            width=width,
-            blocks=blocks,
-            heads=heads,
-            conditions=PRIMARY_CONDITIONS,
-        ),
+        energies=energies_network(*energies),
         shape=UnetConfig(
             grid=(LAYERS, 1, len(CORE_EDGES_MM)),
             widths=widths,

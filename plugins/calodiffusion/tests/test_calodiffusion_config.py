@@ -93,9 +93,9 @@ def test_layers_that_do_not_fit_are_refused(sectors: tuple[int, ...], message: s
 @pytest.mark.parametrize(
     ("part", "wrong", "message"),
     [
-        ("shape", {"grid": (30, 1, 7)}, "a grid of one sector and 5 rings"),
-        ("shape", {"images": 0}, "a grid of one sector and 5 rings"),
-        ("energies", {"grid": (28, 1, 1)}, "a token of one number for 30 layers"),
+        ("shape", {"grid": (30, 1, 7)}, "30 layers, one sector and 5 rings"),
+        ("shape", {"images": 0}, "30 layers, one sector and 5 rings"),
+        ("energies", {"grid": (28, 1, 1)}, "a grid of 28 layers"),
     ],
 )
 def test_networks_of_another_grid_are_refused(

@@ -6,7 +6,15 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
-from calozoo_core.clumps import VoxelMesh
+from calozoo_core.clumps.core_config import (
+    CORE_EDGES_MM,
+    LAYERS,
+    PRIMARY_CONDITIONS,
+    CoreConfig,
+    CoreEdges,
+    Steps,
+    energies_network,
+)
 from calozoo_core.nn.solvers import Solver
 from calozoo_core.nn.transformer_config import TransformerConfig
 from calozoo_core.strict_model import StrictModel
@@ -22,11 +30,6 @@ __all__ = [
 ]
 
 Size = Annotated[int, Field(ge=1, le=4096)]
-
-CORE_EDGES_MM: Final = VoxelMesh().edges_mm[:5]
-"""Radii between the rings of the core, and the one at which it ends."""
-
-LAYERS: Final = 30
 
 
 class AutoregressiveConfig(StrictModel):
@@ -76,7 +79,7 @@ class PublishedConfig(StrictModel):
     shape: TransformerConfig
 
 
-class CaloDreamConfig(StrictModel):
+class CaloDreamConfig(CoreConfig):
     """Configuration of a CaloDREAM on the rings of a shower's core.
 
     Arguments:
@@ -92,59 +95,37 @@ class CaloDreamConfig(StrictModel):
 
     version: Literal[1] = 1
     architecture: Literal["calodream"] = "calodream"
-    core_edges_mm: Annotated[tuple[float, ...], Field(min_length=1, max_length=64)]
+    core_edges_mm: CoreEdges
     energies: TransformerConfig
     shape: TransformerConfig
     solver: Solver = "midpoint"
-    steps: Annotated[int, Field(ge=1, le=1000)] = 8
+    steps: Steps = 8
     fitted_on: str = "not fitted"
 
     @model_validator(mode="after")
-    def _networks_fit(self) -> CaloDreamConfig:
-        layers = self.shape.grid[0]
-        for name, network, numbers in (
-            ("energies", self.energies, 1),
-            ("shape", self.shape, len(self.core_edges_mm)),
-        ):
-            if network.grid != (layers, 1, numbers) or network.patch != (1, 1, numbers):
-                msg = f"the network {name} must have a token of {numbers} numbers a layer"
-                raise ValueError(msg)
+    def _shape_fits(self) -> CaloDreamConfig:
+        grid, patch = (self.layers, 1, self.rings), (1, 1, self.rings)
+        if self.shape.grid != grid or self.shape.patch != patch:
+            msg = f"the network shape must have a token of {self.rings} numbers for each layer"
+            raise ValueError(msg)
         return self
-
-    @property
-    def layers(self) -> int:
-        """Number of layers."""
-        return self.shape.grid[0]
-
-    @property
-    def rings(self) -> int:
-        """Number of rings of the core."""
-        return len(self.core_edges_mm)
-
-
-PRIMARY_CONDITIONS: Final = 4
-"""ln E, |p_x|, p_y, p_z."""
 
 
 def _core(energies: tuple[int, int, int], shape: tuple[int, int, int]) -> CaloDreamConfig:
     """Configuration with networks of these widths, blocks and heads."""
-
-    def network(size: tuple[int, int, int], numbers: int, of_shape: int) -> TransformerConfig:
-        width, blocks, heads = size
-        return TransformerConfig(
-            grid=(LAYERS, 1, numbers),
-            patch=(1, 1, numbers),
+    width, blocks, heads = shape
+    return CaloDreamConfig(
+        core_edges_mm=CORE_EDGES_MM,
+        energies=energies_network(*energies),
+        shape=TransformerConfig(
+            grid=(LAYERS, 1, len(CORE_EDGES_MM)),
+            patch=(1, 1, len(CORE_EDGES_MM)),
             width=width,
             blocks=blocks,
             heads=heads,
-            conditions=PRIMARY_CONDITIONS + LAYERS * of_shape,
-            token_conditions=of_shape,
-        )
-
-    return CaloDreamConfig(
-        core_edges_mm=CORE_EDGES_MM,
-        energies=network(energies, 1, 0),
-        shape=network(shape, len(CORE_EDGES_MM), 1),
+            conditions=PRIMARY_CONDITIONS + LAYERS,
+            token_conditions=1,
+        ),
     )
 
 

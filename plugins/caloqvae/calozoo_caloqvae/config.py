@@ -8,7 +8,14 @@ from pydantic import Field, model_validator
 
 from calozoo_caloqvae.conditioning import BITS
 from calozoo_caloqvae.graphs import PARTITIONS, GraphName, four_partite_graph
-from calozoo_core.clumps import VoxelMesh
+from calozoo_core.clumps.core_config import (
+    CORE_EDGES_MM,
+    PRIMARY_CONDITIONS,
+    CoreConfig,
+    CoreEdges,
+    Steps,
+    energies_network,
+)
 from calozoo_core.nn.mlp import Mlp
 from calozoo_core.nn.transformer_config import TransformerConfig
 from calozoo_core.strict_model import StrictModel
@@ -63,7 +70,7 @@ class RbmConfig(StrictModel):
         return len(four_partite_graph(self.graph, self.size).edges[0])
 
 
-class CaloQvaeConfig(StrictModel):
+class CaloQvaeConfig(CoreConfig):
     """Configuration of a CaloQVAE on the rings of a shower's core.
 
     Arguments:
@@ -80,33 +87,20 @@ class CaloQvaeConfig(StrictModel):
 
     version: Literal[1] = 1
     architecture: Literal["caloqvae"] = "caloqvae"
-    core_edges_mm: Annotated[tuple[float, ...], Field(min_length=1, max_length=64)]
+    core_edges_mm: CoreEdges
     energies: TransformerConfig
-    energy_steps: Annotated[int, Field(ge=1, le=1000)] = 8
+    energy_steps: Steps = 8
     prior: RbmConfig
     hidden: Annotated[tuple[Number, ...], Field(min_length=1, max_length=8)]
-    steps: Annotated[int, Field(ge=1, le=1000)] = 50
+    steps: Steps = 50
     fitted_on: str = "not fitted"
 
     @model_validator(mode="after")
-    def _parts_fit(self) -> CaloQvaeConfig:
-        if self.energies.grid != (self.layers, 1, 1) or self.energies.patch != (1, 1, 1):
-            msg = "the network energies must have a token of one number for each layer"
-            raise ValueError(msg)
+    def _prior_fits(self) -> CaloQvaeConfig:
         if self.prior.nodes < BITS:
             msg = f"partitions of {self.prior.nodes} nodes do not hold the {BITS} bits of a primary"
             raise ValueError(msg)
         return self
-
-    @property
-    def layers(self) -> int:
-        """Number of layers."""
-        return self.energies.grid[0]
-
-    @property
-    def rings(self) -> int:
-        """Number of rings of the core."""
-        return len(self.core_edges_mm)
 
     @property
     def voxels(self) -> int:
@@ -137,30 +131,13 @@ class CaloQvaeConfig(StrictModel):
         return Mlp(self.prior.latents + self.conditions, self.hidden, 3 * self.voxels)
 
 
-CORE_EDGES_MM: Final = VoxelMesh().edges_mm[:5]
-"""Radii between the rings of the core, and the one at which it ends."""
-
-LAYERS: Final = 30
-
-PRIMARY_CONDITIONS: Final = 4
-"""ln E, |p_x|, p_y, p_z."""
-
-
 def _core(
     energies: tuple[int, int, int], prior: RbmConfig, hidden: tuple[int, ...], steps: int
 ) -> CaloQvaeConfig:
     """Configuration with an energy network of these width, blocks and heads."""
-    width, blocks, heads = energies
     return CaloQvaeConfig(
         core_edges_mm=CORE_EDGES_MM,
-        energies=TransformerConfig(
-            grid=(LAYERS, 1, 1),
-            patch=(1, 1, 1),
-            width=width,
-            blocks=blocks,
-            heads=heads,
-            conditions=PRIMARY_CONDITIONS,
-        ),
+        energies=energies_network(*energies),
         prior=prior,
         hidden=hidden,
         steps=steps,

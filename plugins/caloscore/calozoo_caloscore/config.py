@@ -6,7 +6,15 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
-from calozoo_core.clumps import VoxelMesh
+from calozoo_core.clumps.core_config import (
+    CORE_EDGES_MM,
+    LAYERS,
+    PRIMARY_CONDITIONS,
+    CoreConfig,
+    CoreEdges,
+    Steps,
+    energies_network,
+)
 from calozoo_core.nn.solvers import Solver
 from calozoo_core.nn.transformer_config import TransformerConfig
 from calozoo_core.strict_model import StrictModel
@@ -25,11 +33,6 @@ __all__ = [
 
 Size = Annotated[int, Field(ge=1, le=4096)]
 Padding = tuple[Annotated[int, Field(ge=0, le=64)], Annotated[int, Field(ge=0, le=64)]]
-
-CORE_EDGES_MM: Final = VoxelMesh().edges_mm[:5]
-"""Radii between the rings of the core, and the one at which it ends."""
-
-LAYERS: Final = 30
 
 
 class EmbeddingConfig(StrictModel):
@@ -119,7 +122,7 @@ class PublishedConfig(StrictModel):
     steps: Annotated[int, Field(ge=1, le=4096)] = 512
 
 
-class CaloScoreConfig(StrictModel):
+class CaloScoreConfig(CoreConfig):
     """Configuration of a CaloScore on the rings of a shower's core.
 
     Arguments:
@@ -137,10 +140,10 @@ class CaloScoreConfig(StrictModel):
 
     version: Literal[1] = 1
     architecture: Literal["caloscore"] = "caloscore"
-    core_edges_mm: Annotated[tuple[float, ...], Field(min_length=1, max_length=64)]
+    core_edges_mm: CoreEdges
     energies: TransformerConfig
     energy_solver: Solver = "midpoint"
-    energy_evaluations: Annotated[int, Field(ge=1, le=1000)] = 8
+    energy_evaluations: Steps = 8
     shape: UnetConfig
     distilled: Annotated[tuple[Annotated[int, Field(ge=1, le=512)], ...], Field(max_length=9)] = (
         8,
@@ -148,36 +151,19 @@ class CaloScoreConfig(StrictModel):
         2,
         1,
     )
-    steps: Annotated[int, Field(ge=1, le=1000)] = 2
+    steps: Steps = 2
     fitted_on: str = "not fitted"
 
     @model_validator(mode="after")
-    def _networks_fit(self) -> CaloScoreConfig:
-        (layers, *others), rings = self.shape.grid, len(self.core_edges_mm)
-        if others or self.shape.channels != rings:
-            msg = f"the network shape must be along the layers, with {rings} rings as channels"
-            raise ValueError(msg)
-        if self.energies.grid != (layers, 1, 1) or self.energies.patch != (1, 1, 1):
-            msg = "the network energies must have a token of 1 number a layer"
+    def _shape_fits(self) -> CaloScoreConfig:
+        if self.shape.grid != (self.layers,) or self.shape.channels != self.rings:
+            msg = f"the network shape must have {self.layers} layers of {self.rings} channels"
             raise ValueError(msg)
         if any(b * 2 != a for a, b in zip(self.distilled, self.distilled[1:], strict=False)):
             msg = f"distilled numbers of steps must be halves of each other, not {self.distilled}"
             raise ValueError(msg)
         return self
 
-    @property
-    def layers(self) -> int:
-        """Number of layers."""
-        return self.shape.grid[0]
-
-    @property
-    def rings(self) -> int:
-        """Number of rings of the core."""
-        return len(self.core_edges_mm)
-
-
-PRIMARY_CONDITIONS: Final = 4
-"""ln E, |p_x|, p_y, p_z."""
 
 PLACE_CONDITIONS: Final = 2
 """Logarithm of the energy of a layer, and its depth."""
@@ -187,17 +173,9 @@ def _core(
     energies: tuple[int, int, int], stem: int, widths: tuple[int, ...], depth: int, embedding: int
 ) -> CaloScoreConfig:
     """Configuration with an energy network of these width, blocks and heads, and such a U-Net."""
-    width, blocks, heads = energies
     return CaloScoreConfig(
         core_edges_mm=CORE_EDGES_MM,
-        energies=TransformerConfig(
-            grid=(LAYERS, 1, 1),
-            patch=(1, 1, 1),
-            width=width,
-            blocks=blocks,
-            heads=heads,
-            conditions=PRIMARY_CONDITIONS,
-        ),
+        energies=energies_network(*energies),
         shape=UnetConfig(
             grid=(LAYERS,),
             padding=((1, 1),),

@@ -17,10 +17,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from calozoo_caloscore.config import PRIMARY_CONDITIONS, CaloScoreConfig, preset
+from calozoo_caloscore.config import CaloScoreConfig, preset
 from calozoo_caloscore.core_sampler import ShapeSampler, core_sampler, depths
 from calozoo_caloscore.trained import TrainedCaloScore
 from calozoo_caloscore.unet import Unet
+from calozoo_core.clumps.core_config import PRIMARY_CONDITIONS
 from calozoo_core.clumps.ring_calibration import RingCalibration
 from calozoo_core.nn.flow_matching import uniform_times
 from calozoo_core.nn.solvers import Solver

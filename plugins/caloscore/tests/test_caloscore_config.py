@@ -81,9 +81,12 @@ def test_sizes_that_do_not_fit_are_refused(wrong: dict[str, object], message: st
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"core_edges_mm": (1.5, 3.0)}, "along the layers, with 2 rings as channels"),
+        ({"core_edges_mm": (1.5, 3.0)}, "30 layers of 2 channels"),
         ({"distilled": (8, 3)}, "must be halves of each other"),
-        ({"energies": preset("tiny").energies.model_dump() | {"grid": (20, 1, 1)}}, "a token of 1"),
+        (
+            {"energies": preset("tiny").energies.model_dump() | {"grid": (20, 1, 1)}},
+            "20 layers of 5",
+        ),
     ],
 )
 def test_networks_that_do_not_fit_are_refused(wrong: dict[str, object], message: str) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from calozoo_caloinn.config import CONDITIONS, CaloInnConfig, CodecConfig, InnConfig, RingsConfig
-from calozoo_core.clumps import VoxelMesh
+from calozoo_core.clumps.core_config import CORE_EDGES_MM, LAYERS, CoreEdges
 from calozoo_core.strict_model import StrictModel
 
 __all__ = ["PRESETS", "ClumpsConfig", "preset"]
 
-LAYERS = 30
-CORE_EDGES_MM = VoxelMesh().edges_mm[:5]
 CORE_RINGS = len(CORE_EDGES_MM)
 
 
@@ -33,7 +31,7 @@ class ClumpsConfig(StrictModel):
     architecture: Literal["caloinn"] = "caloinn"
     variant: Literal["clumps"] = "clumps"
     flows: CaloInnConfig
-    core_edges_mm: Annotated[tuple[float, ...], Field(min_length=1, max_length=64)]
+    core_edges_mm: CoreEdges
     fitted_on: str = "not fitted"
 
     @model_validator(mode="after")
