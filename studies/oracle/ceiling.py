@@ -32,7 +32,17 @@ from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray
 from calozoo_core.weights import sha256
 
-__all__ = ["DESIGNS", "Ceiling", "ceiling", "filled_voxels", "points_in_rings", "points_in_voxels"]
+__all__ = [
+    "DESIGNS",
+    "Ceiling",
+    "accumulated",
+    "ceiling",
+    "ceiling_header",
+    "ceiling_row",
+    "filled_voxels",
+    "points_in_rings",
+    "points_in_voxels",
+]
 
 
 def points_in_rings(showers: Showers, seed: int) -> Showers:
@@ -120,7 +130,7 @@ def ceiling(
         reference: Other showers, to tell them from.
         floors: Of the reference, from `classifier_floors`; None to find them.
     """
-    mine, theirs = _accumulated(drawn), _accumulated(truth)
+    mine, theirs = accumulated(drawn), accumulated(truth)
     areas = compare_classifier(mine, reference, seed=SEED, floors=floors)
     energy = truth.incident.energy
     inside = [(energy >= low) & (energy < high) for low, high in ENERGIES_GEV]
@@ -131,14 +141,15 @@ def ceiling(
     )
 
 
-def _accumulated(showers: Showers) -> ObservableAccumulator:
+def accumulated(showers: Showers) -> ObservableAccumulator:
+    """Observables of showers."""
     accumulator = ObservableAccumulator(showers.detector, seed=SEED)
     accumulator.add(showers)
     return accumulator
 
 
 def _ratios(drawn: Showers, truth: Showers) -> dict[str, MetricResult]:
-    return _by_name(_accumulated(drawn), _accumulated(truth))
+    return _by_name(accumulated(drawn), accumulated(truth))
 
 
 def _by_name(mine: ObservableAccumulator, theirs: ObservableAccumulator) -> dict[str, MetricResult]:
@@ -153,7 +164,27 @@ def _check_not_in_table(path: Path, detector: str) -> None:
         raise InputError(msg)
 
 
-def _row(name: str, result: Ceiling) -> tuple[str, ...]:
+def ceiling_header(first: str) -> tuple[str, ...]:
+    """Header of a table of figures of merit.
+
+    Arguments:
+        first: Header of its first column.
+    """
+    ranges = " / ".join(f"{low}-{high}" for low, high in ENERGIES_GEV)
+    groups = (group.replace("_", " ") for group in FEATURE_GROUPS)
+    return (
+        first,
+        "all",
+        *groups,
+        f"cells, {ranges} GeV",
+        "width of centre x'",
+        "y'",
+        "hot cells, 1e-3",
+    )
+
+
+def ceiling_row(name: str, result: Ceiling) -> tuple[str, ...]:
+    """Row of a table of figures of merit."""
     areas = [result.areas[group] for group in ("", *FEATURE_GROUPS)]
     ratios = [_shown(figure, 2) for figure in result.ratios]
     return name, *map(_area, areas), " / ".join(_shown(one, 3) for one in result.cells), *ratios
@@ -190,16 +221,17 @@ def main(arguments: list[str] | None = None) -> None:
         )
         for path in (options.truth, options.reference):
             _check_not_in_table(path, truth.detector)
-        reference = _accumulated(others)
+        reference = accumulated(others)
         floors = classifier_floors(reference, seed=SEED)
-        rows, drawn, name = [_row("Geant4", ceiling(truth, truth, reference, floors))], truth, ""
+        rows, drawn, name = (
+            [ceiling_row("Geant4", ceiling(truth, truth, reference, floors))],
+            truth,
+            "",
+        )
         for name in options.design or DESIGNS:
             drawn = DESIGNS[name](truth, SEED)
-            rows.append(_row(name, ceiling(drawn, truth, reference, floors)))
-        ranges = " / ".join(f"{low}-{high}" for low, high in ENERGIES_GEV)
-        groups = (group.replace("_", " ") for group in FEATURE_GROUPS)
-        ratios = ("width of centre x'", "y'", "hot cells, 1e-3")
-        text = table(("true is", "all", *groups, f"cells, {ranges} GeV", *ratios), rows)
+            rows.append(ceiling_row(name, ceiling(drawn, truth, reference, floors)))
+        text = table(ceiling_header("true is"), rows)
         sys.stdout.write(f"{text}\n")
         if options.write is not None:
             write_block(options.write, "ceiling", text)

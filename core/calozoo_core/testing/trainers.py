@@ -28,7 +28,7 @@ from calozoo_core.showers import Showers
 from calozoo_core.training.model_training import BEST_WEIGHTS
 from calozoo_core.training.stages import StagedTraining
 
-__all__ = ["TrainerContract", "made_up_showers", "write_sample"]
+__all__ = ["TrainerContract", "made_up_electrons", "made_up_showers", "write_sample"]
 
 TRAIN, VAL = 30, 10
 
@@ -53,6 +53,26 @@ def made_up_showers(n: int = TRAIN + VAL, points: int = 500) -> Showers:
         ),
         representation="x25",
         detector="ild_siecal_regular",
+    )
+
+
+def made_up_electrons(n: int = TRAIN + VAL, points: int = 400) -> Showers:
+    """Electrons straight into the detector of the CaloChallenge, likewise.
+
+    Arguments:
+        n: Number of showers.
+        points: Number of points of each.
+    """
+    random = np.random.default_rng(8)
+    return Showers(
+        offsets=np.arange(n + 1) * points,
+        x=random.normal(0, 8, n * points).astype(np.float32),
+        y=random.normal(0, 8, n * points).astype(np.float32),
+        layer=np.sort(random.integers(0, 90, (n, points), np.uint8)).ravel(),
+        energy=random.lognormal(-2.5, 1.2, n * points).astype(np.float32),
+        incident=Incident(random.uniform(1, 100, n), (0, 0, 1), "e-"),
+        representation="steps",
+        detector="par04_siw",
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from calozoo_core.generator import Conditions, ModelSpec
 from calozoo_core.hookspecs import hookimpl
 
-__all__ = ["SPEC", "register_models"]
+__all__ = ["ELECTRON_SPEC", "SPEC", "register_models"]
 
 SPEC = ModelSpec(
     name="calodream.ild-photon-clumps",
@@ -23,8 +23,22 @@ SPEC = ModelSpec(
     papers=("https://arxiv.org/abs/2405.09629", "https://arxiv.org/abs/2601.05289"),
 )
 
+ELECTRON_SPEC = ModelSpec(
+    name="calodream.calochallenge2-electron",
+    summary="Transformers with flow matching for layer energies and voxels in patches.",
+    factory="calozoo_calodream.cylinder.model:CaloDreamCylinder",
+    representation="steps",
+    detector="par04_siw",
+    conditions=Conditions(particles=("e-",), energy_gev=(1.0, 1000.0)),
+    weights="calozoo_calodream:weights/calochallenge2-electron",
+    trainer="calozoo_calodream.cylinder.training:train",
+    license="Apache-2.0",
+    papers=("https://arxiv.org/abs/2405.09629", "https://arxiv.org/abs/2410.21611"),
+)
+
 
 @hookimpl
 def register_models(register: Callable[[ModelSpec], None]) -> None:
     """Bring the models of the architecture; the first is the one a bare name means."""
     register(SPEC)
+    register(ELECTRON_SPEC)

@@ -5,27 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 import pytest
 
 from calozoo_caloinn import ELECTRON_SPEC
-from calozoo_core.incident import Incident
-from calozoo_core.showers import Showers
-from calozoo_core.testing.trainers import TRAIN, VAL, TrainerContract, write_sample
-
-
-def made_up_showers(n: int = TRAIN + VAL, points: int = 400) -> Showers:
-    random = np.random.default_rng(8)
-    return Showers(
-        offsets=np.arange(n + 1) * points,
-        x=random.normal(0, 8, n * points),
-        y=random.normal(0, 8, n * points),
-        layer=np.sort(random.integers(0, 90, (n, points))).ravel(),
-        energy=random.lognormal(-2.5, 1.2, n * points),
-        incident=Incident(random.uniform(1, 100, n), (0, 0, 1), "e-"),
-        representation="steps",
-        detector="par04_siw",
-    )
+from calozoo_core.testing.trainers import TrainerContract, made_up_electrons, write_sample
 
 
 class TestCylinderTraining(TrainerContract):
@@ -45,4 +28,4 @@ class TestCylinderTraining(TrainerContract):
 
     @pytest.fixture
     def data(self, tmp_path: Path) -> Path:
-        return write_sample(tmp_path / "data", made_up_showers())
+        return write_sample(tmp_path / "data", made_up_electrons())

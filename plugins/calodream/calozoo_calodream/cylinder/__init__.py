@@ -1,0 +1,1 @@
+"""CaloDREAM on the voxels of the CaloChallenge."""
