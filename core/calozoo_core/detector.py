@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,7 +112,7 @@ class Detector:
             f"{self.depth_mm:.3g} mm, field ({field}) T{shape}>"
         )
 
-    @property
+    @cached_property
     def n_layers(self) -> int:
         """Number of sensitive layers."""
         return sum(slab.layer is not None for slab in self.slabs)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import operator
 import zlib
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calozoo_core.errors import InputError
 
@@ -39,7 +41,24 @@ def stream(seed: int, index: int, purpose: str) -> np.random.Generator:
     """
     key = np.array([_word("seed", seed), zlib.crc32(purpose.encode())], dtype=np.uint64)
     counter = np.array([0, 0, 0, _word("index of a shower", index)], dtype=np.uint64)
-    return np.random.Generator(np.random.Philox(key=key, counter=counter))
+    # numpy takes every ISeedSequence, and its types name one of them only.
+    bits = np.random.Philox(_Key(key), counter=counter)  # type: ignore[arg-type]
+    return np.random.Generator(bits)
+
+
+class _Key(np.random.bit_generator.ISeedSequence):
+    """A key as the seed of a Philox, which else asks the system for entropy that it does not use.
+
+    Arguments:
+        key: Two words, shape (2,), uint64.
+    """
+
+    def __init__(self, key: NDArray[np.uint64]) -> None:
+        self._key = key
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> NDArray[Any]:
+        """The key, whatever is asked for: Philox asks for two words of 64 bits."""
+        return self._key
 
 
 def check_seed(seed: int) -> int:

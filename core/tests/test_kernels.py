@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 
 from calozoo_core.clumps import VoxelMesh, fill, load_library, load_table
+from calozoo_core.clumps.generator import core_energies
 from calozoo_core.errors import InputError
 from calozoo_core.incident import Incident
 from calozoo_core.kernels import SWITCH, implementation, numpy_only, use_compiled
+from calozoo_core.nn.numpy_spline import inverse_rational_quadratic
 from calozoo_core.random import stream
+from calozoo_core.showers import Showers
 
 DETECTOR = "ild_siecal_regular"
 MESH = VoxelMesh()
@@ -81,6 +84,41 @@ def test_cores_get_the_surroundings_that_numpy_gives_them(straight):
     with numpy_only():
         np.testing.assert_array_equal(found, library.around(core, incident, coin))
     np.testing.assert_allclose(MESH.ring_energies(found)[:, :, :5], core, rtol=1e-5)
+
+
+def test_rings_of_points_sum_to_what_numpy_gives():
+    incident = primaries(7)
+    rng = np.random.default_rng(0)
+    showers = Showers(
+        offsets=[0, 0, 40, 500, 900, 901, 1000, 4000],
+        x=rng.normal(0, 300, 4000),
+        y=rng.normal(0, 300, 4000),
+        layer=rng.integers(0, 30, 4000),
+        energy=rng.exponential(1, 4000),
+        incident=incident,
+        representation="x25",
+        detector=DETECTOR,
+    )
+    wide = VoxelMesh(edges_mm=(50.0, 100.0, 200.0, 400.0), sectors=(8,) * 5)
+
+    sums = core_energies(showers, wide, 3)
+
+    with numpy_only():
+        np.testing.assert_array_equal(sums, core_energies(showers, wide, 3))
+    assert sums.sum() > 500
+
+
+@pytest.mark.parametrize(("n", "bins", "m"), [(1, 8, 15), (64, 8, 75), (9, 10, 1), (5, 2, 1)])
+def test_splines_are_inverted_as_numpy_inverts_them(n, bins, m):
+    rng = np.random.default_rng(bins)
+    y = rng.normal(0, 4, (n, m)).astype(np.float32)
+    raw = rng.normal(0, 2, (n, 3 * bins - 1, m)).astype(np.float32)
+
+    x = inverse_rational_quadratic(y, raw, 8.0)
+
+    with numpy_only():
+        np.testing.assert_array_equal(x, inverse_rational_quadratic(y, raw, 8.0))
+    assert np.all(np.isfinite(x))
 
 
 def test_threads_at_once_make_what_one_makes():

@@ -16,12 +16,13 @@ from calozoo_core.clumps.mesh import VoxelMesh
 from calozoo_core.clumps.ring_calibration import RingCalibration
 from calozoo_core.clumps.table import ClumpTable, load_table
 from calozoo_core.clumps.table_config import ShowerSource
-from calozoo_core.detector import load_detector
+from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.fed_generator import FedGenerator
-from calozoo_core.frames import perpendicular_positions
+from calozoo_core.frames import check_layers, perpendicular_positions
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
+from calozoo_core.kernels import use_compiled
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.strict_model import StrictModel
@@ -238,6 +239,8 @@ def core_energies(showers: Showers, mesh: VoxelMesh, rings: int) -> Float32Array
         rings: How many of them.
     """
     detector = load_detector(showers.detector)
+    if use_compiled():
+        return _compiled_core_energies(showers, detector, mesh.edges_mm[:rings])
     x, y = perpendicular_positions(showers, detector)
     ring = np.searchsorted(np.array(mesh.edges_mm), np.hypot(x, y), side="right")
     inside = np.flatnonzero(ring < rings)
@@ -245,6 +248,27 @@ def core_energies(showers: Showers, mesh: VoxelMesh, rings: int) -> Float32Array
     shape = (len(showers), detector.n_layers, rings)
     sums = np.bincount(row * rings + ring[inside], showers.energy[inside], int(np.prod(shape)))
     return sums.reshape(shape).astype(np.float32)
+
+
+def _compiled_core_energies(
+    showers: Showers, detector: Detector, edges_mm: tuple[float, ...]
+) -> Float32Array:
+    from calozoo_core.kernels import _compiled
+
+    check_layers(showers.layer, detector)
+    sums = np.empty((len(showers), detector.n_layers, len(edges_mm)))
+    _compiled.sum_rings(
+        showers.offsets,
+        showers.x,
+        showers.y,
+        showers.layer,
+        showers.energy,
+        showers.incident.direction.astype(np.float64),
+        detector.layer_depth_mm,
+        np.array(edges_mm),
+        sums,
+    )
+    return sums.astype(np.float32)
 
 
 def write_clumps(folder: Path, config: ClumpsConfig, calibration: RingCalibration) -> None:

@@ -101,3 +101,42 @@ def voxels_around(
     /,
 ) -> None:
     """Voxel energies of whole showers."""
+
+def spline_bins(
+    y: NDArray[np.float32],
+    sizes: NDArray[np.float32],
+    raw: NDArray[np.float32],
+    found: NDArray[np.float32],
+    knots: NDArray[np.float32],
+    ends: NDArray[np.uint8],
+    bins: int,
+    width: int,
+    bound: float,
+    /,
+) -> None:
+    """Bins that values lie in, their raw slopes, and whether they are the first or the last."""
+
+def spline_inverse(
+    y: NDArray[np.float32],
+    found: NDArray[np.float32],
+    slopes: NDArray[np.float32],
+    ends: NDArray[np.uint8],
+    x: NDArray[np.float32],
+    bound: float,
+    /,
+) -> None:
+    """Inverse of splines, of what `spline_bins` found."""
+
+def sum_rings(
+    offsets: NDArray[np.int64],
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    layer: NDArray[np.uint8],
+    energy: NDArray[np.float32],
+    direction: NDArray[np.float64],
+    depth: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    /,
+) -> None:
+    """Energies of rings about the axes of showers, by layer."""

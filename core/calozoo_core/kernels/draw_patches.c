@@ -98,8 +98,25 @@ static int draw_all(const Table *table, const Mesh *mesh, const Voxel *voxels,
                 voxel->cell >= mesh->n_cells || voxel->row < 0 ||
                 voxel->row / n_layers >= n_showers || levels[i] >= LEVELS)
                 return -1;
+            PREFETCH(table->runs + voxel->class_number);
+        }
+        for (Py_ssize_t i = start; i < stop; i++) {
+            int32_t run = table->runs[voxels[i].class_number];
+            if (run < 0 || run >= table->n_runs)
+                return -1;
+            PREFETCH(table->start + run);
+            PREFETCH(table->last + run);
+        }
+        for (Py_ssize_t i = start; i < stop; i++) {
+            int32_t run = table->runs[voxels[i].class_number];
+            Py_ssize_t middle = ((Py_ssize_t)table->start[run] + table->last[run]) / 2;
+            if (middle < 0 || middle >= table->n_entries)
+                return -1;
+            PREFETCH(table->key + middle);
+        }
+        for (Py_ssize_t i = start; i < stop; i++) {
             entries[i - start] =
-                entry_of(table, 0, voxel->class_number, levels[i], (coins[i] & 3) - 2);
+                entry_of(table, 0, voxels[i].class_number, levels[i], (coins[i] & 3) - 2);
             if (entries[i - start] < 0)
                 return -1;
             PREFETCH(table->patch + entries[i - start]);

@@ -6,6 +6,7 @@
 
 #include "filling.h"
 #include "mesh.h"
+#include "sums.h"
 #include "voxels.h"
 
 enum { SURROUNDED = 11, MOST_PARTS = 16, N_RATIOS = 2, N_SHARES = 4 };

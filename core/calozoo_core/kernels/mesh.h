@@ -21,7 +21,4 @@ typedef struct {
    of shape (2, n_rings). Every number is checked: no other can lead outside of an array. */
 int read_mesh(Mesh *mesh, const Array *cells, const Array *rings);
 
-/* Sum of n numbers, n at least 1, in the order in which numpy.add.reduceat adds them. */
-float ring_sum(const float *values, Py_ssize_t n);
-
 #endif

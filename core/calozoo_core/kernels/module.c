@@ -2,6 +2,8 @@
 
 #include "filling.h"
 #include "library.h"
+#include "rings.h"
+#include "spline.h"
 
 static PyMethodDef METHODS[] = {
     {"find_voxels", (PyCFunction)(void (*)(void))find_voxels, METH_FASTCALL, NULL},
@@ -9,11 +11,14 @@ static PyMethodDef METHODS[] = {
     {"place_points", (PyCFunction)(void (*)(void))place_points, METH_FASTCALL, NULL},
     {"nearest_showers", (PyCFunction)(void (*)(void))nearest_showers, METH_FASTCALL, NULL},
     {"voxels_around", (PyCFunction)(void (*)(void))voxels_around, METH_FASTCALL, NULL},
+    {"spline_bins", (PyCFunction)(void (*)(void))spline_bins, METH_FASTCALL, NULL},
+    {"spline_inverse", (PyCFunction)(void (*)(void))spline_inverse, METH_FASTCALL, NULL},
+    {"sum_rings", (PyCFunction)(void (*)(void))sum_rings, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 
 /* Number that changes with the arguments of a kernel: Python uses kernels of its own number only. */
-enum { INTERFACE = 1 };
+enum { INTERFACE = 2 };
 
 static int add_interface(PyObject *module)
 {

@@ -5,6 +5,7 @@
 
 #include "library.h"
 #include "mesh.h"
+#include "sums.h"
 
 enum { N_STEPS = 6 };
 

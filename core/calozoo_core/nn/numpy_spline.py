@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from calozoo_core.kernels import use_compiled
 from calozoo_core.typing import Float32Array
 
 __all__ = [
@@ -28,6 +29,9 @@ SplineKind = Literal["rational-quadratic", "cubic", "linear-rational"]
 
 MIN_SIZE = 1e-3
 """Least width and height of a bin, as a share of the interval, and least slope at a knot."""
+
+_MOST_BINS = 128
+"""Bins of a spline that compiled kernels have room for."""
 
 MIN_LAMBDA = 0.025
 """Least distance of the knot inside a bin of a linear rational spline from the bin's edges."""
@@ -64,6 +68,8 @@ def inverse_rational_quadratic(y: Float32Array, raw: Float32Array, bound: float)
     n, parameters, m = raw.shape
     bins, limit = (parameters + 1) // 3, np.float32(bound)
     sizes = np.exp(raw[:, : 2 * bins].reshape(n, 2, bins, m))
+    if bins <= _MOST_BINS and use_compiled():
+        return _compiled_inverse(y, sizes, raw, bound)
     sizes *= (2 * limit * np.float32(1 - MIN_SIZE * bins)) / sizes.sum(axis=2, keepdims=True)
     sizes += 2 * limit * np.float32(MIN_SIZE)
     edges = np.empty((n, 2, bins + 1, m), np.float32)
@@ -93,6 +99,22 @@ def inverse_rational_quadratic(y: Float32Array, raw: Float32Array, bound: float)
     x = np.minimum(np.maximum(2 * c / (b + root), 0), 1) * width + left - limit
     inside: Float32Array = np.where(np.abs(y) < limit, x, y)
     return inside
+
+
+def _compiled_inverse(
+    y: Float32Array, sizes: Float32Array, raw: Float32Array, bound: float
+) -> Float32Array:
+    from calozoo_core.kernels import _compiled
+
+    n, parameters, m = raw.shape
+    y = np.ascontiguousarray(y, np.float32)
+    bins, bin_of = (parameters + 1) // 3, np.empty((4, n, m), np.float32)
+    slopes = np.empty((2, n, m), np.float32)
+    ends, x = np.empty((n, m), np.uint8), np.empty((n, m), np.float32)
+    raw = np.ascontiguousarray(raw)
+    _compiled.spline_bins(y, sizes, raw, bin_of, slopes, ends, bins, m, bound)
+    _compiled.spline_inverse(y, bin_of, _slope(slopes), ends, x, bound)
+    return x
 
 
 def linear_rational(x: Float32Array, raw: Float32Array, bound: float) -> Float32Array:

@@ -34,6 +34,7 @@ def examine(*, limit: float, offline: bool = False) -> Iterator[Finding]:
         "packages": machine.check_packages,
         "library": lambda: machine.check_libraries(limit),
         "torch": lambda: machine.check_torch(limit),
+        "kernels": machine.check_kernels,
         "threads": machine.check_threads,
         "plugin": plugins.check_plugins,
         "model": plugins.check_models,

@@ -22,11 +22,13 @@ from calozoo.models.discovery import canonical, installed
 from calozoo.models.index import read_index
 from calozoo_core.cores import available_cores
 from calozoo_core.errors import CalozooError
+from calozoo_core.kernels import SWITCH, implementation
 
 __all__ = [
     "check_cache",
     "check_cached_files",
     "check_hub",
+    "check_kernels",
     "check_leftovers",
     "check_libraries",
     "check_packages",
@@ -107,6 +109,19 @@ def check_torch(limit: float) -> Iterator[Finding]:
             yield Finding("device", name, "warning", f"cannot compute: {trouble}", advice)
         else:
             yield Finding("device", name, "ok", "computes")
+
+
+def check_kernels() -> Iterator[Finding]:
+    """Finding on the compiled kernels of core; without them numpy computes, more slowly."""
+    if implementation() == "compiled":
+        yield Finding("kernels", "", "ok", "compiled; they compute what numpy does, and faster")
+    elif os.environ.get(SWITCH) == "numpy":
+        detail = f"switched off by {SWITCH}=numpy; numpy computes"
+        yield Finding("kernels", "", "skipped", detail, f"type `unset {SWITCH}`")
+    else:
+        detail = "not built; numpy computes the same showers, and takes longer"
+        advice = "install a C compiler, then `pip install --force-reinstall --no-deps calozoo-core`"
+        yield Finding("kernels", "", "skipped", detail, advice)
 
 
 def check_threads() -> Iterator[Finding]:
