@@ -43,32 +43,73 @@ static int is_apart(float ratio, float most_apart)
     return (ratio > inverse ? ratio : inverse) > most_apart;
 }
 
-/* Patch of an entry; -1 for a damaged table. */
-static int32_t patch_at(const Table *table, Py_ssize_t entry)
+/* Voxels of which patches are looked up together. */
+typedef struct {
+    const Voxel *voxels;
+    const uint32_t *levels;
+    const uint8_t *coins;
+    int32_t patches[BLOCK];
+} Lookup;
+
+static float ratio_of(const Table *table, const Lookup *lookup, Py_ssize_t i)
 {
-    int32_t patch = entry < 0 ? -1 : table->patch[entry];
-    return patch < table->n_patches ? patch : -1;
+    return lookup->voxels[i].energy / table->energy[lookup->patches[i]];
 }
 
-static int draw(const Table *table, const Mesh *mesh, const Voxel *voxel, uint32_t level,
-                uint8_t coin, Py_ssize_t entry, Patch *result)
-{
-    int32_t patch = patch_at(table, entry);
-    int shift = (coin & 3) - 2;
-    float ratio = 0;
+/* Look up the patches of n voxels of a block in classes of one kind; -1 for a damaged table.
 
-    for (int kind = 0;;) {
-        if (patch < 0)
+   What will be read is asked for ahead: each voxel's is elsewhere in the memory. */
+static int look_up(const Table *table, int kind, Lookup *lookup, const int *which, int n)
+{
+    Py_ssize_t entries[BLOCK];
+    const int32_t *runs = table->runs + kind * table->n_classes;
+
+    for (int k = 0; k < n; k++)
+        PREFETCH(runs + lookup->voxels[which[k]].class_number);
+    for (int k = 0; k < n; k++) {
+        int32_t run = runs[lookup->voxels[which[k]].class_number];
+        if (run < 0 || run >= table->n_runs)
             return -1;
-        ratio = voxel->energy / table->energy[patch];
-        if (kind == 2 || !is_apart(ratio, table->most_apart))
-            break;
-        kind++;
-        patch = patch_at(table, entry_of(table, kind, voxel->class_number, level, shift));
+        PREFETCH(table->start + run);
+        PREFETCH(table->last + run);
     }
+    for (int k = 0; k < n; k++) {
+        int32_t run = runs[lookup->voxels[which[k]].class_number];
+        Py_ssize_t middle = ((Py_ssize_t)table->start[run] + table->last[run]) / 2;
+        if (middle < 0 || middle >= table->n_entries)
+            return -1;
+        PREFETCH(table->key + middle);
+    }
+    for (int k = 0; k < n; k++) {
+        int i = which[k];
+        entries[k] = entry_of(table, kind, lookup->voxels[i].class_number, lookup->levels[i],
+                              (lookup->coins[i] & 3) - 2);
+        if (entries[k] < 0)
+            return -1;
+        PREFETCH(table->patch + entries[k]);
+    }
+    for (int k = 0; k < n; k++) {
+        int32_t patch = table->patch[entries[k]];
+        if (patch < 0 || patch >= table->n_patches)
+            return -1;
+        lookup->patches[which[k]] = patch;
+        PREFETCH(table->energy + patch);
+        PREFETCH(table->first + patch);
+        PREFETCH(table->count + patch);
+    }
+    return 0;
+}
+
+static int finish(const Table *table, const Mesh *mesh, const Lookup *lookup, Py_ssize_t i,
+                  Patch *result)
+{
+    const Voxel *voxel = lookup->voxels + i;
+    int32_t patch = lookup->patches[i], ring = mesh->ring[voxel->cell];
+    float ratio = ratio_of(table, lookup, i);
     int is_exact = (voxel->flags & IS_EXACT) || is_apart(ratio, table->most_apart);
-    int mirror = (voxel->flags & IS_SYMMETRIC) ? (coin & 4) != 0 : (voxel->flags & IS_MIRRORED) != 0;
-    int32_t ring = mesh->ring[voxel->cell], sector = voxel->cell - mesh->start[ring];
+    int mirror = (voxel->flags & IS_SYMMETRIC) ? (lookup->coins[i] & 4) != 0
+                                               : (voxel->flags & IS_MIRRORED) != 0;
+    int32_t sector = voxel->cell - mesh->start[ring];
     int32_t turn = (sector + mirror) * (mesh->most / mesh->sectors[ring]) % mesh->most;
     int64_t first = table->first[patch], count = table->count[patch];
 
@@ -87,53 +128,34 @@ static int draw_all(const Table *table, const Mesh *mesh, const Voxel *voxels,
                     const uint32_t *levels, const uint8_t *coins, Py_ssize_t n, Patch *patches,
                     int64_t *sums, Py_ssize_t n_layers, Py_ssize_t n_showers)
 {
-    Py_ssize_t entries[BLOCK];
-
     for (Py_ssize_t start = 0; start < n; start += BLOCK) {
-        Py_ssize_t stop = start + BLOCK < n ? start + BLOCK : n;
-        /* What will be read is asked for ahead: each voxel's is elsewhere in the memory. */
-        for (Py_ssize_t i = start; i < stop; i++) {
-            const Voxel *voxel = voxels + i;
+        int size = n - start < BLOCK ? (int)(n - start) : BLOCK, which[BLOCK], left = size;
+        Lookup lookup = {voxels + start, levels + start, coins + start, {0}};
+
+        for (int i = 0; i < size; i++) {
+            const Voxel *voxel = lookup.voxels + i;
             if (voxel->class_number < 0 || voxel->class_number >= table->n_classes ||
                 voxel->cell >= mesh->n_cells || voxel->row < 0 ||
-                voxel->row / n_layers >= n_showers || levels[i] >= LEVELS)
+                voxel->row / n_layers >= n_showers || lookup.levels[i] >= LEVELS)
                 return -1;
-            PREFETCH(table->runs + voxel->class_number);
+            which[i] = i;
         }
-        for (Py_ssize_t i = start; i < stop; i++) {
-            int32_t run = table->runs[voxels[i].class_number];
-            if (run < 0 || run >= table->n_runs)
+        if (look_up(table, 0, &lookup, which, size) < 0)
+            return -1;
+        /* Those whose energy is far from the patch's look in a wider class. */
+        for (int kind = 1; kind < 3; kind++) {
+            int apart = 0;
+            for (int k = 0; k < left; k++)
+                if (is_apart(ratio_of(table, &lookup, which[k]), table->most_apart))
+                    which[apart++] = which[k];
+            left = apart;
+            if (look_up(table, kind, &lookup, which, left) < 0)
                 return -1;
-            PREFETCH(table->start + run);
-            PREFETCH(table->last + run);
         }
-        for (Py_ssize_t i = start; i < stop; i++) {
-            int32_t run = table->runs[voxels[i].class_number];
-            Py_ssize_t middle = ((Py_ssize_t)table->start[run] + table->last[run]) / 2;
-            if (middle < 0 || middle >= table->n_entries)
+        for (int i = 0; i < size; i++) {
+            if (finish(table, mesh, &lookup, i, patches + start + i) < 0)
                 return -1;
-            PREFETCH(table->key + middle);
-        }
-        for (Py_ssize_t i = start; i < stop; i++) {
-            entries[i - start] =
-                entry_of(table, 0, voxels[i].class_number, levels[i], (coins[i] & 3) - 2);
-            if (entries[i - start] < 0)
-                return -1;
-            PREFETCH(table->patch + entries[i - start]);
-        }
-        for (Py_ssize_t i = start; i < stop; i++) {
-            int32_t patch = patch_at(table, entries[i - start]);
-            if (patch < 0)
-                return -1;
-            PREFETCH(table->energy + patch);
-            PREFETCH(table->first + patch);
-            PREFETCH(table->count + patch);
-        }
-        for (Py_ssize_t i = start; i < stop; i++) {
-            if (draw(table, mesh, voxels + i, levels[i], coins[i], entries[i - start],
-                     patches + i) < 0)
-                return -1;
-            sums[voxels[i].row / n_layers] += patches[i].count;
+            sums[lookup.voxels[i].row / n_layers] += patches[start + i].count;
         }
     }
     return 0;
