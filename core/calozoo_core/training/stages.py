@@ -95,7 +95,8 @@ class StagedTraining(lightning.LightningModule):
         """Log the mean loss of the epoch, in which every step counts the same."""
         total, steps = self._losses.tolist()
         self._losses.zero_()
-        self.log("loss", World.current().mean(total) / steps, prog_bar=True)
+        if steps:  # none after a checkpoint of an older version at the end of an epoch
+            self.log("loss", World.current().mean(total) / steps, prog_bar=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the losses of an epoch that is not at its end."""
