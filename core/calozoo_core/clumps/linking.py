@@ -23,8 +23,9 @@ class Linking(StrictModel):
 
     Deposits link if they are closer than `growth` times the smaller of their distances to the axis,
     but at least `least_mm` and at most `most_mm`. Nearer to the axis than `core_mm` showers are so
-    dense that everything would link; there each deposit is a clump. All lengths are measured in
-    the plane at right angles to the axis.
+    dense that voxels are smaller than what links, and clumps of voxels side by side would be filled
+    into each other; there each deposit is a clump. All lengths are measured in the plane at right
+    angles to the axis.
 
     Arguments:
         core_mm: Distance to the axis from which deposits link.
@@ -33,7 +34,7 @@ class Linking(StrictModel):
         most_mm: Longest linking distance.
     """
 
-    core_mm: _Length = 5.0
+    core_mm: _Length = 11.0
     growth: Annotated[float, Field(ge=0, le=1)] = 0.1
     least_mm: _Length = 1.3
     most_mm: _Length = 6.0

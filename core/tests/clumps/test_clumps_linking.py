@@ -80,7 +80,7 @@ def test_deposits_link_farther_away_from_the_axis_but_not_without_limit():
 
 
 def test_a_chain_of_deposits_is_one_clump_however_long():
-    chain = points_at(np.arange(10, 400))
+    chain = points_at(np.arange(11, 400))
     assert len(link_clumps(chain).x) == 1
 
 

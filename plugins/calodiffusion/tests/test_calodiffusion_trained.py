@@ -20,7 +20,6 @@ class TestCaloDiffusion(ModelContract):
 class TestCaloDiffusionPhysics(CorePhysics):
     spec = SPEC
     stages: ClassVar = {"energies", "shape"}
-    n_train: ClassVar = 10_400
 
 
 def test_the_weights_are_those_of_the_preset() -> None:
