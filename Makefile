@@ -6,23 +6,24 @@ BIN := $(VENV)/bin
 OUT ?= demo
 DIST ?= dist
 SITE ?= site
+KERNELS := core/hatch_build.py $(wildcard core/calozoo_core/kernels/*.[ch])
 
 .PHONY: demo test coverage test-slow lint typecheck benchmark leaderboard docs build clean
 
 # What a user installs: no tools for tests, training or typing.
-$(VENV)/user: pyproject.toml core/pyproject.toml plugins/caloclouds3/pyproject.toml constraints.txt
+$(VENV)/user: pyproject.toml core/pyproject.toml plugins/caloclouds3/pyproject.toml constraints.txt $(KERNELS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 		-e "core[plot]" -e . -e plugins/toy -e plugins/caloclouds3
 	touch $@
 
-$(VENV)/dev: pyproject.toml core/pyproject.toml plugins/*/pyproject.toml requirements-dev.txt constraints.txt
+$(VENV)/dev: pyproject.toml core/pyproject.toml plugins/*/pyproject.toml requirements-dev.txt constraints.txt $(KERNELS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@ $(VENV)/user
 
 # What makes distributions: nothing of what is in them.
-$(VENV)/build:
+$(VENV)/build: core/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check build hatchling setuptools
 	touch $@

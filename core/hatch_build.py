@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sysconfig
 import tempfile
@@ -49,6 +50,8 @@ class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
         build_data["force_include"][str(built)] = place.as_posix()
         build_data["pure_python"] = False
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+        # From macOS 11 on, pip knows tags of whole versions only.
+        platform = re.sub(r"^macosx_(1[1-9]|[2-9]\d)_\d+_", r"macosx_\1_0_", platform)
         build_data["tag"] = f"cp{OLDEST[0]}{OLDEST[1]}-abi3-{platform}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:

@@ -16,6 +16,7 @@ from time import perf_counter
 import numpy as np
 
 import calozoo
+from calozoo.generation.threads import use_threads
 from calozoo_core.errors import CalozooError
 from calozoo_core.generator import Generator
 from calozoo_core.kernels import numpy_only, use_compiled
@@ -71,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not use_compiled():
         sys.exit("There are no compiled kernels here; `calozoo doctor` says why.")
     try:
+        use_threads(1)  # kernels are switched off for a thread, not for those that it starts
         text = report({name: times(calozoo.load(name)) for name in options.models or MODELS})
         sys.stdout.write(f"{text}\n")
         if options.write is not None:

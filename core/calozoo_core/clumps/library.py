@@ -264,9 +264,9 @@ class HaloLibrary:
         start = self.first[row].astype(np.int64)
         count = self.first[row + 1] - start
         ends = np.cumsum(count)
-        entry = np.arange(ends[-1]) + np.repeat(start - ends + count, count)
+        entry = np.arange(count.sum()) + np.repeat(start - ends + count, count)
         walked = np.cumsum(self.step[entry], dtype=np.int64)
-        before = np.concatenate([[0], walked[ends[:-1] - 1]])
+        before = np.concatenate([[0], walked[ends[:-1] - 1]])[: len(numbers)]
         voxel = walked - np.repeat(before, count) - 1
         size = len(self._place) // 2
         place = self._place[voxel + np.repeat(is_mirrored * size, count)]
@@ -275,7 +275,7 @@ class HaloLibrary:
         energies = np.zeros(len(numbers) * size, np.float32)
         filled = level > 0
         energies[place[filled]] = _ENERGIES[level[filled]]
-        return energies.reshape(len(numbers), -1, self.config.mesh.n_cells)
+        return energies.reshape(len(numbers), self.n_layers, self.config.mesh.n_cells)
 
     def around(self, core: Float32Array, incident: Incident, coin: Float32Array) -> Float32Array:
         """Voxel energies of whole showers, in MeV, shape (n, n_layers, n_cells).

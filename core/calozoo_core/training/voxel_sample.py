@@ -54,18 +54,22 @@ class TrainingVoxels:
         Arguments:
             blocks: Blocks in order.
             most_voxels: Showers whose voxels are kept, at most.
-            most_showers: Number of showers after which no further block is read; None for all.
+            most_showers: Number of showers that are read, at most; None for all.
 
         Raises:
             InputError: If no block came.
         """
         voxels, rings, energies, kept = [], [], [], 0
-        for energy_gev, deposits in blocks:
+        read = 0
+        for block in blocks:
+            left = None if most_showers is None else most_showers - read
+            energy_gev, deposits = (column[:left] for column in block)
             energies.append(energy_gev)
             rings.append(deposits.sum(axis=2))
             voxels.append(deposits[: max(0, most_voxels - kept)].copy())
             kept += len(voxels[-1])
-            if most_showers is not None and sum(map(len, energies)) >= most_showers:
+            read += len(energy_gev)
+            if read == most_showers:
                 break
         if not energies:
             msg = "The files to train on hold no showers; give others."

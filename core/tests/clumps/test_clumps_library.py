@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from calozoo_core.clumps import HaloLibrary, VoxelMesh, load_library, voxel_ener
 from calozoo_core.clumps.library import core_features
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
+from calozoo_core.kernels import numpy_only
 from calozoo_core.showers import Showers
 
 MESH = VoxelMesh()
@@ -117,6 +119,12 @@ def test_the_halo_is_that_of_a_shower_of_the_library(library, showers, voxels):
     core = MESH.ring_energies(voxels)[:, :, :CORE]
     found = alone(library).around(core, showers.incident, coin)
     np.testing.assert_allclose(found, voxels, rtol=3 * STEP, atol=1e-6)
+
+
+@pytest.mark.parametrize("by", [numpy_only, nullcontext])
+def test_no_numbers_make_no_voxels(library, by):
+    with by():
+        assert library.voxels(np.zeros(0, np.int64)).shape == (0, 30, MESH.n_cells)
 
 
 def test_a_core_of_another_shape_is_refused(library, showers):

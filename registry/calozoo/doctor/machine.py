@@ -119,8 +119,9 @@ def check_kernels() -> Iterator[Finding]:
         detail = f"switched off by {SWITCH}=numpy; numpy computes"
         yield Finding("kernels", "", "skipped", detail, f"type `unset {SWITCH}`")
     else:
-        detail = "not built; numpy computes the same showers, and takes longer"
-        advice = "install a C compiler, then `pip install --force-reinstall --no-deps calozoo-core`"
+        detail = "none that fit this version; numpy computes the same showers, and takes longer"
+        again = "pip install --force-reinstall --no-cache-dir --no-deps calozoo-core"
+        advice = f"install a C compiler, then `{again}`"
         yield Finding("kernels", "", "skipped", detail, advice)
 
 
