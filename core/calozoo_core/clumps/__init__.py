@@ -7,7 +7,8 @@ with Geant4's own correlations when each voxel is filled with the contents of on
 
 from calozoo_core.clumps.filling import fill
 from calozoo_core.clumps.generator import ClumpsGenerator, ShowersFromCore
-from calozoo_core.clumps.library import HaloLibrary, HaloLibraryConfig, load_library
+from calozoo_core.clumps.library import HaloLibrary, load_library
+from calozoo_core.clumps.library_config import HaloLibraryConfig
 from calozoo_core.clumps.linking import Clumps, Linking, link_clumps
 from calozoo_core.clumps.mesh import VoxelMesh, voxel_energies
 from calozoo_core.clumps.table import ClumpTable, load_table

@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from calozoo_core.clumps.filling import fill
-from calozoo_core.clumps.library import HaloLibrary, HaloLibraryConfig, load_library
+from calozoo_core.clumps.library import HaloLibrary, load_library
+from calozoo_core.clumps.library_config import HaloLibraryConfig
 from calozoo_core.clumps.mesh import VoxelMesh
 from calozoo_core.clumps.ring_calibration import RingCalibration
 from calozoo_core.clumps.table import ClumpTable, load_table

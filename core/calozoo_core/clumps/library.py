@@ -11,15 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
 from calozoo_core.clumps.bundled import bundled_folder
+from calozoo_core.clumps.library_config import N_FEATURES, HaloLibraryConfig
 from calozoo_core.clumps.linking import Linking
-from calozoo_core.clumps.mesh import MAX_RINGS, VoxelMesh, voxel_energies
+from calozoo_core.clumps.mesh import VoxelMesh, voxel_energies
 from calozoo_core.clumps.table import ClumpTable
 from calozoo_core.clumps.table_config import ShowerSource
 from calozoo_core.detector import load_detector
@@ -28,13 +28,11 @@ from calozoo_core.incident import Incident
 from calozoo_core.kernels import use_compiled
 from calozoo_core.ragged import row_sums
 from calozoo_core.showers import Showers
-from calozoo_core.strict_model import StrictModel
 from calozoo_core.typing import BoolArray, Float32Array, FloatArray, IntArray
 from calozoo_core.weights import read_arrays, read_config, write_weights
 
-__all__ = ["HaloLibrary", "HaloLibraryConfig", "core_features", "load_library"]
+__all__ = ["HaloLibrary", "core_features", "load_library"]
 
-N_FEATURES: Final = 8
 _MIRRORED_FEATURE: Final = 4
 """Index of p_x, the feature that changes its sign in the mirror."""
 
@@ -50,51 +48,6 @@ _GAP: Final = 255
 _LEAST_MEV: Final = 1e-3
 _LOG_STEP: Final = float(np.log(1e6)) / 254
 """Energies are kept in 255 steps of 5.6 %, from 1 keV to 1 GeV."""
-
-
-class HaloLibraryConfig(StrictModel):
-    """Sizes of a library, and the metric in which showers are near.
-
-    Arguments:
-        version: Version of the format.
-        detector: Name of the detector of the showers.
-        mesh: Rings and sectors of the voxels.
-        linking: Distances that make a clump.
-        core_rings: Innermost rings, whose energies a model draws.
-        metric: Factor on each feature before distances are taken: see `core_features`.
-        window: Number of showers next in energy among which the nearest are looked for.
-        candidates: Number of nearest showers of which one is drawn.
-        n_showers: Number of showers.
-        n_entries: Number of entries: filled voxels, and those that bridge a gap.
-        sources: Showers it was made of.
-    """
-
-    version: Literal[1] = 1
-    detector: str
-    mesh: VoxelMesh = VoxelMesh()
-    linking: Linking = Linking()
-    core_rings: Annotated[int, Field(ge=1, le=MAX_RINGS)] = 5
-    metric: Annotated[tuple[float, ...], Field(min_length=N_FEATURES, max_length=N_FEATURES)] = (
-        *(8.0, 1.0, 1.0, 4.0),
-        *(6.0, 6.0, 1.0, 1.0),
-    )
-    window: Annotated[int, Field(ge=1, le=1 << 16)] = 768
-    candidates: Annotated[int, Field(ge=1, le=64)] = 3
-    n_showers: Annotated[int, Field(ge=1, le=1 << 17)]
-    n_entries: Annotated[int, Field(ge=1, le=1 << 27)]
-    sources: Annotated[tuple[ShowerSource, ...], Field(max_length=1000)] = ()
-
-    @model_validator(mode="after")
-    def _the_mesh_has_the_core(self) -> HaloLibraryConfig:
-        if self.core_rings > self.mesh.n_rings:
-            msg = f"a mesh of {self.mesh.n_rings} rings has no core of {self.core_rings}"
-            raise ValueError(msg)
-        return self
-
-    @property
-    def core_edges_mm(self) -> tuple[float, ...]:
-        """Radii between the rings of the core, and the one at which it ends."""
-        return self.mesh.edges_mm[: self.core_rings]
 
 
 @dataclass(frozen=True, eq=False)
