@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,12 +19,12 @@ from calozoo_core.clumps.ring_calibration import RingCalibration
 from calozoo_core.incident import Incident
 from calozoo_core.nn.standardisation import Standardisation
 from calozoo_core.typing import Float32Array
-from calozoo_core.weights.layout import Layout, TensorLayout, part, prefixed, zeros
+from calozoo_core.weights.layout import Layout, TensorLayout, prefixed
+from calozoo_core.weights.trained_arrays import TrainedArrays
 
 __all__ = [
     "CoreSampler",
     "RingSampler",
-    "empty_tables",
     "rings_of_layers",
     "tables_layout",
 ]
@@ -64,6 +64,30 @@ class CoreSampler:
     ) -> None:
         self._energies, self._rings, self._calibration = energies, rings, calibration
         self._layers, self._cells = len(energies.scale.mean), len(calibration.threshold)
+
+    @classmethod
+    def of_trained(
+        cls,
+        trained: TrainedArrays[Any],
+        rings: RingSampler,
+        calibration: RingCalibration | None = None,
+        **sampling: Any,
+    ) -> CoreSampler:
+        """Sampler whose layer energies, and calibration, are those of a trained model.
+
+        Arguments:
+            trained: Configuration, a `CoreConfig`, and arrays of the model.
+            rings: Sampler of the rings.
+            calibration: Of the ring energies; None for the model's, if it has a single one.
+            sampling: Solver and evaluations of the layer energies' network, as in `FlowSampler`.
+        """
+        scale = trained.table(Standardisation, "energy_scale")
+        energies = EnergySampler(
+            trained.config.energies, trained.part("energies"), scale, **sampling
+        )
+        if calibration is None:
+            calibration = trained.table(RingCalibration, "calibration")
+        return cls(energies, rings, calibration)
 
     def __call__(self, incident: Incident, streams: Sequence[np.random.Generator]) -> Float32Array:
         """Energies of rings, in MeV, shape (n, layers, rings).
@@ -129,12 +153,3 @@ def tables_layout(layers: int, rings: int, *calibrations: int) -> Layout:
         | prefixed("shape_scale", Standardisation.layout(layers * rings, SHAPE_FEATURES))
         | prefixed("calibration", dict.fromkeys(RingCalibration._fields, table))
     )
-
-
-def empty_tables(layout: Layout) -> tuple[Standardisation, Standardisation, RingCalibration]:
-    """Tables of `tables_layout`, all zero: of the layers, of the rings, and the calibration."""
-    tables = zeros(layout)
-    energies, shape = (
-        Standardisation(**part(tables, f"{numbers}_scale")) for numbers in ("energy", "shape")
-    )
-    return energies, shape, RingCalibration(**part(tables, "calibration"))

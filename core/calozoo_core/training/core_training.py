@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +27,8 @@ from calozoo_core.training.core_sample import CoreSample, Scales, batch, encoded
 from calozoo_core.training.model_training import ModelTraining, TrainingOptions, read_sample, seeded
 from calozoo_core.training.stages import Batch, StageConfig
 from calozoo_core.typing import Float32Array
+from calozoo_core.weights.trained_arrays import TrainedArrays
+from calozoo_core.weights.trained_core import TrainedCore
 from calozoo_core.weights.trained_model import network_arrays
 
 __all__ = ["CoreOptions", "CoreTraining", "HeldOutCores", "Loss", "flow_loss"]
@@ -41,6 +44,8 @@ AVERAGE: Final = 0.998
 """Decay of the running average of the weights."""
 
 WEIGHT_DECAY: Final = 1e-4
+
+Config = TypeVar("Config", bound=CoreConfig)
 
 Loss = Callable[[nn.Module, nn.Module, Batch], Tensor]
 """Loss of a network, of which the second has averaged weights, on a batch."""
@@ -63,23 +68,34 @@ class CoreOptions(TrainingOptions):
     learning_rate: float = Field(default=2e-3, gt=0)
 
 
-class CoreTraining(ModelTraining):
+class CoreTraining(ModelTraining, Generic[Config]):
     """Training of a model of the core on native shower files of x25 points.
 
     Its first stage is `energies`: flow matching of the layer energies. A model adds its own.
     """
 
     options: CoreOptions
+    #: Class of the trained model.
+    trained_type: ClassVar[type[TrainedCore]]
 
     def __init__(self, data: Path, out: Path, options: CoreOptions) -> None:
         super().__init__(data, out, options)
+        #: Configuration of the model.
+        self.config = self.new_config().model_copy(update={"fitted_on": "its training showers"})
         self.sample, self.validation = (self.cores(part) for part in ("train", "val"))
         self.scales = Scales.fitted(self.sample, options.seed)
 
-    @property
     @abstractmethod
-    def config(self) -> CoreConfig:
-        """Configuration of the model."""
+    def new_config(self) -> Config:
+        """Configuration that the options ask for."""
+
+    @abstractmethod
+    def fitted_calibration(self, trained: TrainedArrays[Any]) -> RingCalibration:
+        """Calibration of what a model draws, by `calibration`.
+
+        Arguments:
+            trained: Model without a calibration.
+        """
 
     @property
     @abstractmethod
@@ -94,9 +110,12 @@ class CoreTraining(ModelTraining):
         """
         return CoreSample.from_showers(read_sample(self.data, part), self.config.rings)
 
-    def energies_network(self) -> VisionTransformer:
-        """Untrained network of the layer energies."""
-        return seeded(lambda: VisionTransformer(self.config.energies), self.options.seed)
+    def network(self, stage: str) -> nn.Module:
+        """Untrained network of a stage, the field of the trained model that has its name."""
+        config = self.config
+        if stage == "energies":
+            return seeded(lambda: VisionTransformer(config.energies), self.options.seed)
+        return seeded(lambda: self.trained_type.ring_networks(config)[stage], self.options.seed)
 
     def energies_stage(self, share: float) -> StageConfig:
         """Loss, batches and metrics of the layer energies' network.
@@ -163,6 +182,22 @@ class CoreTraining(ModelTraining):
             "weight_decay": WEIGHT_DECAY,
         }
         return StageConfig(**common | settings)
+
+    def trained_model(self, best: Mapping[str, nn.Module]) -> TrainedCore:
+        """Model of these networks, calibrated on the training showers.
+
+        Arguments:
+            best: Networks by field of the trained model.
+        """
+        networks: dict[str, Any] = dict(best)
+        uncalibrated = self.trained_type(
+            self.config,
+            energy_scale=self.scales.energies,
+            shape_scale=self.scales.shape,
+            calibration=self.no_calibration(),
+            **networks,
+        )
+        return replace(uncalibrated, calibration=self.fitted_calibration(uncalibrated.to_arrays()))
 
     def n_showers(self) -> dict[str, int]:
         return {"train": len(self.sample), "val": len(self.validation)}

@@ -10,8 +10,6 @@ from calozoo_calodiffusion.config import CaloDiffusionConfig, UnetConfig
 from calozoo_calodiffusion.numpy_unet import NumpyUnet, unet_layout
 from calozoo_core.clumps.core_encoding import layer_condition
 from calozoo_core.clumps.core_sampler import CoreSampler, rings_of_layers, tables_layout
-from calozoo_core.clumps.layer_flow import EnergySampler
-from calozoo_core.clumps.ring_calibration import RingCalibration
 from calozoo_core.nn.numpy_edm import EdmSolver, sample
 from calozoo_core.nn.numpy_transformer import transformer_layout
 from calozoo_core.nn.standardisation import Standardisation
@@ -89,23 +87,13 @@ def core_sampler(trained: TrainedArrays[CaloDiffusionConfig], evaluations: int) 
         evaluations: Evaluations of the diffusion's network for a shower.
     """
     config = trained.config
-    energy_scale, shape_scale = (
-        trained.table(Standardisation, f"{numbers}_scale") for numbers in ("energy", "shape")
+    rings = ShapeSampler(
+        config.shape,
+        trained.part("shape"),
+        trained.table(Standardisation, "shape_scale"),
+        solver=config.solver,
+        evaluations=evaluations,
     )
-    return CoreSampler(
-        EnergySampler(
-            config.energies,
-            trained.part("energies"),
-            energy_scale,
-            solver="midpoint",
-            evaluations=config.energy_steps,
-        ),
-        ShapeSampler(
-            config.shape,
-            trained.part("shape"),
-            shape_scale,
-            solver=config.solver,
-            evaluations=evaluations,
-        ),
-        trained.table(RingCalibration, "calibration"),
+    return CoreSampler.of_trained(
+        trained, rings, solver="midpoint", evaluations=config.energy_steps
     )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import torch
@@ -14,13 +11,14 @@ from torch import Tensor, nn
 from calozoo_calodiffusion.config import CaloDiffusionConfig, preset
 from calozoo_calodiffusion.core_sampler import ShapeSampler, core_sampler
 from calozoo_calodiffusion.trained import TrainedCaloDiffusion
-from calozoo_calodiffusion.unet import CylinderUnet
+from calozoo_core.clumps.ring_calibration import RingCalibration
 from calozoo_core.nn.edm import edm_loss, log_normal_levels
 from calozoo_core.nn.numpy_edm import EdmSolver
 from calozoo_core.nn.solvers import Solver
-from calozoo_core.training import StageConfig, seeded
+from calozoo_core.training import StageConfig
 from calozoo_core.training.core_training import CoreOptions, CoreTraining
 from calozoo_core.training.stages import Batch
+from calozoo_core.weights.trained_arrays import TrainedArrays
 from calozoo_core.weights.trained_model import network_arrays
 
 __all__ = ["CaloDiffusionTraining", "Options", "train"]
@@ -47,64 +45,41 @@ class Options(CoreOptions):
     evaluations: int = Field(default=8, ge=1, le=1000)
 
 
-class CaloDiffusionTraining(CoreTraining):
+class CaloDiffusionTraining(CoreTraining[CaloDiffusionConfig]):
     """Training of a CaloDiffusion on native shower files of x25 points."""
 
     options_type = Options
     options: Options
     stages = ("energies", "shape")
+    trained_type = TrainedCaloDiffusion
 
-    def __init__(self, data: Path, out: Path, options: Options) -> None:
-        self._config = preset(options.preset).model_copy(
-            update={
-                "solver": options.solver,
-                "steps": options.evaluations,
-                "fitted_on": "its training showers",
-            }
-        )
-        super().__init__(data, out, options)
-
-    @property
-    def config(self) -> CaloDiffusionConfig:
-        """Configuration of the model."""
-        return self._config
+    def new_config(self) -> CaloDiffusionConfig:
+        options = self.options
+        update = {"solver": options.solver, "steps": options.evaluations}
+        return preset(options.preset).model_copy(update=update)
 
     @property
     def energy_sampling(self) -> tuple[Solver, int]:
         """Solver of the layer energies' flow, and evaluations of its network."""
         return "midpoint", self.config.energy_steps
 
-    def network(self, stage: str) -> nn.Module:
-        if stage == "energies":
-            return self.energies_network()
-        return seeded(lambda: CylinderUnet(self.config.shape), self.options.seed)
-
     def stage_config(self, stage: str, network: Any) -> StageConfig:
         if stage == "energies":
             return self.energies_stage(share=0.2)
+        return self.rings_stage(_loss, self._rings, epochs=self.options.shape_epochs, share=0.8)
 
-        def sampler(network: nn.Module) -> ShapeSampler:
-            return ShapeSampler(
-                self.config.shape,
-                network_arrays(network),
-                self.scales.shape,
-                solver=self.config.solver,
-                evaluations=self.config.steps,
-            )
+    def fitted_calibration(self, trained: TrainedArrays[CaloDiffusionConfig]) -> RingCalibration:
+        return self.calibration(core_sampler(trained, self.config.steps).cores)
 
-        return self.rings_stage(_loss, sampler, epochs=self.options.shape_epochs, share=0.8)
-
-    def trained_model(self, best: Mapping[str, Any]) -> TrainedCaloDiffusion:
-        uncalibrated = TrainedCaloDiffusion(
-            self.config,
-            best["energies"],
-            best["shape"],
-            self.scales.energies,
+    def _rings(self, network: nn.Module) -> ShapeSampler:
+        """Sampler of the rings with this network."""
+        return ShapeSampler(
+            self.config.shape,
+            network_arrays(network),
             self.scales.shape,
-            self.no_calibration(),
+            solver=self.config.solver,
+            evaluations=self.config.steps,
         )
-        draw = core_sampler(uncalibrated.to_arrays(), self.config.steps)
-        return replace(uncalibrated, calibration=self.calibration(draw.cores))
 
 
 train = CaloDiffusionTraining.train

@@ -10,8 +10,6 @@ import numpy as np
 from calozoo_calodream.config import CaloDreamConfig
 from calozoo_core.clumps.core_encoding import layer_condition
 from calozoo_core.clumps.core_sampler import CoreSampler, rings_of_layers, tables_layout
-from calozoo_core.clumps.layer_flow import EnergySampler
-from calozoo_core.clumps.ring_calibration import RingCalibration
 from calozoo_core.nn.flow_sampler import FlowSampler
 from calozoo_core.nn.numpy_transformer import transformer_layout
 from calozoo_core.nn.standardisation import Standardisation
@@ -65,11 +63,6 @@ def core_sampler(trained: TrainedArrays[CaloDreamConfig], evaluations: int) -> C
     """
     config = trained.config
     options: dict[str, Any] = {"solver": config.solver, "evaluations": evaluations}
-    energy_scale, shape_scale = (
-        trained.table(Standardisation, f"{numbers}_scale") for numbers in ("energy", "shape")
-    )
-    return CoreSampler(
-        EnergySampler(config.energies, trained.part("energies"), energy_scale, **options),
-        ShapeSampler(config.shape, trained.part("shape"), shape_scale, **options),
-        trained.table(RingCalibration, "calibration"),
-    )
+    scale = trained.table(Standardisation, "shape_scale")
+    rings = ShapeSampler(config.shape, trained.part("shape"), scale, **options)
+    return CoreSampler.of_trained(trained, rings, **options)

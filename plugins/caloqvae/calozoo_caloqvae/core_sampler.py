@@ -14,8 +14,6 @@ from calozoo_caloqvae.latent_sampler import LatentSampler
 from calozoo_caloqvae.numpy_rbm import logistic, rbm_layout
 from calozoo_core.clumps.core_encoding import core_from, layer_condition, shape_features
 from calozoo_core.clumps.core_sampler import CoreSampler, tables_layout
-from calozoo_core.clumps.layer_flow import EnergySampler
-from calozoo_core.clumps.ring_calibration import RingCalibration
 from calozoo_core.nn.numpy_transformer import transformer_layout
 from calozoo_core.nn.standardisation import Standardisation
 from calozoo_core.typing import Float32Array
@@ -139,17 +137,8 @@ def core_sampler(trained: TrainedArrays[CaloQvaeConfig], latents: LatentSampler)
         latents: Sampler of the latent nodes.
     """
     config = trained.config
-    energy_scale, shape_scale = (
-        trained.table(Standardisation, f"{numbers}_scale") for numbers in ("energy", "shape")
-    )
-    return CoreSampler(
-        EnergySampler(
-            config.energies,
-            trained.part("energies"),
-            energy_scale,
-            solver="midpoint",
-            evaluations=config.energy_steps,
-        ),
-        ShapeSampler(config, trained.part("decoder"), latents, shape_scale),
-        trained.table(RingCalibration, "calibration"),
+    scale = trained.table(Standardisation, "shape_scale")
+    rings = ShapeSampler(config, trained.part("decoder"), latents, scale)
+    return CoreSampler.of_trained(
+        trained, rings, solver="midpoint", evaluations=config.energy_steps
     )

@@ -8,9 +8,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -27,12 +25,15 @@ from calozoo_caloqvae.qvae import Qvae, QvaeBatch, prior_loss
 from calozoo_caloqvae.rbm import Rbm
 from calozoo_caloqvae.trained import TrainedCaloQvae
 from calozoo_core.clumps.core_encoding import EMPTY_MEV, layer_condition
+from calozoo_core.clumps.ring_calibration import RingCalibration
 from calozoo_core.nn.solvers import Solver
 from calozoo_core.random import stream
 from calozoo_core.training import Batch, StageConfig, seeded
 from calozoo_core.training.core_sample import CoreSample, Rows, encoded
 from calozoo_core.training.core_training import CoreOptions, CoreTraining, HeldOutCores
 from calozoo_core.typing import Float32Array
+from calozoo_core.weights.trained_arrays import TrainedArrays
+from calozoo_core.weights.trained_core import TrainedCore
 from calozoo_core.weights.trained_model import network_arrays
 
 __all__ = ["CaloQvaeTraining", "Options", "train"]
@@ -71,23 +72,16 @@ class Options(CoreOptions):
     sharpness: float = Field(default=30.0, gt=0)
 
 
-class CaloQvaeTraining(CoreTraining):
+class CaloQvaeTraining(CoreTraining[CaloQvaeConfig]):
     """Training of a CaloQVAE on native shower files of x25 points."""
 
     options_type = Options
     options: Options
     stages = ("energies", "shape", "prior")
+    trained_type = TrainedCaloQvae
 
-    def __init__(self, data: Path, out: Path, options: Options) -> None:
-        self._config = preset(options.preset).model_copy(
-            update={"steps": options.sweeps, "fitted_on": "its training showers"}
-        )
-        super().__init__(data, out, options)
-
-    @property
-    def config(self) -> CaloQvaeConfig:
-        """Configuration of the model."""
-        return self._config
+    def new_config(self) -> CaloQvaeConfig:
+        return preset(self.options.preset).model_copy(update={"steps": self.options.sweeps})
 
     @property
     def energy_sampling(self) -> tuple[Solver, int]:
@@ -95,11 +89,9 @@ class CaloQvaeTraining(CoreTraining):
         return "midpoint", self.config.energy_steps
 
     def network(self, stage: str) -> nn.Module:
-        if stage == "energies":
-            return self.energies_network()
         if stage == "shape":
             return seeded(lambda: Qvae(self.config), self.options.seed)
-        return Rbm(self.config.prior)
+        return Rbm(self.config.prior) if stage == "prior" else super().network(stage)
 
     def stage_config(self, stage: str, network: Any) -> StageConfig:
         options = self.options
@@ -119,22 +111,21 @@ class CaloQvaeTraining(CoreTraining):
             learning_rate=options.prior_learning_rate,
         )
 
-    def trained_model(self, best: Mapping[str, Any]) -> TrainedCaloQvae:
+    def trained_model(self, best: Mapping[str, Any]) -> TrainedCore:
         autoencoder = best["shape"]
-        uncalibrated = TrainedCaloQvae(
-            self.config,
-            best["energies"],
-            autoencoder.encoder,
-            best["prior"],
-            autoencoder.decoder,
-            self.scales.energies,
-            self.scales.shape,
-            self.no_calibration(),
+        return super().trained_model(
+            {
+                "energies": best["energies"],
+                "encoder": autoencoder.encoder,
+                "prior": best["prior"],
+                "decoder": autoencoder.decoder,
+            }
         )
-        arrays = uncalibrated.to_arrays()
-        prior = NumpyRbm(self.config.prior, arrays.part("prior"))
-        draw = core_sampler(arrays, GibbsSampler(prior, self.config.steps))
-        return replace(uncalibrated, calibration=self.calibration(draw.cores))
+
+    def fitted_calibration(self, trained: TrainedArrays[CaloQvaeConfig]) -> RingCalibration:
+        prior = NumpyRbm(self.config.prior, trained.part("prior"))
+        draw = core_sampler(trained, GibbsSampler(prior, self.config.steps))
+        return self.calibration(draw.cores)
 
     def _stage(
         self,

@@ -15,7 +15,6 @@ from calozoo_caloqvae.networks import Decoded, Posterior
 from calozoo_caloqvae.numpy_rbm import NumpyRbm
 from calozoo_caloqvae.qvae import Qvae, QvaeBatch
 from calozoo_caloqvae.trained import TrainedCaloQvae
-from calozoo_core.clumps.core_sampler import empty_tables
 from calozoo_core.weights.layout import part
 from calozoo_core.weights.trained_model import network_arrays
 
@@ -130,7 +129,7 @@ def test_drawn_rings_are_linked_as_the_likelihood_says(config: CaloQvaeConfig, q
         config,
         network_arrays(qvae.decoder),
         GibbsSampler(NumpyRbm(config.prior, network_arrays(qvae.prior)), 1),
-        empty_tables(core_layout(config))[1],
+        TrainedCaloQvae.untrained(config).shape_scale,
     )
     random = np.random.default_rng(6)
     own = random.standard_normal((3, config.voxels), np.float32)

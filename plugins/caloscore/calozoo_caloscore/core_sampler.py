@@ -10,7 +10,6 @@ from calozoo_caloscore.config import CaloScoreConfig, UnetConfig
 from calozoo_caloscore.numpy_unet import NumpyUnet, unet_layout
 from calozoo_core.clumps.core_encoding import layer_condition
 from calozoo_core.clumps.core_sampler import CoreSampler, rings_of_layers, tables_layout
-from calozoo_core.clumps.layer_flow import EnergySampler
 from calozoo_core.clumps.ring_calibration import RingCalibration
 from calozoo_core.nn.cosine_schedule import ddim
 from calozoo_core.nn.numpy_transformer import transformer_layout
@@ -104,18 +103,12 @@ def core_sampler(trained: TrainedArrays[CaloScoreConfig], steps: int) -> CoreSam
     number, name = 0, "teacher"
     if steps in config.distilled:
         number, name = 1 + config.distilled.index(steps), student(steps)
-    energy_scale, shape_scale = (
-        trained.table(Standardisation, f"{numbers}_scale") for numbers in ("energy", "shape")
-    )
-    tables: RingCalibration = trained.table(RingCalibration, "calibration")
-    return CoreSampler(
-        EnergySampler(
-            config.energies,
-            trained.part("energies"),
-            energy_scale,
-            solver=config.energy_solver,
-            evaluations=config.energy_evaluations,
-        ),
-        ShapeSampler(config.shape, trained.part(name), shape_scale, steps),
-        RingCalibration(tables.threshold[number], tables.factor[number]),
+    scale = trained.table(Standardisation, "shape_scale")
+    calibrations = trained.table(RingCalibration, "calibration")
+    return CoreSampler.of_trained(
+        trained,
+        ShapeSampler(config.shape, trained.part(name), scale, steps),
+        RingCalibration(calibrations.threshold[number], calibrations.factor[number]),
+        solver=config.energy_solver,
+        evaluations=config.energy_evaluations,
     )

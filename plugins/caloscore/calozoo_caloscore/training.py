@@ -8,7 +8,6 @@ References:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -20,14 +19,15 @@ from torch import Tensor, nn
 from calozoo_caloscore.config import CaloScoreConfig, preset
 from calozoo_caloscore.core_sampler import ShapeSampler, core_sampler, depths
 from calozoo_caloscore.trained import TrainedCaloScore
-from calozoo_caloscore.unet import Unet
 from calozoo_core.clumps.core_config import PRIMARY_CONDITIONS
 from calozoo_core.clumps.ring_calibration import RingCalibration
 from calozoo_core.nn.flow_matching import uniform_times
 from calozoo_core.nn.solvers import Solver
 from calozoo_core.nn.v_prediction import distillation_loss, v_loss
-from calozoo_core.training import Batch, StageConfig, seeded
+from calozoo_core.training import Batch, StageConfig
 from calozoo_core.training.core_training import CoreOptions, CoreTraining, Loss
+from calozoo_core.weights.trained_arrays import TrainedArrays
+from calozoo_core.weights.trained_core import TrainedCore
 from calozoo_core.weights.trained_model import network_arrays
 
 __all__ = ["CaloScoreTraining", "Options", "train"]
@@ -57,24 +57,20 @@ class Options(CoreOptions):
     shipped_steps: int = Field(default=2, ge=1, le=1000)
 
 
-class CaloScoreTraining(CoreTraining):
+class CaloScoreTraining(CoreTraining[CaloScoreConfig]):
     """Training of a CaloScore on native shower files of x25 points."""
 
     options_type = Options
     options: Options
+    trained_type = TrainedCaloScore
 
     def __init__(self, data: Path, out: Path, options: Options) -> None:
-        self._config = preset(options.preset).model_copy(
-            update={"steps": options.shipped_steps, "fitted_on": "its training showers"}
-        )
-        students = (f"student_{steps}" for steps in self._config.distilled)
-        self.stages = ("energies", "teacher", *students)
         super().__init__(data, out, options)
+        students = (f"student_{steps}" for steps in self.config.distilled)
+        self.stages = ("energies", "teacher", *students)
 
-    @property
-    def config(self) -> CaloScoreConfig:
-        """Configuration of the model."""
-        return self._config
+    def new_config(self) -> CaloScoreConfig:
+        return preset(self.options.preset).model_copy(update={"steps": self.options.shipped_steps})
 
     @property
     def energy_sampling(self) -> tuple[Solver, int]:
@@ -82,9 +78,8 @@ class CaloScoreTraining(CoreTraining):
         return self.config.energy_solver, self.config.energy_evaluations
 
     def network(self, stage: str) -> nn.Module:
-        if stage == "energies":
-            return self.energies_network()
-        return seeded(lambda: Unet(self.config.shape), self.options.seed)
+        # A student is as large as its teacher.
+        return super().network(stage if stage == "energies" else "teacher")
 
     def stage_config(self, stage: str, network: Any) -> StageConfig:
         if stage == "energies":
@@ -110,24 +105,26 @@ class CaloScoreTraining(CoreTraining):
             learning_rate=self.options.student_learning_rate,
         )
 
-    def trained_model(self, best: Mapping[str, Any]) -> TrainedCaloScore:
+    def trained_model(self, best: Mapping[str, Any]) -> TrainedCore:
         students = {str(steps): best[f"student_{steps}"] for steps in self.config.distilled}
-        tables = 1 + len(students)
-        model = TrainedCaloScore(
-            self.config,
-            best["energies"],
-            best["teacher"],
-            nn.ModuleDict(students),
-            self.scales.energies,
-            self.scales.shape,
-            _stacked([self.no_calibration()] * tables),
+        return super().trained_model(
+            {
+                "energies": best["energies"],
+                "teacher": best["teacher"],
+                "students": nn.ModuleDict(students),
+            }
         )
-        arrays = model.to_arrays()
+
+    def no_calibration(self) -> RingCalibration:
+        """Calibrations that change nothing, a row for each network of the rings."""
+        return _stacked([super().no_calibration()] * (1 + len(self.config.distilled)))
+
+    def fitted_calibration(self, trained: TrainedArrays[CaloScoreConfig]) -> RingCalibration:
         fitted = [
-            self.calibration(core_sampler(arrays, steps).cores)
+            self.calibration(core_sampler(trained, steps).cores)
             for steps in (TEACHER_STEPS, *self.config.distilled)
         ]
-        return replace(model, calibration=_stacked(fitted))
+        return _stacked(fitted)
 
     def _of_rings(self, loss: Loss, steps: int, **settings: Any) -> StageConfig:
         """Stage of a network of the rings, judged by what it draws in these steps."""
