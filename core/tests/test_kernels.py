@@ -1,4 +1,4 @@
-"""Compiled kernels: bit for bit what numpy computes, and no way out of an array."""
+"""Compiled kernels: what numpy computes, bit for bit or rounded, and no way out of an array."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from calozoo_core.clumps import VoxelMesh, fill, load_library, load_table
 from calozoo_core.clumps.generator import core_energies
 from calozoo_core.errors import InputError
 from calozoo_core.incident import Incident
-from calozoo_core.kernels import SWITCH, implementation, numpy_only, use_compiled
+from calozoo_core.kernels import (
+    SWITCH,
+    compiled_lanes,
+    implementation,
+    numpy_only,
+    use_compiled,
+)
+from calozoo_core.nn.numpy_convolution import Convolution3x3
 from calozoo_core.nn.numpy_spline import inverse_rational_quadratic
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
@@ -25,6 +32,11 @@ MESH = VoxelMesh()
 
 pytestmark = pytest.mark.skipif(
     not use_compiled(), reason="the compiled kernels are not built here; numpy computes alone"
+)
+
+
+needs_lanes = pytest.mark.skipif(
+    not compiled_lanes(), reason="this processor has no AVX2; numpy computes networks"
 )
 
 
@@ -119,6 +131,54 @@ def test_splines_are_inverted_as_numpy_inverts_them(n, bins, m):
     with numpy_only():
         np.testing.assert_array_equal(x, inverse_rational_quadratic(y, raw, 8.0))
     assert np.all(np.isfinite(x))
+
+
+def some_convolution(inputs, outputs, rng):
+    weight = rng.normal(size=(outputs, inputs, 3, 3)).astype(np.float32)
+    return Convolution3x3(weight, rng.normal(size=outputs).astype(np.float32))
+
+
+@needs_lanes
+@pytest.mark.parametrize("leak", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize(
+    ("size", "inputs", "outputs"), [((4, 5), 3, 7), ((15, 15), 80, 32), ((1, 1), 1, 33)]
+)
+def test_convolutions_are_what_numpy_computes_up_to_rounding(size, inputs, outputs, leak):
+    rng = np.random.default_rng(inputs)
+    convolution = some_convolution(inputs, outputs, rng)
+    image = rng.normal(size=(5, *size, inputs)).astype(np.float32)
+    padded = np.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)))
+
+    output = convolution(image, leak)
+
+    np.testing.assert_array_equal(convolution.of_padded(padded, leak), output)
+    np.testing.assert_array_equal(convolution(image[2:3], leak)[0], output[2])
+    with numpy_only():
+        rounded = 2e-6 * np.sqrt(9 * inputs)
+        np.testing.assert_allclose(output, convolution(image, leak), rtol=1e-5, atol=rounded)
+
+
+@needs_lanes
+def test_vectors_of_both_lengths_convolve_alike():
+    from calozoo_core.kernels import _compiled
+
+    rng = np.random.default_rng(0)
+    image = rng.normal(size=(2, 7, 9, 5)).astype(np.float32)
+    weight = rng.normal(size=(2, 45, 16)).astype(np.float32)
+    bias = rng.normal(size=(2, 16)).astype(np.float32)
+    outputs = []
+    for lanes in {8, compiled_lanes()}:
+        outputs.append(np.empty((2, 7, 9, 21), np.float32))
+        _compiled.convolve_3x3(image, weight, bias, outputs[-1], 7, 9, 5, 21, 0.1, False, lanes)
+    np.testing.assert_array_equal(outputs[0], outputs[-1])
+    for lanes in (0, 4, 32):
+        with pytest.raises(ValueError, match="lanes must be 8 or 16"):
+            _compiled.convolve_3x3(image, weight, bias, outputs[0], 7, 9, 5, 21, 1, False, lanes)
+    wide = np.empty((2, 7, 9, 42), np.float32)
+    with pytest.raises(ValueError, match="weight must have 2160 numbers, not 1440"):
+        _compiled.convolve_3x3(image, weight, bias, wide, 7, 9, 5, 42, 1.0, False, 8)
+    with pytest.raises(ValueError, match="image must have"):
+        _compiled.convolve_3x3(image, weight, bias, outputs[0], 7, 9, 5, 21, 1.0, True, 8)
 
 
 def test_threads_at_once_make_what_one_makes():

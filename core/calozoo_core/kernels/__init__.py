@@ -14,12 +14,12 @@ from functools import cache
 from importlib import import_module
 from typing import Final, Literal
 
-__all__ = ["SWITCH", "implementation", "numpy_only", "use_compiled"]
+__all__ = ["SWITCH", "compiled_lanes", "implementation", "numpy_only", "use_compiled"]
 
 SWITCH: Final = "CALOZOO_KERNELS"
 """Environment variable that is "numpy" to do without the compiled kernels."""
 
-INTERFACE: Final = 2
+INTERFACE: Final = 3
 """Number of the arguments of the kernels; those built of other sources are not used."""
 
 _is_refused: Final = ContextVar("calozoo_numpy_only", default=False)
@@ -28,6 +28,14 @@ _is_refused: Final = ContextVar("calozoo_numpy_only", default=False)
 def use_compiled() -> bool:
     """True if the compiled kernels `calozoo_core.kernels._compiled` compute, and not numpy."""
     return not _is_refused.get() and _is_built()
+
+
+def compiled_lanes() -> int:
+    """Numbers in a vector of the compiled networks, 8 or 16; 0 if numpy computes networks.
+
+    They need AVX2 or AVX-512; without, the library of linear algebra behind numpy is faster.
+    """
+    return _lanes() if use_compiled() else 0
 
 
 def implementation() -> Literal["compiled", "numpy"]:
@@ -60,3 +68,8 @@ def _is_built() -> bool:
     except ImportError:  # there was no compiler
         return False
     return bool(built.INTERFACE == INTERFACE)
+
+
+@cache
+def _lanes() -> int:
+    return int(import_module("calozoo_core.kernels._compiled").LANES)

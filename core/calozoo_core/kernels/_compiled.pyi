@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 INTERFACE: int
 """Number that changes with the arguments of a kernel."""
 
+LANES: int
+"""Numbers in a vector of the kernels that take `lanes`, 8 or 16; 0 if the processor has none."""
+
 _Bytes = NDArray[np.uint8] | bytes
 
 def find_voxels(
@@ -140,3 +143,23 @@ def sum_rings(
     /,
 ) -> None:
     """Energies of rings about the axes of showers, by layer."""
+
+def convolve_3x3(
+    image: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    output: NDArray[np.float32],
+    height: int,
+    width: int,
+    inputs: int,
+    outputs: int,
+    leak: float,
+    is_padded: bool,
+    lanes: int,
+    /,
+) -> None:
+    """Convolutions of images, channels last, with a bias and a leaky ReLU.
+
+    Weights and biases come in blocks of 16 outputs, filled up with zeros: shapes (blocks,
+    9 inputs, 16) and (blocks, 16).
+    """

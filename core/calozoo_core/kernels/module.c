@@ -1,6 +1,8 @@
 /* Module calozoo_core.kernels._compiled: what numpy does in many small steps, in one each. */
 
+#include "convolution.h"
 #include "filling.h"
+#include "lanes.h"
 #include "library.h"
 #include "rings.h"
 #include "spline.h"
@@ -14,19 +16,22 @@ static PyMethodDef METHODS[] = {
     {"spline_bins", (PyCFunction)(void (*)(void))spline_bins, METH_FASTCALL, NULL},
     {"spline_inverse", (PyCFunction)(void (*)(void))spline_inverse, METH_FASTCALL, NULL},
     {"sum_rings", (PyCFunction)(void (*)(void))sum_rings, METH_FASTCALL, NULL},
+    {"convolve_3x3", (PyCFunction)(void (*)(void))convolve_3x3, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 
 /* Number that changes with the arguments of a kernel: Python uses kernels of its own number only. */
-enum { INTERFACE = 2 };
+enum { INTERFACE = 3 };
 
-static int add_interface(PyObject *module)
+static int add_numbers(PyObject *module)
 {
+    if (PyModule_AddIntConstant(module, "LANES", widest_lanes()) < 0)
+        return -1;
     return PyModule_AddIntConstant(module, "INTERFACE", INTERFACE);
 }
 
 static PyModuleDef_Slot SLOTS[] = {
-    {Py_mod_exec, (void *)add_interface},
+    {Py_mod_exec, (void *)add_numbers},
     {0, NULL},
 };
 

@@ -165,10 +165,10 @@ class NumpyGenerator:
         small = np.maximum(hidden @ self._small[0] + self._small[1], 0)
         small = small.reshape(-1, quarter, 1, quarter, 1, width)
         image = np.broadcast_to(small, (len(small), quarter, 2, quarter, 2, width))
-        image = self._medium(image.reshape(len(small), 2 * quarter, 2 * quarter, width))
-        image = self._large(np.maximum(image, 0, out=image))
+        image = self._medium(image.reshape(len(small), 2 * quarter, 2 * quarter, width), leak=0)
+        image = self._large(image, leak=0)
         half = image.shape[1]
-        image = np.maximum(image, 0, out=image).reshape(len(image), half, half, 2, 2, -1)
+        image = image.reshape(len(image), half, half, 2, 2, -1)
         image = image.transpose(0, 1, 3, 2, 4, 5).reshape(len(image), 2 * half, 2 * half, -1)
         return self._last(image)
 
