@@ -235,20 +235,52 @@ def test_arrays_of_other_types_and_lengths_are_refused():
     from calozoo_core.kernels import _compiled
 
     own, asked = np.zeros((50, 8)), np.zeros((2, 8))
-    coin, numbers = np.zeros(2), np.zeros(2, np.int64)
-    _compiled.nearest_showers(own, asked, coin, numbers, 8, 20, 3, 4)
+    numbers, apart = np.zeros((2, 3), np.int64), np.zeros((2, 3))
+    _compiled.nearest_showers(own, asked, numbers, apart, 8, 20, 3, 4)
     with pytest.raises(TypeError, match="own must hold numbers of type 'd'"):
-        _compiled.nearest_showers(own.astype("f4"), asked, coin, numbers, 8, 20, 3, 4)
+        _compiled.nearest_showers(own.astype("f4"), asked, numbers, apart, 8, 20, 3, 4)
     with pytest.raises(ValueError, match="asked must have 16 numbers, not 8"):
-        _compiled.nearest_showers(own, asked[:1], coin, numbers, 8, 20, 3, 4)
+        _compiled.nearest_showers(own, asked[:1], numbers, apart, 8, 20, 3, 4)
     with pytest.raises(ValueError, match="window contradicts"):
-        _compiled.nearest_showers(own, asked, coin, numbers, 8, 51, 3, 4)
+        _compiled.nearest_showers(own, asked, numbers, apart, 8, 51, 3, 4)
     with pytest.raises(ValueError, match="mirrored must be from 0 to 7, not 8"):
-        _compiled.nearest_showers(own, asked, coin, numbers, 8, 20, 3, 8)
+        _compiled.nearest_showers(own, asked, numbers, apart, 8, 20, 3, 8)
     with pytest.raises(ValueError, match="contiguous"):
-        _compiled.nearest_showers(own[:, ::2], asked, coin, numbers, 8, 20, 3, 4)
+        _compiled.nearest_showers(own[:, ::2], asked, numbers, apart, 8, 20, 3, 4)
     with pytest.raises(TypeError, match="8 arguments"):
         _compiled.nearest_showers(own)
+
+
+def test_numbers_of_showers_that_a_library_has_not_are_refused():
+    from calozoo_core.kernels import _compiled
+
+    n, layers, rings, showers = 2, 4, 3, 5
+
+    def match(number=0, references=1, weights=5):
+        _compiled.match_layers(
+            np.full((n, 6), number, np.int64),
+            np.zeros((n, 6)),
+            np.zeros((n, layers, rings), np.float32),
+            np.zeros((n, layers), np.float32),
+            np.zeros(n),
+            np.zeros((showers, layers, rings), np.uint8),
+            np.zeros(256, np.float32),
+            np.zeros((showers, layers), np.float32),
+            np.zeros((showers, 2), np.float32),
+            np.zeros(3, np.int32),
+            np.zeros(weights),
+            np.zeros((n, layers), np.int64),
+            references,
+        )
+
+    match(number=2 * showers - 1, references=6)
+    for number in (-1, 2 * showers):
+        with pytest.raises(ValueError, match="numbers contradicts"):
+            match(number)
+    with pytest.raises(ValueError, match="weights must have 5 numbers, not 4"):
+        match(weights=4)
+    with pytest.raises(ValueError, match="references must be from 1 to 64, not 65"):
+        match(references=65)
 
 
 def test_they_can_be_switched_off_from_outside():

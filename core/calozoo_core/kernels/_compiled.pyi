@@ -78,15 +78,33 @@ def place_points(
 def nearest_showers(
     own: NDArray[np.float64],
     asked: NDArray[np.float64],
-    coin: NDArray[np.float64],
     numbers: NDArray[np.int64],
+    apart: NDArray[np.float64],
     width: int,
     window: int,
     candidates: int,
     mirrored: int,
     /,
 ) -> None:
-    """Numbers of showers, one of the nearest of each."""
+    """Numbers and squared distances of the showers that are nearest."""
+
+def match_layers(
+    numbers: NDArray[np.int64],
+    apart: NDArray[np.float64],
+    rings: NDArray[np.float32],
+    layers: NDArray[np.float32],
+    coin: NDArray[np.float64],
+    core: NDArray[np.uint8],
+    level_log: NDArray[np.float32],
+    layer_log: NDArray[np.float32],
+    lean: NDArray[np.float32],
+    step: NDArray[np.int32],
+    weights: NDArray[np.float64],
+    found: NDArray[np.int64],
+    references: int,
+    /,
+) -> None:
+    """Numbers of the showers that each layer of a core takes."""
 
 def voxels_around(
     numbers: NDArray[np.int64],

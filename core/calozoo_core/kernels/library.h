@@ -6,6 +6,7 @@
 #include "arrays.h"
 
 PyObject *nearest_showers(PyObject *module, PyObject *const *given, Py_ssize_t count);
+PyObject *match_layers(PyObject *module, PyObject *const *given, Py_ssize_t count);
 PyObject *voxels_around(PyObject *module, PyObject *const *given, Py_ssize_t count);
 
 #endif

@@ -12,6 +12,7 @@ static PyMethodDef METHODS[] = {
     {"draw_patches", (PyCFunction)(void (*)(void))draw_patches, METH_FASTCALL, NULL},
     {"place_points", (PyCFunction)(void (*)(void))place_points, METH_FASTCALL, NULL},
     {"nearest_showers", (PyCFunction)(void (*)(void))nearest_showers, METH_FASTCALL, NULL},
+    {"match_layers", (PyCFunction)(void (*)(void))match_layers, METH_FASTCALL, NULL},
     {"voxels_around", (PyCFunction)(void (*)(void))voxels_around, METH_FASTCALL, NULL},
     {"spline_bins", (PyCFunction)(void (*)(void))spline_bins, METH_FASTCALL, NULL},
     {"spline_inverse", (PyCFunction)(void (*)(void))spline_inverse, METH_FASTCALL, NULL},

@@ -59,12 +59,10 @@ static void distances(const Library *library, const double *there, const double 
     }
 }
 
-/* Places of the nearest, the first of those that are equally near, sorted by place. */
+/* Places of the nearest in their order; of those that are equally near the first comes first. */
 static void nearest_of(const double *distance, Py_ssize_t n, Py_ssize_t candidates,
-                       Py_ssize_t *places)
+                       Py_ssize_t *places, double *best)
 {
-    double best[MOST_CANDIDATES];
-
     for (Py_ssize_t k = 0; k < candidates; k++) {
         best[k] = INFINITY;
         places[k] = k;
@@ -80,18 +78,12 @@ static void nearest_of(const double *distance, Py_ssize_t n, Py_ssize_t candidat
         best[k] = distance[i];
         places[k] = i;
     }
-    for (Py_ssize_t i = 1; i < candidates; i++) {
-        Py_ssize_t place = places[i], k = i;
-        for (; k > 0 && places[k - 1] > place; k--)
-            places[k] = places[k - 1];
-        places[k] = place;
-    }
 }
 
-enum { OWN, ASKED, COIN, NUMBERS, N_ARRAYS };
+enum { OWN, ASKED, NUMBERS, APART, N_ARRAYS };
 
 static const Argument WANTED[N_ARRAYS] = {
-    {"own", 'd', 0}, {"asked", 'd', 0}, {"coin", 'd', 0}, {"numbers", 'q', 1}};
+    {"own", 'd', 0}, {"asked", 'd', 0}, {"numbers", 'q', 1}, {"apart", 'd', 1}};
 
 PyObject *nearest_showers(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count)
 {
@@ -110,12 +102,13 @@ PyObject *nearest_showers(PyObject *Py_UNUSED(module), PyObject *const *given, P
     library.mirrored = whole_number(given[N_ARRAYS + 3], "mirrored", 0, library.width - 1);
     if (PyErr_Occurred() || open_arrays(arrays, WANTED, given, N_ARRAYS) < 0)
         return NULL;
-    Py_ssize_t n = arrays[NUMBERS].length;
+    Py_ssize_t n = arrays[NUMBERS].length / library.candidates;
     library.n_showers = arrays[OWN].length / library.width;
     library.own = DOUBLES(arrays[OWN]);
     if (check_length(&arrays[OWN], &WANTED[OWN], library.n_showers * library.width) < 0 ||
         check_length(&arrays[ASKED], &WANTED[ASKED], n * library.width) < 0 ||
-        check_length(&arrays[COIN], &WANTED[COIN], n) < 0)
+        check_length(&arrays[NUMBERS], &WANTED[NUMBERS], n * library.candidates) < 0 ||
+        check_length(&arrays[APART], &WANTED[APART], n * library.candidates) < 0)
         goto close;
     if (library.window > library.n_showers || library.candidates > 2 * library.window) {
         contradiction("window");
@@ -127,19 +120,18 @@ PyObject *nearest_showers(PyObject *Py_UNUSED(module), PyObject *const *given, P
         goto close;
     }
     int64_t *numbers = arrays[NUMBERS].buffer.buf;
-    const double *coin = DOUBLES(arrays[COIN]);
+    double *apart = arrays[APART].buffer.buf;
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < n; i++) {
+    for (Py_ssize_t i = 0; i < n; i++, numbers += library.candidates, apart += library.candidates) {
         const double *asked = DOUBLES(arrays[ASKED]) + i * library.width;
         Py_ssize_t start = window_start(&library, asked[0]), places[MOST_CANDIDATES];
         distances(&library, library.own + start * library.width, asked, distance);
-        nearest_of(distance, 2 * library.window, library.candidates, places);
-        double chosen = coin[i] * (double)library.candidates;
-        Py_ssize_t k = chosen > 0 ? (Py_ssize_t)chosen : 0;
-        k = k < library.candidates ? k : library.candidates - 1;
-        numbers[i] = start + places[k] % library.window;
-        if (places[k] >= library.window)
-            numbers[i] += library.n_showers;
+        nearest_of(distance, 2 * library.window, library.candidates, places, apart);
+        for (Py_ssize_t k = 0; k < library.candidates; k++) {
+            numbers[k] = start + places[k] % library.window;
+            if (places[k] >= library.window)
+                numbers[k] += library.n_showers;
+        }
     }
     Py_END_ALLOW_THREADS
     result = Py_NewRef(Py_None);

@@ -1,4 +1,4 @@
-/* Voxels of whole showers about given cores: a library's shower, its rings scaled to the core's. */
+/* Voxels of whole showers about given cores: a library's layers, their rings scaled to the core's. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,28 +20,22 @@ typedef struct {
     const float *energy; /* of each level */
 } Library;
 
-/* Write the voxels of a shower of the library into zeros; -1 for a damaged library. */
-static int decode(const Library *library, int64_t number, float *voxels)
+/* Write the voxels of a layer of the library into zeros; -1 for a damaged library. */
+static int decode(const Library *library, int64_t number, Py_ssize_t layer, float *voxels)
 {
-    Py_ssize_t cells = library->mesh.n_cells, size = library->n_layers * cells;
-    Py_ssize_t row = (Py_ssize_t)(number % library->n_showers), voxel = -1, layer_start = 0;
-    int is_mirrored = number >= library->n_showers;
+    Py_ssize_t cells = library->mesh.n_cells, cell = -1;
+    Py_ssize_t row = (Py_ssize_t)(number % library->n_showers) * library->n_layers + layer;
+    const int32_t *mirror = number >= library->n_showers ? library->mesh.mirror : NULL;
     Py_ssize_t entry = library->first[row], stop = library->first[row + 1];
 
     if (entry < 0 || stop < entry || stop > library->n_entries)
         return -1;
     for (; entry < stop; entry++) {
-        voxel += library->step[entry];
-        if (voxel < 0 || voxel >= size)
+        cell += library->step[entry];
+        if (cell < 0 || cell >= cells)
             return -1;
-        if (!library->level[entry])
-            continue;
-        while (voxel >= layer_start + cells)
-            layer_start += cells;
-        Py_ssize_t cell = voxel - layer_start;
-        if (is_mirrored)
-            cell = library->mesh.mirror[cell];
-        voxels[layer_start + cell] = library->energy[library->level[entry]];
+        if (library->level[entry])
+            voxels[mirror ? mirror[cell] : cell] = library->energy[library->level[entry]];
     }
     return 0;
 }
@@ -132,15 +126,16 @@ PyObject *voxels_around(PyObject *Py_UNUSED(module), PyObject *const *given, Py_
         return NULL;
     if (read_mesh(&library.mesh, &arrays[CELLS], &arrays[RINGS]) < 0)
         goto close;
-    Py_ssize_t n = arrays[NUMBERS].length, size = library.n_layers * library.mesh.n_cells;
-    library.n_showers = arrays[FIRST].length - 1;
+    Py_ssize_t n = arrays[COIN].length, size = library.n_layers * library.mesh.n_cells;
+    library.n_showers = (arrays[FIRST].length - 1) / library.n_layers;
     library.n_entries = arrays[STEP].length;
     if (library.core_rings > library.mesh.n_rings || library.n_showers < 1) {
         contradiction("core_rings");
         goto close;
     }
     if (check_length(&arrays[CORE], &WANTED[CORE], n * library.n_layers * library.core_rings) < 0 ||
-        check_length(&arrays[COIN], &WANTED[COIN], n) < 0 ||
+        check_length(&arrays[NUMBERS], &WANTED[NUMBERS], n * library.n_layers) < 0 ||
+        check_length(&arrays[FIRST], &WANTED[FIRST], library.n_showers * library.n_layers + 1) < 0 ||
         check_length(&arrays[LEVEL], &WANTED[LEVEL], library.n_entries) < 0 ||
         check_length(&arrays[LEVEL_ENERGY], &WANTED[LEVEL_ENERGY], 256) < 0 ||
         check_length(&arrays[VOXELS], &WANTED[VOXELS], n * size) < 0)
@@ -159,8 +154,10 @@ PyObject *voxels_around(PyObject *Py_UNUSED(module), PyObject *const *given, Py_
     Py_BEGIN_ALLOW_THREADS
     memset(voxels, 0, (size_t)(n * size) * sizeof(float));
     for (Py_ssize_t i = 0; i < n && !failed; i++) {
-        failed = numbers[i] < 0 || numbers[i] >= 2 * library.n_showers ||
-                 decode(&library, numbers[i], voxels + i * size) < 0;
+        for (Py_ssize_t layer = 0; layer < library.n_layers && !failed; layer++, numbers++)
+            failed = *numbers < 0 || *numbers >= 2 * library.n_showers ||
+                     decode(&library, *numbers, layer,
+                            voxels + i * size + layer * library.mesh.n_cells) < 0;
         if (!failed)
             scale(&library, FLOATS(arrays[CORE]) + i * library.n_layers * library.core_rings,
                   DOUBLES(arrays[COIN])[i], voxels + i * size, own);

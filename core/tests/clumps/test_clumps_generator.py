@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -169,7 +170,7 @@ def test_without_weights_or_a_source_it_says_so(folder):
 def test_library_and_table_must_be_for_the_same_voxels():
     library = load_library(ILD)
     other = library.config.model_copy(update={"detector": "par04_siw"})
-    wrong = type(library)(other, library.features, library.first, library.step, library.level)
+    wrong = replace(library, config=other)
     with pytest.raises(WeightsError, match="made for ild_siecal_regular, not for par04_siw"):
         ShowersFromCore(wrong, load_table(ILD))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from calozoo_core.clumps import HaloLibrary, VoxelMesh, load_library, voxel_energies
-from calozoo_core.clumps.library import core_features
+from calozoo_core.clumps.core_matching import core_features
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
 from calozoo_core.kernels import numpy_only
@@ -59,51 +60,98 @@ def features(voxels, incident):
     return core_features(MESH.ring_energies(voxels)[:, :, :CORE], incident)
 
 
-def alone(library):
-    """The library, of which the nearest shower is taken."""
-    config = library.config.model_copy(update={"candidates": 1})
-    return HaloLibrary(config, library.features, library.first, library.step, library.level)
+def alone(library, **fields):
+    """The library, of which the nearest shower is taken as a whole."""
+    alone = {"candidates": 1, "references": 1}
+    return replace(library, config=library.config.model_copy(update=alone | fields))
+
+
+def whole(*numbers):
+    """Numbers of showers, all layers of which are taken."""
+    return np.repeat(np.array(numbers)[:, None], 30, axis=1)
 
 
 def test_a_shower_comes_out_as_it_went_in(library, voxels):
-    np.testing.assert_allclose(library.voxels(np.array([3, 0, 7])), voxels[[3, 0, 7]], rtol=STEP)
+    np.testing.assert_allclose(library.voxels(whole(3, 0, 7)), voxels[[3, 0, 7]], rtol=STEP)
+
+
+def test_layers_of_several_showers_make_one(library, voxels):
+    numbers = np.arange(30)[None] % 24
+    found = library.voxels(numbers)
+    np.testing.assert_allclose(found[0], voxels[numbers[0], np.arange(30)], rtol=STEP)
 
 
 def test_the_second_half_is_the_mirror_image(library, voxels):
-    found = library.voxels(np.array([5 + len(voxels)]))
+    found = library.voxels(whole(5 + len(voxels)))
     np.testing.assert_allclose(found, voxels[[5]][:, :, MESH.mirror], rtol=STEP)
 
 
 def test_voxels_far_apart_come_out_where_they_were():
-    """From the first voxel to the last is farther than one entry reaches."""
+    """From the first voxel of a layer to the last is farther than one entry reaches."""
+    wide = VoxelMesh(sectors=(64,) * 12)
     one = Showers(
         offsets=[0, 2],
         x=[0.5, 300.0],
         y=[0.1, -1.0],
-        layer=[0, 29],
+        layer=[29, 29],
         energy=[1.0, 2.0],
         incident=Incident(10, (0, 0, 1)),
         representation="x25",
         detector="ild_siecal_regular",
     )
-    library = HaloLibrary.from_showers(one)
+    library = HaloLibrary.from_showers(one, mesh=wide)
     assert library.config.n_entries > 2
-    np.testing.assert_allclose(library.voxels(np.array([0])), voxel_energies(one, MESH), rtol=STEP)
+    np.testing.assert_allclose(library.voxels(whole(0)), voxel_energies(one, wide), rtol=STEP)
 
 
 def test_a_shower_is_nearest_to_itself_and_to_its_mirror_image(library, showers, voxels):
     n = len(showers)
-    own, coin = features(voxels, showers.incident), np.zeros(n, np.float32)
-    assert alone(library).nearest(own, coin).tolist() == list(range(n))
-    mirrored = own * np.array([1, 1, 1, 1, -1, 1, 1, 1])
-    assert alone(library).nearest(mirrored, coin).tolist() == list(range(n, 2 * n))
-
-
-def test_the_nearest_do_not_depend_on_the_batch(library, showers, voxels):
     own = features(voxels, showers.incident)
+    nearest = library.matcher.nearest
+    assert nearest(own)[0][:, 0].tolist() == list(range(n))
+    mirrored = own * np.array([1, 1, 1, 1, -1, 1, 1, 1])
+    numbers, apart = nearest(mirrored)
+    assert numbers[:, 0].tolist() == list(range(n, 2 * n))
+    assert np.all(np.diff(apart) >= 0)
+    assert all(len(set(row)) == len(row) for row in numbers.tolist())
+
+
+def test_the_match_does_not_depend_on_the_batch(library, showers, voxels):
+    core = MESH.ring_energies(voxels)[:, :, :CORE]
     coin = np.random.default_rng(1).random(len(showers), np.float32)
-    one_by_one = [library.nearest(own[[i]], coin[[i]])[0] for i in range(len(showers))]
-    assert library.nearest(own, coin).tolist() == one_by_one
+    match = library.matcher
+    one_by_one = [
+        match(core[[i]], showers.incident[i : i + 1], coin[[i]])[0] for i in range(len(showers))
+    ]
+    np.testing.assert_array_equal(match(core, showers.incident, coin), one_by_one)
+
+
+@pytest.mark.parametrize("by", [numpy_only, nullcontext])
+def test_each_layer_takes_the_shower_whose_rings_are_like_its_own(library, showers, voxels, by):
+    """Where nothing but the rings counts, layers of two showers are found in both."""
+    rings_only = {"layer_weights": (0.0,) * 4, "shower_weight": 0.0, "lean_weight": 0.0}
+    core = MESH.ring_energies(voxels)[:, :, :CORE]
+    mixed = core[[7]]
+    mixed[:, 15:] = core[8, 15:]
+    with by():
+        numbers = alone(library, candidates=48, **rings_only).matcher(
+            mixed, showers.incident[7:8], np.zeros(1, np.float32)
+        )
+    # A shower and its mirror image have the same rings, and empty layers are like all others.
+    filled = mixed[0].any(axis=1)
+    assert 5 < filled.sum() < 30
+    wanted = np.where(np.arange(30) < 15, 7, 8)
+    np.testing.assert_array_equal((numbers[0] % len(showers))[filled], wanted[filled])
+
+
+@pytest.mark.parametrize("by", [numpy_only, nullcontext])
+def test_layers_are_taken_from_showers_of_one_lean(library, showers, voxels, by):
+    core = MESH.ring_energies(voxels)[:, :, :CORE]
+    strict = alone(library, candidates=48, lean_weight=1e6)
+    with by():
+        numbers = strict.matcher(core, showers.incident, np.zeros(len(core), np.float32))
+    # Exactly one shower has a given lean: its own, or its mirror image's if that came first.
+    assert all(len(set(row)) == 1 for row in numbers.tolist())
 
 
 def test_rings_of_the_core_keep_their_energies(library, showers):
@@ -124,7 +172,7 @@ def test_the_halo_is_that_of_a_shower_of_the_library(library, showers, voxels):
 @pytest.mark.parametrize("by", [numpy_only, nullcontext])
 def test_no_numbers_make_no_voxels(library, by):
     with by():
-        assert library.voxels(np.zeros(0, np.int64)).shape == (0, 30, MESH.n_cells)
+        assert library.voxels(np.zeros((0, 30), np.int64)).shape == (0, 30, MESH.n_cells)
 
 
 def test_a_core_of_another_shape_is_refused(library, showers):
@@ -157,7 +205,7 @@ def test_a_library_is_the_same_after_it_was_a_file(library, tmp_path):
     library.write(tmp_path)
     back = HaloLibrary.read(tmp_path)
     assert back.config == library.config
-    for name in ("features", "first", "step", "level"):
+    for name in ("features", "core", "lean", "first", "step", "level"):
         np.testing.assert_array_equal(getattr(back, name), getattr(library, name))
 
 
@@ -181,6 +229,12 @@ def test_a_mesh_without_the_core_is_refused(library, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(WeightsError, match="a mesh of 12 rings has no core of 13"):
         HaloLibrary.read(tmp_path)
+
+
+def test_more_references_than_candidates_are_refused(library):
+    fields = library.config.model_dump() | {"references": 5, "candidates": 4}
+    with pytest.raises(ValueError, match="4 candidates have no 5 references among them"):
+        type(library.config)(**fields)
 
 
 def test_a_library_comes_for_ild_and_for_no_other():
