@@ -22,7 +22,7 @@ static PyMethodDef METHODS[] = {
 };
 
 /* Number that changes with the arguments of a kernel: Python uses kernels of its own number only. */
-enum { INTERFACE = 3 };
+enum { INTERFACE = 4 };
 
 static int add_numbers(PyObject *module)
 {
