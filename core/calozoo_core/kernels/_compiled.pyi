@@ -181,3 +181,61 @@ def convolve_3x3(
     Weights and biases come in blocks of 16 outputs, filled up with zeros: shapes (blocks,
     9 inputs, 16) and (blocks, 16).
     """
+
+def sample_layers(
+    noise: NDArray[np.float64],
+    of_primary: NDArray[np.float32],
+    scale: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    energy: NDArray[np.float32],
+    layers: int,
+    hidden: int,
+    bins: int,
+    lanes: int,
+    /,
+) -> None:
+    """Energies of the layers of showers, by a flow that sees the layers before."""
+
+def fill_cells(
+    noise: NDArray[np.float64],
+    energy: NDArray[np.float32],
+    mix: NDArray[np.float32],
+    gate: NDArray[np.float32],
+    left: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    cells: NDArray[np.float32],
+    layers: int,
+    half: int,
+    previous: int,
+    maps: int,
+    width: int,
+    hidden: int,
+    at_hit: int,
+    bins: int,
+    lanes: int,
+    /,
+) -> None:
+    """Energies of the cells of showers, by a flow of the cells of a layer."""
+
+def split_cells(
+    cells: NDArray[np.float32],
+    noise: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    conditions: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    numbers: NDArray[np.int64],
+    row: NDArray[np.int64],
+    column: NDArray[np.int64],
+    energy: NDArray[np.float32],
+    layers: int,
+    side: int,
+    split: int,
+    condition: int,
+    hidden: int,
+    step: int,
+    bins: int,
+    least: float,
+    lanes: int,
+    /,
+) -> None:
+    """Sub-cells of cells of showers, and their number in each layer."""

@@ -2,6 +2,7 @@
 
 #include "convolution.h"
 #include "filling.h"
+#include "flows.h"
 #include "lanes.h"
 #include "library.h"
 #include "rings.h"
@@ -18,11 +19,14 @@ static PyMethodDef METHODS[] = {
     {"spline_inverse", (PyCFunction)(void (*)(void))spline_inverse, METH_FASTCALL, NULL},
     {"sum_rings", (PyCFunction)(void (*)(void))sum_rings, METH_FASTCALL, NULL},
     {"convolve_3x3", (PyCFunction)(void (*)(void))convolve_3x3, METH_FASTCALL, NULL},
+    {"fill_cells", (PyCFunction)(void (*)(void))fill_cells, METH_FASTCALL, NULL},
+    {"sample_layers", (PyCFunction)(void (*)(void))sample_layers, METH_FASTCALL, NULL},
+    {"split_cells", (PyCFunction)(void (*)(void))split_cells, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 
 /* Number that changes with the arguments of a kernel: Python uses kernels of its own number only. */
-enum { INTERFACE = 4 };
+enum { INTERFACE = 5 };
 
 static int add_numbers(PyObject *module)
 {

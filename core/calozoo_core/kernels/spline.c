@@ -6,21 +6,14 @@
 #include "spline.h"
 #include "sums.h"
 
-enum { MOST_BINS = 128, N_BIN = 4 };
-
 static const float LEAST = 1e-3f;
 
 /* Places of the numbers of a bin: where it begins, its width and height, and how far up the value
    lies in it. */
 enum { LEFT, WIDTH, RISE, HEIGHT };
 
-/* Find the bin of one value.
-
-   sizes: exponentials of the raw widths, then heights, of the bins, `stride` apart.
-   slopes: raw slopes at the inner knots, `stride` apart.
-   bin, knots: where the bin and its two raw slopes go, `out` apart. */
-static void find_bin(const float *sizes, const float *slopes, Py_ssize_t stride, int bins,
-                     float bound, float y, float *bin, float *knots, uint8_t *ends, Py_ssize_t out)
+void find_bin(const float *sizes, const float *slopes, Py_ssize_t stride, int bins, float bound,
+              float y, float *bin, float *knots, uint8_t *ends, Py_ssize_t out)
 {
     float limit = bound, scaled[2][MOST_BINS], at = 0;
     float span = 2 * limit * (float)(1 - 1e-3 * bins), least = 2 * limit * LEAST;
@@ -62,8 +55,8 @@ static void find_bin(const float *sizes, const float *slopes, Py_ssize_t stride,
     *ends = (uint8_t)((index == 0) | (index == bins - 1) << 1);
 }
 
-static float invert(const float *bin, const float *slopes, uint8_t ends, Py_ssize_t out, float bound,
-                    float y)
+float invert_bin(const float *bin, const float *slopes, uint8_t ends, Py_ssize_t out, float bound,
+                 float y)
 {
     float d0 = ends & 1 ? 1 : slopes[0], d1 = ends & 2 ? 1 : slopes[out];
     float width = bin[WIDTH * out], height = bin[HEIGHT * out], rise = bin[RISE * out];
@@ -150,8 +143,8 @@ PyObject *spline_inverse(PyObject *Py_UNUSED(module), PyObject *const *given, Py
     float *x = arrays[X].buffer.buf;
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < total; i++)
-        x[i] = invert(FLOATS(arrays[PLACE]) + i, FLOATS(arrays[SLOPES]) + i, BYTES(arrays[END])[i],
-                      total, bound, FLOATS(arrays[AT])[i]);
+        x[i] = invert_bin(FLOATS(arrays[PLACE]) + i, FLOATS(arrays[SLOPES]) + i,
+                          BYTES(arrays[END])[i], total, bound, FLOATS(arrays[AT])[i]);
     Py_END_ALLOW_THREADS
     result = Py_NewRef(Py_None);
 close:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from calozoo_convl2lflows.compiled_cells import CompiledCells
 from calozoo_convl2lflows.config import CellsConfig, GridConfig
 from calozoo_convl2lflows.contexts import NumpyContext, context_layout
 from calozoo_convl2lflows.densities import (
@@ -18,6 +19,7 @@ from calozoo_convl2lflows.densities import (
     sigmoid,
 )
 from calozoo_convl2lflows.grid import CELL_FLOOR_MEV
+from calozoo_core.kernels import compiled_lanes
 from calozoo_core.nn.mlp import leaky_relu, linear, linear_layout, silu
 from calozoo_core.nn.numpy_convolution import Convolution3x3, convolution_layout
 from calozoo_core.typing import Float32Array, FloatArray
@@ -78,6 +80,7 @@ class CellSampler:
         parts = [part(arrays, f"flows.{i}") for i in range(number)]
         self._contexts = [NumpyContext(grid.layers, part(own, "context")) for own in parts]
         self._samplers = [_LayerSampler(config, own) for own in parts]
+        self._compiled = CompiledCells(grid, config, parts[0]) if config.shared else None
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -99,21 +102,25 @@ class CellSampler:
             energies: Energies of the layers, in MeV, shape (n, layers).
         """
         shape = self.noise_shape
-        logits = np.stack([logistic(random.random(shape)) for random in streams])
-        return self.cells(logits, primary, energies)
+        noise = np.stack([random.random(shape) for random in streams])
+        return self.cells(noise, primary, energies)
 
     def cells(
-        self, logits: Float32Array, primary: Float32Array, energies: Float32Array
+        self, noise: FloatArray, primary: Float32Array, energies: Float32Array
     ) -> Float32Array:
         """Energies of the cells from noise, in MeV, shape (n, layers, cells, cells).
 
         Arguments:
-            logits: Logits of uniform noise, shape (n, layers, 4, half, half): the couplings of a
-                layer in their order.
+            noise: Uniform in [0, 1), shape (n, layers, 4, half, half): the couplings of a layer in
+                their order.
             primary: Features of the primaries, shape (n, 7).
             energies: Energies of the layers, in MeV, shape (n, layers).
         """
+        lanes = compiled_lanes()
+        if lanes and self._compiled is not None:
+            return self._compiled(noise, self._contexts[0](primary, energies), energies, lanes)
         n, layers, half = len(primary), self.grid.layers, self.grid.cells // 2
+        logits = logistic(noise)
         previous, shared = self._config.previous, self._config.shared
         # Maps of the layers before, the nearest first, with a cell of zeros around.
         before = np.zeros((n, half + 2, half + 2, previous * PHASES), np.float32)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from calozoo_convl2lflows.compiled_energies import CompiledLayerEnergies
 from calozoo_convl2lflows.config import EnergyConfig
 from calozoo_convl2lflows.contexts import LAYER_FLOOR_MEV, PRIMARY_FEATURES
 from calozoo_convl2lflows.densities import (
@@ -15,6 +16,7 @@ from calozoo_convl2lflows.densities import (
     normal_quantile,
     sigmoid,
 )
+from calozoo_core.kernels import compiled_lanes
 from calozoo_core.nn.mlp import linear, linear_layout, silu
 from calozoo_core.typing import Float32Array, FloatArray
 from calozoo_core.weights.layout import Arrays, Layout
@@ -47,6 +49,7 @@ class LayerEnergySampler:
         self._hidden = [linear(arrays, f"net.{i}") for i in (0, 2, 4)]
         self._logit = linear(arrays, "logit")
         self._density = NumpyDensity(arrays, "density", LAYER_SCALE)
+        self._compiled = CompiledLayerEnergies(layers, arrays)
 
     def __call__(
         self, streams: Sequence[np.random.Generator], primary: Float32Array
@@ -68,12 +71,15 @@ class LayerEnergySampler:
             primary: Features of the primaries, shape (n, 7).
         """
         n, layers = len(primary), self.layers
+        lanes = compiled_lanes()
+        if lanes:
+            return self._compiled(noise, primary, _scale(primary), lanes)
         weight, bias = self._hidden[0]
         of_primary, of_before, of_which, of_summary = np.split(
             weight, [PRIMARY_FEATURES, PRIMARY_FEATURES + layers, PRIMARY_FEATURES + 2 * layers]
         )
         start = primary @ of_primary + bias
-        scale = np.exp(primary[:, 0] * np.float32(1.5) + np.float32(3.5)) * np.float32(24)
+        scale = _scale(primary)
         energy, logs = np.zeros((2, n, layers), np.float32)
         total, moment = np.zeros((2, n), np.float32)
         summary = np.zeros((n, 3), np.float32)
@@ -103,3 +109,9 @@ class LayerEnergySampler:
             total[is_hit] += deposit
             moment[is_hit] += deposit * layer
         return energy
+
+
+def _scale(primary: Float32Array) -> Float32Array:
+    """Energy that showers of these primaries leave, in MeV, about, shape (n,)."""
+    scale: Float32Array = np.exp(primary[:, 0] * np.float32(1.5) + np.float32(3.5)) * np.float32(24)
+    return scale

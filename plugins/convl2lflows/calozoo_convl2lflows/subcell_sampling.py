@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from calozoo_convl2lflows.compiled_subcells import CompiledSubCells
 from calozoo_convl2lflows.config import GridConfig, SubCellsConfig
 from calozoo_convl2lflows.contexts import NumpyContext, context_layout
 from calozoo_convl2lflows.densities import (
@@ -17,6 +18,7 @@ from calozoo_convl2lflows.densities import (
     sigmoid,
 )
 from calozoo_convl2lflows.grid import CELL_FLOOR_MEV, SubCells
+from calozoo_core.kernels import compiled_lanes
 from calozoo_core.nn.mlp import linear, linear_layout, silu
 from calozoo_core.typing import BoolArray, Float32Array, FloatArray
 from calozoo_core.weights.layout import Arrays, Layout, part, prefixed
@@ -75,6 +77,9 @@ class SubCellSampler:
         patterns = np.arange(1, 2**grid.split**2)
         self._hits_of_pattern = (patterns[:, None] >> np.arange(grid.split**2)) % 2 == 1
         self._positions = _position_features(grid.cells)
+        self._compiled = None
+        if grid.split in CompiledSubCells.splits:
+            self._compiled = CompiledSubCells(grid, arrays, self._positions)
 
     def __call__(
         self,
@@ -91,12 +96,14 @@ class SubCellSampler:
             primary: Features of the primaries, shape (n, 7).
             energies: Energies of the layers, in MeV, shape (n, layers).
         """
+        conditions, lanes = self._context(primary, energies), compiled_lanes()
+        if lanes and self._compiled is not None:
+            return self._compiled(streams, cells, conditions, lanes)
         grid, split = self.grid, self.grid.split
         n, layers = cells.shape[:2]
         side = grid.side + 2
         before = np.zeros((n, PREVIOUS_LAYERS, side, side), np.float32)
         parts: list[tuple[NDArray[np.integer] | Float32Array, ...]] = []
-        conditions = self._context(primary, energies)
         for layer in range(layers):
             image, row, column = np.nonzero(cells[:, layer])
             own = cells[image, layer, row, column]

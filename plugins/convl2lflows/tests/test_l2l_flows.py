@@ -14,7 +14,7 @@ from calozoo_convl2lflows.cell_sampling import CellSampler
 from calozoo_convl2lflows.cells import CellFlow, CellFlows, log_energy_map
 from calozoo_convl2lflows.config import CellsConfig, EnergyConfig, GridConfig, SubCellsConfig
 from calozoo_convl2lflows.contexts import LAYER_FLOOR_MEV, NumpyContext, primary_features
-from calozoo_convl2lflows.densities import NumpyDensity, Scale, logistic
+from calozoo_convl2lflows.densities import NumpyDensity, Scale
 from calozoo_convl2lflows.energy_sampling import LayerEnergySampler
 from calozoo_convl2lflows.grid import CELL_FLOOR_MEV
 from calozoo_convl2lflows.hurdle import Density
@@ -118,9 +118,9 @@ def test_cells_come_back_from_their_noise(
         which = torch.full((3,), number)
         flow = flows.of(number)
         noise.append(flow.to_noise(cells[:, number], before, primary, energies, which, inside))
-    logits = logistic(torch.stack(noise, dim=1).numpy())
+    uniform = torch.stack(noise, dim=1).numpy()
     back = CellSampler(GRID, SMALL, network_arrays(flows)).cells(
-        logits, primary.numpy(), energies.numpy()
+        uniform, primary.numpy(), energies.numpy()
     )
     np.testing.assert_array_equal(back > 0, cells > 0)
     np.testing.assert_allclose(back, cells, rtol=2e-2, atol=1e-3)
