@@ -15,6 +15,7 @@ from calozoo.cards.leaderboard_page import leaderboard_page, page_data, reproduc
 from calozoo.cards.speed_fidelity import (
     SpeedFidelity,
     description,
+    draw_speed_fidelity,
     pareto_front,
     plot_speed_fidelity,
     speed_and_fidelity,
@@ -104,6 +105,22 @@ def test_pareto_front_has_those_that_nobody_beats():
     ]
     assert [point.model for point in pareto_front(points)] == ["fast", "slow and good"]
     assert pareto_front([]) == ()
+
+
+def test_the_front_is_drawn_over_all_its_models_and_the_legend_on_nothing():
+    slow = SpeedFidelity("slow", 30, 0.71, 0.01)
+    points = [SpeedFidelity("fast", 2, 0.99, 0.01), SpeedFidelity("even", 9, 0.72, 0.01), slow]
+    figure = draw_speed_fidelity([*points, SpeedFidelity("beaten", 9, 0.8, 0.01)])
+    (axes,) = figure.axes
+    (front,) = (line for line in axes.lines if line.get_label() == "Pareto front")
+    drawn = list(zip(*front.get_data(), strict=True))
+    assert drawn[1:-1] == [(point.milliseconds, point.auc) for point in points]
+    assert drawn[0] == (2, axes.get_ylim()[1])
+    assert drawn[-1] == (axes.get_xlim()[1], slow.auc)
+    figure.draw_without_rendering()
+    legend = axes.get_legend().get_window_extent()
+    assert legend.y0 >= axes.get_window_extent().y1
+    assert legend.y1 <= figure.bbox.y1
 
 
 def test_picture_of_the_readme_shows_the_numbers_of_the_cards():

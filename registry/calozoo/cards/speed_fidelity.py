@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SpeedFidelity",
     "description",
+    "draw_speed_fidelity",
     "pareto_front",
     "plot_speed_fidelity",
     "speed_and_fidelity",
@@ -90,7 +91,7 @@ def plot_speed_fidelity(measured: Sequence[Measurements], picture: Path) -> None
     if not points:
         msg = "None of these models has both a time and an AUC; `calozoo benchmark` measures them."
         raise InputError(msg)
-    save_picture(picture, lambda: _draw(points), description=description(points))
+    save_picture(picture, lambda: draw_speed_fidelity(points), description=description(points))
 
 
 def description(points: Sequence[SpeedFidelity]) -> str:
@@ -99,7 +100,12 @@ def description(points: Sequence[SpeedFidelity]) -> str:
     return "; ".join(texts)
 
 
-def _draw(points: Sequence[SpeedFidelity]) -> Figure:
+def draw_speed_fidelity(points: Sequence[SpeedFidelity]) -> Figure:
+    """Figure of speed against fidelity, with the Pareto front and a name for each point.
+
+    Arguments:
+        points: Models to draw, one at least.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
@@ -112,14 +118,11 @@ def _draw(points: Sequence[SpeedFidelity]) -> Figure:
     axes.set_xlim(min(times) / 1.6, max(times) * 1.6)
     axes.set_ylim(low - margin, high + margin)
     axes.axhline(0.5, color="0.6", lw=0.8, ls=":")
-    front = pareto_front(points)
     axes.plot(
-        [point.milliseconds for point in front],
-        [point.auc for point in front],
+        *_front_line(points, axes.get_xlim()[1], axes.get_ylim()[1]),
         drawstyle="steps-post",
         color=COLOURS[5],
         lw=1.2,
-        ls="--",
         label="Pareto front",
     )
     for point in points:
@@ -141,8 +144,19 @@ def _draw(points: Sequence[SpeedFidelity]) -> Figure:
         fontsize=7,
         color="0.4",
     )
-    axes.legend(loc="center right")
+    # Above the axes, where neither points nor lines are.
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
     return figure
+
+
+def _front_line(
+    points: Sequence[SpeedFidelity], right: float, top: float
+) -> tuple[list[float], list[float]]:
+    """Steps along the Pareto front, from the upper edge over its models to the right one."""
+    front = pareto_front(points)
+    times = [point.milliseconds for point in front]
+    aucs = [point.auc for point in front]
+    return [times[0], *times, right], [top, *aucs, aucs[-1]]
 
 
 def _label(axes: Axes, points: Sequence[SpeedFidelity]) -> None:
