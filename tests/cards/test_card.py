@@ -13,13 +13,8 @@ from calozoo.benchmark.measurements import (
     Memory,
     read_measurements,
 )
-from calozoo.cards.card import (
-    card_markdown,
-    find_card,
-    own_cards,
-    read_cards,
-    write_card,
-)
+from calozoo.cards.card import find_card, own_cards, read_cards, write_card
+from calozoo.cards.card_markdown import card_markdown
 from calozoo.cli.cards import card_text
 from calozoo_core.errors import CalozooError
 

@@ -7,10 +7,8 @@ import json
 import pytest
 from made_up_cards import measurements
 
-from calozoo.cards.card import (
-    card_markdown,
-    write_card,
-)
+from calozoo.cards.card import write_card
+from calozoo.cards.card_markdown import card_markdown
 
 
 def test_commands_read_cards_of_a_folder(calozoo, tmp_path):

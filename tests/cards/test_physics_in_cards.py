@@ -5,12 +5,8 @@ from __future__ import annotations
 import pytest
 from made_up_cards import figure, measurements, physics_result
 
-from calozoo.cards.card import (
-    add_physics,
-    card_markdown,
-    read_cards,
-    write_card,
-)
+from calozoo.cards.card import add_physics, read_cards, write_card
+from calozoo.cards.card_markdown import card_markdown
 from calozoo.cards.leaderboard import (
     leaderboard,
 )

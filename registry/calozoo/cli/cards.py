@@ -42,7 +42,8 @@ def card(model: str, cards: Path | None, as_json: bool, as_path: bool) -> None:
         msg = "--path prints nothing but the path; leave out --json, or --path."
         raise click.UsageError(msg)
     from calozoo.benchmark.measurements import read_measurements
-    from calozoo.cards.card import CARD, MEASUREMENTS, card_markdown, find_card
+    from calozoo.cards.card import CARD, MEASUREMENTS, find_card
+    from calozoo.cards.card_markdown import card_markdown
 
     folder = find_card(model, cards)
     if as_path:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from calozoo.benchmark.measurements import read_measurements
-from calozoo.cards.card import MEASUREMENTS, card_markdown
+from calozoo.cards.card import MEASUREMENTS
+from calozoo.cards.card_markdown import card_markdown
 from calozoo.hub import MAX_TEXT_BYTES, card_facts, front_matter
 from calozoo.hub.cache import CARD_FILE
 from calozoo.models.hub_models import CardLabel, labelled, read_label
