@@ -20,7 +20,7 @@ ROOMS = {
     "click": [REGISTRY / "cli"],
     "huggingface_hub": [REGISTRY / "hub"],
     "pluggy": [REGISTRY / "models" / "discovery.py", CORE / "hookspecs.py"],
-    "packaging": [REGISTRY / "models" / "discovery.py", REGISTRY / "doctor"],
+    "packaging": [REGISTRY / "models" / "compatibility.py", REGISTRY / "doctor"],
     "filelock": [REGISTRY / "hub" / "cache.py"],
     "h5py": [CORE / "io"],
     "uproot": [CORE / "io" / "root.py"],

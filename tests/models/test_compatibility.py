@@ -10,7 +10,8 @@ import pytest
 
 from calozoo import api
 from calozoo.models import discovery
-from calozoo.models.discovery import check_distribution, discover
+from calozoo.models.compatibility import check_distribution
+from calozoo.models.discovery import discover
 from calozoo_core.errors import PluginError
 from calozoo_core.generator import PLUGIN_API
 
@@ -109,7 +110,7 @@ def test_pre_releases_of_a_core_that_is_admitted_are_admitted(site, monkeypatch)
     (entry,) = site.entry_points()
 
     for core, admitted in [("0.1.5.dev3", True), ("0.1.9rc1", True), ("0.2.0.dev1", False)]:
-        monkeypatch.setattr("calozoo.models.discovery.version", lambda _, core=core: core)
+        monkeypatch.setattr("calozoo.models.compatibility.version", lambda _, core=core: core)
         if admitted:
             check_distribution(entry.dist)
         else:
@@ -120,7 +121,7 @@ def test_pre_releases_of_a_core_that_is_admitted_are_admitted(site, monkeypatch)
 def test_a_spec_that_names_no_contract_was_written_for_the_first(site, monkeypatch):
     """Else a plugin that says nothing would claim to be for whatever core it finds."""
     site.install("zoo-old", "0.3", "zoo_old", SPEAKER.format(more=""))
-    monkeypatch.setattr("calozoo.models.discovery.PLUGIN_API", 2)
+    monkeypatch.setattr("calozoo.models.compatibility.PLUGIN_API", 2)
 
     (failure,) = look(site).failures
 
