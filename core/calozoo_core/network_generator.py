@@ -112,21 +112,23 @@ class NetworkGenerator(Generator, Generic[Config]):
         *,
         device: str = "cpu",
         precision: Precision | None = None,
-        runtime: str | None = None,
+        **options: Any,
     ) -> Self:
         """Generator from a folder with `config.json` and `model.safetensors`.
 
+        Arguments:
+            spec: Spec it was registered with.
+            folder: Where its files are.
+            device: Torch device.
+            precision: Precision of the arithmetic; None for float32.
+            options: Further keyword arguments of the class, such as `runtime`.
+
         Raises:
             WeightsError: If there is no folder, or the files are damaged or do not fit.
-            InputError: If the device, the precision or the runtime is unavailable.
+            InputError: If the device, the precision or another option is unavailable.
         """
-        return cls(
-            spec,
-            cls.read_trained(spec, folder, device, precision),
-            device=device,
-            precision=precision or "float32",
-            runtime=runtime,
-        )
+        trained = cls.read_trained(spec, folder, device, precision)
+        return cls(spec, trained, device=device, precision=precision or "float32", **options)
 
     @classmethod
     def read_trained(
@@ -134,7 +136,7 @@ class NetworkGenerator(Generator, Generic[Config]):
     ) -> TrainedArrays[Any]:
         """Trained model of a folder, once device and precision are known to suit the class.
 
-        A plugin whose `load` takes further arguments calls this there.
+        A plugin with a `load` of its own calls this there.
 
         Raises:
             WeightsError: If there is no folder, or the files are damaged or do not fit.

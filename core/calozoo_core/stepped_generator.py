@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Final, Generic, Protocol, Self, TypeVar, cast
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -59,27 +58,6 @@ class SteppedGenerator(NetworkGenerator[Config], Generic[Config]):
             raise InputError(msg, argument="steps")
         self.steps = cast("_HasSteps", trained.config).steps if steps is None else steps
         super().__init__(spec, trained, device=device, precision=precision, runtime=runtime)
-
-    @classmethod
-    def load(
-        cls,
-        spec: ModelSpec,
-        folder: Path | None,
-        *,
-        device: str = "cpu",
-        precision: Precision | None = None,
-        runtime: str | None = None,
-        steps: int | None = None,
-    ) -> Self:
-        """Generator from a folder with `config.json` and `model.safetensors`.
-
-        Raises:
-            WeightsError: If there is no folder, or the files are damaged or do not fit.
-            InputError: If the device, the precision, the runtime or the number of steps is
-                unavailable.
-        """
-        trained = cls.read_trained(spec, folder, device, precision)
-        return cls(spec, trained, device=device, runtime=runtime, steps=steps)
 
     @property
     def load_options(self) -> dict[str, Any]:

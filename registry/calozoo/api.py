@@ -225,11 +225,11 @@ def _accepted(
     Raises:
         InputError: If it does not take one.
     """
-    taken = inspect.signature(factory.load).parameters
+    taken = _load_parameters(factory)
     if "source" in taken:
-        theirs = {"workers", "runtime"} - taken.keys()
+        theirs = {"workers", "runtime"} - taken
         options = _with_source(spec, options, handed_on, theirs)
-    for name in options.keys() - taken.keys():
+    for name in options.keys() - taken:
         msg = f"{spec.name} does not take {name}; leave it out."
         raise InputError(msg, argument=name)
     if isinstance(options.get("detector"), str | os.PathLike):
@@ -237,6 +237,16 @@ def _accepted(
 
         return options | {"detector": load_detector(str(options["detector"]))}
     return options
+
+
+def _load_parameters(factory: type[Generator]) -> set[str]:
+    """Keyword arguments of a model's `load`, with those of its class where it hands others on."""
+    parameters = inspect.signature(factory.load).parameters
+    taken = {name for name, one in parameters.items() if one.kind is not one.VAR_KEYWORD}
+    if len(taken) < len(parameters):
+        of_class = inspect.signature(factory).parameters
+        taken |= {name for name, one in of_class.items() if one.kind is one.KEYWORD_ONLY}
+    return taken
 
 
 def _with_source(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -100,37 +99,6 @@ class CaloQvae(CoreGenerator[CaloQvaeConfig]):
         bits = condition_bits(condition, config.prior.nodes)[0]
         latents = latent_sampler(self.sampler, rbm, self.steps, self.beta, bits)
         return core_sampler(self.trained, latents)
-
-    @classmethod
-    def load(
-        cls,
-        spec: ModelSpec,
-        folder: Path | None,
-        *,
-        device: str = "cpu",
-        precision: Precision | None = None,
-        runtime: str | None = None,
-        steps: int | None = None,
-        sampler: str = "gibbs",
-        beta: float | None = None,
-    ) -> Self:
-        """Generator from a folder with `config.json` and `model.safetensors`.
-
-        Raises:
-            WeightsError: If there is no folder, or the files are damaged or do not fit.
-            InputError: If the device, the precision, the runtime, the number of steps or the
-                sampler is unavailable.
-        """
-        trained = cls.read_trained(spec, folder, device, precision)
-        return cls(
-            spec,
-            trained,
-            device=device,
-            runtime=runtime,
-            steps=steps,
-            sampler=sampler,
-            beta=beta,
-        )
 
     @property
     def load_options(self) -> dict[str, Any]:
