@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from browser_visitor import Visitor, chromium
+from cache_shelf import Shelf, write_entry
 from distributions import PROJECTS, Built
 from hub_server import WRITER, Hub
 from zoo_models import TRAINED_REPO, Zoo, trained
@@ -89,6 +90,28 @@ def hub() -> Iterator[Hub]:
         yield running
         # The client's connections end before the server does.
         huggingface_hub.close_session()
+
+
+@pytest.fixture
+def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An index of one model, in the folder that is returned."""
+    from calozoo.models import index
+
+    folder = tmp_path / "index"
+    folder.mkdir()
+    write_entry(folder, None, {})
+    monkeypatch.setenv("CALOZOO_INDEX", str(folder))
+    index.forget()
+    yield folder
+    monkeypatch.undo()
+    index.forget()
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, hub: Hub, known: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    """A cache that is filled from a Hub, with an index that knows its model."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "huggingface" / "hub"))
+    return Shelf(tmp_path, hub)
 
 
 @pytest.fixture

@@ -33,6 +33,8 @@ PACKAGES: Final = (
     *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("plugins/*/calozoo_*")),
 )
 COMMAND: Final = re.compile(r"`calozoo ([^`]+)`|^calozoo ([a-z]+(?: [-{\w][^.;]*)?)")
+PROGRAM: Final = re.compile(r"calozoo(?![\w.\-/])")
+"""What a file has in which a command may be: most have it in names of modules alone."""
 
 HERE: Final = "tests/cli/test_advice.py::test_"
 CARD: Final = f"{HERE}the_benchmark_makes_the_card_that_is_missing"
@@ -54,7 +56,7 @@ TRIED: Final = {
     ("testing/_model_files.py", "benchmark {} --out cards"): CARD,
     ("cards/card.py", "benchmark {} --out {}"): CARD,
     ("models/cached_revisions.py", "cache list"): LISTED,
-    ("doctor/machine.py", "cache prune"): "tests/cli/test_cli_cache.py::"
+    ("doctor/machine.py", "cache prune"): "tests/models/test_cached_revisions.py::"
     "test_leftovers_are_found_and_pruned_and_what_is_needed_stays",
     ("cli/cache.py", "cache rm {}"): "tests/cli/test_cli_cache.py::"
     "test_rm_takes_no_revision_but_says_which_command_does",
@@ -117,9 +119,11 @@ def collected() -> Iterator[tuple[str, str]]:
     """File and command of each message, with {} for what is filled in; no help, no docstrings."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
-            if path.name == "manual.py":  # the head of a page
+            source = path.read_text(encoding="utf-8")
+            # manual.py has the head of a page.
+            if path.name == "manual.py" or not PROGRAM.search(source):
                 continue
-            for text in _messages(ast.parse(path.read_text(encoding="utf-8"))):
+            for text in _messages(ast.parse(source)):
                 for match in COMMAND.finditer(text):
                     command = " ".join((match[1] or match[2]).split("  ")[0].split())
                     yield str(path.relative_to(ROOT)), command

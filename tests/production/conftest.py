@@ -95,3 +95,12 @@ def command(*arguments: str, cwd: Path | None = None, code: int = 0) -> str:
 @pytest.fixture
 def run() -> Callable[..., str]:
     return command
+
+
+def ignore(_: int) -> None:
+    """Nobody watches."""
+
+
+def is_clean(folder: Path, *names: str) -> bool:
+    """True if a folder has these files and no others."""
+    return sorted(path.name for path in folder.iterdir()) == sorted(names)
