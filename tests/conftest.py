@@ -16,6 +16,7 @@ from browser_visitor import Visitor, chromium
 from cache_shelf import Shelf, write_entry
 from distributions import PROJECTS, Built
 from hub_server import WRITER, Hub
+from warm_interpreter import Interpreter, warm_interpreter
 from zoo_models import TRAINED_REPO, Zoo, trained
 
 from calozoo.hub import HubRepo
@@ -153,19 +154,22 @@ def target(hub: Hub, log_in: Callable[[str], None]) -> HubRepo:
     return open_repository(TRAINED_REPO, hub.url)
 
 
+@pytest.fixture(scope="session")
+def interpreter() -> Iterator[Interpreter]:
+    """Python for many short programs."""
+    with warm_interpreter() as warm:
+        yield warm
+
+
 @pytest.fixture
-def calozoo(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def calozoo(
+    interpreter: Interpreter, tmp_path: Path
+) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the command line in a process of its own, with a cache of its own."""
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "calozoo", *arguments],
-            env=clean_environment(tmp_path) | variables,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        env = clean_environment(tmp_path) | variables
+        return interpreter.run(["-m", "calozoo", *arguments], cwd=tmp_path, env=env, timeout=120)
 
     return run
 

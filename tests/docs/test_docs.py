@@ -25,6 +25,7 @@ from pathlib import Path
 
 import pytest
 from hub_server import WRITER
+from warm_interpreter import Interpreter
 
 from calozoo.cli import COMMANDS
 from calozoo_core import hookspecs
@@ -50,6 +51,7 @@ class Reader:
 
     folder: Path
     site: Path
+    interpreter: Interpreter
     path: list[Path] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
 
@@ -112,25 +114,18 @@ class Reader:
             "HF_ENDPOINT": "http://127.0.0.1:9",  # nobody answers: a page needs no network
             **self.variables,
         }
-        run = subprocess.run(
-            [sys.executable, *map(str, arguments)],
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            check=False,
+        run = self.interpreter.run(
+            list(map(str, arguments)), cwd=self.folder, env=environment, together=True
         )
         return run.returncode, run.stdout
 
 
 @pytest.fixture
-def reader(tmp_path):
+def reader(tmp_path, interpreter):
     folder, site = tmp_path / "work", tmp_path / "site"
     folder.mkdir()
     site.mkdir()
-    return Reader(folder, site)
+    return Reader(folder, site, interpreter)
 
 
 @pytest.mark.parametrize(
