@@ -35,8 +35,9 @@ demo: $(VENV)/user  ## Pull a model, generate 100 showers, look at them.
 	$(BIN)/calozoo show $(OUT)/showers.h5 --plot $(OUT)/showers.png
 
 # One process a core, of one thread each; a test file in one of them: most fixtures belong to a file.
+# The tests start hundreds of processes: each would compile all modules where bytecode is not kept.
 test: $(VENV)/dev  ## Every test that takes seconds.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile $(PYTEST_ARGS)
 
 coverage: $(VENV)/dev  ## The same tests, and the lines of core and registry that they run.
 	$(MAKE) test PYTEST_ARGS="--cov --cov-report=term $(PYTEST_ARGS)"

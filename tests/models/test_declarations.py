@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
@@ -15,7 +17,6 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 OURS = {project.name: project for project in PROJECTS}
-PROVIDERS = packages_distributions()
 
 every_project = pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)
 every_plugin = pytest.mark.parametrize("project", PLUGINS, ids=lambda project: project.name)
@@ -134,11 +135,18 @@ def test_a_library_that_is_imported_is_asked_for(project):
     asked = {canonicalize_name(r.name) for r in [*project.requirements(), *CORE.requirements()]}
     own = {package.name for package in project.packages}
 
+    providers = distributions_of_packages()
     for package in project.packages:
         for path in package.rglob("*.py"):
             for name in imported(path) - own - set(sys.stdlib_module_names):
-                found = {canonicalize_name(one) for one in PROVIDERS.get(name, [name])}
+                found = {canonicalize_name(one) for one in providers.get(name, [name])}
                 assert found & asked, f"{path} imports {name}"
+
+
+@cache
+def distributions_of_packages() -> Mapping[str, list[str]]:
+    """Installed distributions by the packages they provide."""
+    return packages_distributions()
 
 
 def imported(path: Path) -> set[str]:
