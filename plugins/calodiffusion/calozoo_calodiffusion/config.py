@@ -19,7 +19,7 @@ from calozoo_core.clumps.core_config import (
 from calozoo_core.nn.numpy_cylinder import Size, downsampled, window
 from calozoo_core.nn.numpy_edm import EdmSolver
 from calozoo_core.nn.transformer_config import TransformerConfig
-from calozoo_core.strict_model import StrictModel
+from calozoo_core.strict_model import StrictModel, named_config
 
 __all__ = [
     "PRESETS",
@@ -293,10 +293,7 @@ def preset(name: str) -> CaloDiffusionConfig:
         >>> preset("ild-photon-clumps").rings
         5
     """
-    if name not in PRESETS:
-        msg = f"no preset is called {name!r}; there are {', '.join(PRESETS)}"
-        raise ValueError(msg)
-    return PRESETS[name]
+    return named_config(PRESETS, name)
 
 
 def published(name: str) -> PublishedConfig:
@@ -309,7 +306,4 @@ def published(name: str) -> PublishedConfig:
         >>> published("calochallenge2").unet.grids
         ((45, 16, 9), (23, 8, 4), (12, 4, 2))
     """
-    if name not in PUBLISHED:
-        msg = f"no published configuration is called {name!r}; there are {', '.join(PUBLISHED)}"
-        raise ValueError(msg)
-    return PUBLISHED[name]
+    return named_config(PUBLISHED, name, "published configuration")

@@ -18,7 +18,7 @@ from calozoo_core.clumps.core_config import (
 )
 from calozoo_core.nn.mlp import Mlp
 from calozoo_core.nn.transformer_config import TransformerConfig
-from calozoo_core.strict_model import StrictModel
+from calozoo_core.strict_model import StrictModel, named_config
 
 __all__ = ["PRESETS", "SPREADS", "CaloQvaeConfig", "RbmConfig", "preset"]
 
@@ -160,7 +160,4 @@ def preset(name: str) -> CaloQvaeConfig:
         >>> preset("ild-photon-clumps").prior.nodes
         84
     """
-    if name not in PRESETS:
-        msg = f"no preset is called {name!r}; there are {', '.join(PRESETS)}"
-        raise ValueError(msg)
-    return PRESETS[name]
+    return named_config(PRESETS, name)

@@ -17,7 +17,7 @@ from calozoo_core.clumps.core_config import (
 )
 from calozoo_core.nn.solvers import Solver
 from calozoo_core.nn.transformer_config import TransformerConfig
-from calozoo_core.strict_model import StrictModel
+from calozoo_core.strict_model import StrictModel, named_config
 
 __all__ = [
     "PRESETS",
@@ -242,10 +242,7 @@ def preset(name: str) -> CaloScoreConfig:
         >>> preset("ild-photon-clumps").rings
         5
     """
-    if name not in PRESETS:
-        msg = f"no preset is called {name!r}; there are {', '.join(PRESETS)}"
-        raise ValueError(msg)
-    return PRESETS[name]
+    return named_config(PRESETS, name)
 
 
 def published(name: str) -> PublishedConfig:
@@ -258,7 +255,4 @@ def published(name: str) -> PublishedConfig:
         >>> published("calochallenge2").shape.padded
         (48, 16, 12)
     """
-    if name not in PUBLISHED:
-        msg = f"no published configuration is called {name!r}; there are {', '.join(PUBLISHED)}"
-        raise ValueError(msg)
-    return PUBLISHED[name]
+    return named_config(PUBLISHED, name, "published configuration")

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from calozoo_core.nn.solvers import Solver
 from calozoo_core.nn.transformer_config import TransformerConfig
-from calozoo_core.strict_model import StrictModel
+from calozoo_core.strict_model import StrictModel, named_config
 from calozoo_core.voxels import DATASETS, CylinderVoxels
 
 __all__ = ["PRESETS", "CylinderConfig", "preset"]
@@ -114,8 +114,11 @@ PRESETS: Final = {
 def preset(name: str) -> CylinderConfig:
     """Named configuration: `calochallenge2-electron`, or `tiny` for tests.
 
+    Raises:
+        ValueError: If there is no such preset.
+
     Example:
         >>> preset("calochallenge2-electron").shape.tokens
         135
     """
-    return PRESETS[name]
+    return named_config(PRESETS, name)
