@@ -109,7 +109,11 @@ def _generation_mb(model: str, n: int) -> float:
 # Steps of a generation in the order in which they come, in a process of their own.
 _STEPS = f"""
 import json, sys
+from importlib.resources import files
 rows = []
+def stored(kind):
+    file = files("calozoo_core.clumps") / kind / spec.detector / "model.safetensors"
+    return f"{{file.stat().st_size / 1e6:.0f}} MB in its file"
 def step(name):
     with open("/proc/self/status") as status:
         kib = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
@@ -127,9 +131,9 @@ spec = api.find_model(sys.argv[1])
 step("calozoo and its models' descriptions")
 from calozoo_core.clumps import load_library, load_table
 load_library(spec.detector)
-step("library of halos (21 MB in its file)")
+step(f"library of halos ({{stored('libraries')}})")
 table = load_table(spec.detector)
-step("table of clumps (16 MB in its file)")
+step(f"table of clumps ({{stored('tables')}})")
 table.lookup
 step("its order by class and energy")
 generator = api.load(sys.argv[1], offline=True)
