@@ -39,6 +39,13 @@ def test_programs_know_nothing_of_each_other(interpreter, tmp_path):
     assert (first, then) == ("done\n", "False False\n")
 
 
+@pytest.mark.parametrize("variable", ["PYTHONUTF8", "OMP_NUM_THREADS"])
+def test_a_variable_that_is_read_at_the_start_is_read(interpreter, tmp_path, variable):
+    program = f"import os, sys; print(os.environ[{variable!r}], len(sys.modules) < 100)"
+    env = os.environ | {variable: "1", "OMP_DYNAMIC": "TRUE"}
+    assert interpreter.run(["-c", program], cwd=tmp_path, env=env).stdout == "1 True\n"
+
+
 def test_a_program_that_takes_too_long_is_ended_and_the_next_one_runs(interpreter, tmp_path):
     settings = {"cwd": tmp_path, "env": os.environ}
     with pytest.raises(subprocess.TimeoutExpired):

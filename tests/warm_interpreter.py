@@ -52,6 +52,7 @@ class Interpreter:
 
     def __init__(self, connection: socket.socket | None) -> None:
         self._connection = connection
+        self._read_at_start = _read_at_start(os.environ)
 
     def run(
         self,
@@ -76,12 +77,17 @@ class Interpreter:
         """
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             streams = (out.fileno(), out.fileno() if together else err.fileno())
-            if self._connection is None or not _can_be_forked(arguments, env):
+            if self._connection is None or not self._can_be_forked(arguments, env):
                 code = _start(arguments, cwd, env, timeout, streams)
             else:
                 code = self._fork(arguments, cwd, env, timeout, streams)
             texts = [_content(stream.fileno()) for stream in (out, err)]
         return subprocess.CompletedProcess([sys.executable, *arguments], code, *texts)
+
+    def _can_be_forked(self, arguments: Sequence[str], env: Mapping[str, str]) -> bool:
+        """True if what is read when Python starts is what the process that forks has read."""
+        is_ours = arguments[0] == "-c" or tuple(arguments[:2]) == ("-m", "calozoo")
+        return is_ours and _read_at_start(env) == self._read_at_start
 
     def _fork(
         self,
@@ -177,12 +183,10 @@ def _added_path(variables: Mapping[str, str]) -> list[str]:
     return list(filter(None, variables.get("PYTHONPATH", "").split(os.pathsep)))
 
 
-def _can_be_forked(arguments: Sequence[str], env: Mapping[str, str]) -> bool:
-    """True if nothing that this program asks for is read when Python starts."""
-    if arguments[0] != "-c" and tuple(arguments[:2]) != ("-m", "calozoo"):
-        return False
-    names = (name for name in env.keys() | os.environ.keys() if name.startswith(READ_AT_START))
-    return all(name == "PYTHONPATH" or env.get(name) == os.environ.get(name) for name in names)
+def _read_at_start(variables: Mapping[str, str]) -> dict[str, str]:
+    """Variables that are read before a program is, but for the path, which each brings along."""
+    names = {name for name in variables if name.startswith(READ_AT_START)} - {"PYTHONPATH"}
+    return {name: variables[name] for name in names}
 
 
 def _start(
