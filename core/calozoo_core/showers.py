@@ -206,6 +206,8 @@ class Showers:
     def concatenate(cls, parts: Iterable[Showers | Shower]) -> Showers:
         """One batch out of batches and single showers of the same representation and detector.
 
+        A single batch is returned as it is.
+
         Arguments:
             parts: Batches and showers, in order.
 
@@ -222,6 +224,8 @@ class Showers:
         if not batches:
             msg = "There are no showers to put together."
             raise InputError(msg)
+        if len(batches) == 1:
+            return batches[0]
         kinds = {
             (b.representation, b.detector, b.incident.particle, b.time is None) for b in batches
         }
@@ -428,6 +432,8 @@ def _point_columns(showers: Showers | Shower) -> dict[str, NDArray[Any]]:
 
 def _as_type(name: str, values: ArrayLike, dtype: type[np.number[Any]]) -> NDArray[Any]:
     """The values in their type, one after the other in memory; whole numbers must stay the same."""
+    if type(values) is np.ndarray and values.dtype == dtype and values.ndim == 1:
+        return np.ascontiguousarray(values)
     refuse_masked(values, name)
     try:
         given = np.asarray(values)

@@ -182,6 +182,25 @@ def convolve_3x3(
     9 inputs, 16) and (blocks, 16).
     """
 
+def couple_splines(
+    y: NDArray[np.float32],
+    condition: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    x: NDArray[np.float32],
+    widths: NDArray[np.int32],
+    identity: int,
+    dim: int,
+    conditions: int,
+    bins: int,
+    bound: float,
+    lanes: int,
+    /,
+) -> None:
+    """Inverse of a coupling: splines of some elements, by a network of the others.
+
+    Widths are those of the network's hidden layers, in whole blocks of columns.
+    """
+
 def sample_layers(
     noise: NDArray[np.float64],
     of_primary: NDArray[np.float32],

@@ -19,6 +19,7 @@ static PyMethodDef METHODS[] = {
     {"spline_inverse", (PyCFunction)(void (*)(void))spline_inverse, METH_FASTCALL, NULL},
     {"sum_rings", (PyCFunction)(void (*)(void))sum_rings, METH_FASTCALL, NULL},
     {"convolve_3x3", (PyCFunction)(void (*)(void))convolve_3x3, METH_FASTCALL, NULL},
+    {"couple_splines", (PyCFunction)(void (*)(void))couple_splines, METH_FASTCALL, NULL},
     {"fill_cells", (PyCFunction)(void (*)(void))fill_cells, METH_FASTCALL, NULL},
     {"sample_layers", (PyCFunction)(void (*)(void))sample_layers, METH_FASTCALL, NULL},
     {"split_cells", (PyCFunction)(void (*)(void))split_cells, METH_FASTCALL, NULL},
@@ -26,7 +27,7 @@ static PyMethodDef METHODS[] = {
 };
 
 /* Number that changes with the arguments of a kernel: Python uses kernels of its own number only. */
-enum { INTERFACE = 5 };
+enum { INTERFACE = 6 };
 
 static int add_numbers(PyObject *module)
 {

@@ -21,5 +21,6 @@ float invert_bin(const float *bin, const float *slopes, uint8_t ends, Py_ssize_t
 
 PyObject *spline_bins(PyObject *module, PyObject *const *given, Py_ssize_t count);
 PyObject *spline_inverse(PyObject *module, PyObject *const *given, Py_ssize_t count);
+PyObject *couple_splines(PyObject *module, PyObject *const *given, Py_ssize_t count);
 
 #endif

@@ -166,17 +166,26 @@ class Mlp:
             layout |= linear_layout(str(len(self.hidden) * self._step), widths[-1], self.outputs)
         return layout
 
+    def layers(self, arrays: Arrays) -> list[tuple[Float32Array, Float32Array]]:
+        """Weight, shape (inputs, outputs), and bias of each layer; normalisations are in them.
+
+        Arguments:
+            arrays: Tensors of its layout.
+        """
+        layers = [self._hidden_layer(arrays, i * self._step) for i in range(len(self.hidden))]
+        if self.outputs is not None:
+            layers.append(linear(arrays, str(len(self.hidden) * self._step)))
+        return layers
+
     def function(self, arrays: Arrays) -> Callable[[Float32Array], Float32Array]:
         """Function from inputs, shape (n, inputs), to outputs, shape (n, outputs).
 
         Arguments:
             arrays: Tensors of its layout.
         """
-        hidden = [self._hidden_layer(arrays, i * self._step) for i in range(len(self.hidden))]
-        activate = _ACTIVATIONS[self.activation]
-        last = None
-        if self.outputs is not None:
-            last = linear(arrays, str(len(self.hidden) * self._step))
+        layers = self.layers(arrays)
+        hidden, activate = layers[: len(self.hidden)], _ACTIVATIONS[self.activation]
+        last = None if self.outputs is None else layers[-1]
 
         def forward(x: Float32Array) -> Float32Array:
             for weight, bias in hidden:

@@ -10,12 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calozoo_core.kernels import compiled_lanes
 from calozoo_core.nn.mlp import Mlp
 from calozoo_core.nn.numpy_spline import inverse_rational_quadratic
+from calozoo_core.nn.packing import filled, matrix, packed, width
 from calozoo_core.typing import Float32Array, IntArray
 from calozoo_core.weights.layout import Arrays, Layout, TensorLayout, part, prefixed
 
 __all__ = ["NumpyStep", "SplineCouplingSizes", "act_norm", "act_norm_layout", "permutation"]
+
+MOST_HIDDEN = 7
+"""Hidden layers of a network that the compiled kernel has room for."""
 
 NumpyStep = Callable[[Float32Array, Float32Array], Float32Array]
 """Function of values, shape (n, dim), and condition, shape (n, conditions), to values."""
@@ -89,11 +94,53 @@ class SplineCouplingSizes:
         """Inverse of the coupling with rational-quadratic splines."""
         network, identity = self.network.function(part(arrays, "net")), self.identity_features
         parameters, bound = self.parameters, self.bound
+        compiled = _CompiledInverse(self, arrays) if len(self.hidden) <= MOST_HIDDEN else None
 
         def step(y: Float32Array, condition: Float32Array) -> Float32Array:
+            lanes = compiled_lanes()
+            if lanes and compiled is not None:
+                return compiled(y, condition, lanes)
             raw = network(np.concatenate([y[:, :identity], condition], axis=1))
             raw = raw.reshape(len(y), parameters, -1)
             x = inverse_rational_quadratic(y[:, identity:], raw, bound)
             return np.concatenate([y[:, :identity], x], axis=1)
 
         return step
+
+
+class _CompiledInverse:
+    """Inverse of a coupling by a compiled kernel, with the weights as it reads them.
+
+    Arguments:
+        sizes: Sizes of the coupling.
+        arrays: Its tensors.
+    """
+
+    def __init__(self, sizes: SplineCouplingSizes, arrays: Arrays) -> None:
+        self._sizes, self._bins = sizes, (sizes.parameters + 1) // 3
+        rows, parts, widths = sizes.network.inputs, [], []
+        for weight, bias in sizes.network.layers(part(arrays, "net")):
+            parts += [matrix(weight, rows=rows), filled(bias)]
+            rows = width(len(bias))
+            widths.append(rows)
+        self._weights, self._widths = packed(parts), np.array(widths[:-1], np.int32)
+
+    def __call__(self, y: Float32Array, condition: Float32Array, lanes: int) -> Float32Array:
+        from calozoo_core.kernels import _compiled
+
+        sizes = self._sizes
+        x = np.empty((len(y), sizes.dim), np.float32)
+        _compiled.couple_splines(
+            np.ascontiguousarray(y, np.float32),
+            np.ascontiguousarray(condition, np.float32),
+            self._weights,
+            x,
+            self._widths,
+            sizes.identity_features,
+            sizes.dim,
+            sizes.conditions,
+            self._bins,
+            sizes.bound,
+            lanes,
+        )
+        return x

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from calozoo_convl2lflows.contexts import PRIMARY_FEATURES
-from calozoo_convl2lflows.packing import filled, matrix, packed, width
 from calozoo_core.nn.mlp import linear
+from calozoo_core.nn.packing import filled, matrix, packed, width
 from calozoo_core.typing import Float32Array, FloatArray
 from calozoo_core.weights.layout import Arrays
 

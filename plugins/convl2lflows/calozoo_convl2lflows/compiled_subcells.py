@@ -12,8 +12,8 @@ import numpy as np
 
 from calozoo_convl2lflows.config import GridConfig
 from calozoo_convl2lflows.grid import SubCells
-from calozoo_convl2lflows.packing import filled, matrix, packed, width
 from calozoo_core.nn.mlp import linear
+from calozoo_core.nn.packing import filled, matrix, packed, width
 from calozoo_core.typing import Float32Array
 from calozoo_core.weights.layout import Arrays, part
 
