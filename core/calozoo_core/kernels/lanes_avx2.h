@@ -11,3 +11,8 @@
 #define MULTIPLY(a, b) _mm256_mul_ps(a, b)
 #define MULTIPLY_ADD(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define LARGER(a, b) _mm256_max_ps(a, b)
+#define SUM(v)                                                                                     \
+    _mm_cvtss_f32(_mm_hadd_ps(                                                                     \
+        _mm_hadd_ps(_mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1)),            \
+                    _mm_setzero_ps()),                                                             \
+        _mm_setzero_ps()))

@@ -11,3 +11,4 @@
 #define MULTIPLY(a, b) _mm512_mul_ps(a, b)
 #define MULTIPLY_ADD(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define LARGER(a, b) _mm512_max_ps(a, b)
+#define SUM(v) _mm512_reduce_add_ps(v)

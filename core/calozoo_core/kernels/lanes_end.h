@@ -11,3 +11,4 @@
 #undef MULTIPLY
 #undef MULTIPLY_ADD
 #undef LARGER
+#undef SUM

@@ -88,14 +88,9 @@ static inline TARGET void OWN(products)(const Matrix *matrix, const float *rows,
 static inline TARGET float OWN(product)(const float *a, const float *b, Py_ssize_t n)
 {
     Lanes sums = SPREAD(0.0f);
-    float each[LANES];
     for (Py_ssize_t k = 0; k < n; k += LANES)
         sums = MULTIPLY_ADD(LOAD(a + k), LOAD(b + k), sums);
-    STORE(each, sums);
-    for (int width = LANES / 2; width; width /= 2)
-        for (int k = 0; k < width; k++)
-            each[k] += each[k + width];
-    return each[0];
+    return SUM(sums);
 }
 
 #undef PER_PASS

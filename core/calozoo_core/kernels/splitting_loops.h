@@ -16,10 +16,17 @@ static TARGET void OWN(log_map)(const float *energy, Py_ssize_t n, float *map)
 static TARGET Py_ssize_t OWN(pattern)(float *weight, Py_ssize_t n, double noise)
 {
     Py_ssize_t width = (n + GROUPS - 1) / GROUPS, group = 0, member = 0;
-    float most = weight[0];
+    Py_ssize_t whole = n - n % LANES;
+    float each[LANES], most = weight[n - 1];
     double sums[GROUPS], total = 0;
+    Lanes largest = SPREAD(most);
 
-    for (Py_ssize_t i = 1; i < n; i++)
+    for (Py_ssize_t i = 0; i < whole; i += LANES)
+        largest = LARGER(largest, LOAD(weight + i));
+    STORE(each, largest);
+    for (int i = 0; i < LANES; i++)
+        most = each[i] > most ? each[i] : most;
+    for (Py_ssize_t i = whole; i < n; i++)
         most = weight[i] > most ? weight[i] : most;
     for (Py_ssize_t i = 0; i < n; i++)
         weight[i] -= most;
