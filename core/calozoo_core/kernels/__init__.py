@@ -1,7 +1,8 @@
 """Compiled kernels: what numpy does in many small steps, in one step of C each.
 
 They are built where there is a compiler, and come with the wheels. Everything works without them;
-numpy is the reference, and both give the same showers of the same seeds.
+numpy is the reference, and both give the same showers of the same seeds: bit for bit, but to
+rounding where a kernel computes a network.
 """
 
 from __future__ import annotations
