@@ -154,14 +154,16 @@ class CoreMatcher:
 
     @cached_property
     def _level_logs(self) -> Float32Array:
-        return np.log(LEVEL_MEV + np.float32(self.config.floor_mev))
+        logs: Float32Array = np.log(LEVEL_MEV + np.float32(self.config.floor_mev))
+        return logs
 
     @cached_property
     def _layer_logs(self) -> Float32Array:
         sums = np.zeros(self.core.shape[:2], np.float32)
         for ring in range(self.core.shape[2]):
             sums += LEVEL_MEV[self.core[:, :, ring]]
-        return np.log(sums + np.float32(self.config.floor_mev))
+        logs: Float32Array = np.log(sums + np.float32(self.config.floor_mev))
+        return logs
 
 
 def core_features(core: FloatArray | Float32Array, incident: Incident) -> FloatArray:
