@@ -11,7 +11,7 @@ from calozoo_core.typing import Float32Array
 
 MEAN, SPREAD = 1.5, 0.5
 
-FEW: dict[Solver, int] = {"euler": 32, "midpoint": 8, "rk4": 3}
+FEW: dict[Solver, int] = {"euler": 32, "midpoint": 8, "rk4": 3, "adams": 32}
 """Steps at which the error is small, and above the rounding of 32 bits."""
 
 
@@ -28,7 +28,9 @@ def error(evaluations: int, solver: Solver) -> float:
     return float(np.abs(end - (MEAN + SPREAD * noise)).max())
 
 
-@pytest.mark.parametrize(("solver", "order"), [("euler", 1), ("midpoint", 2), ("rk4", 4)])
+@pytest.mark.parametrize(
+    ("solver", "order"), [("euler", 1), ("midpoint", 2), ("rk4", 4), ("adams", 2)]
+)
 def test_the_error_falls_at_least_with_the_order_of_the_solver(solver: Solver, order: int) -> None:
     few = FEW[solver] * EVALUATIONS[solver]
     ratio = error(few, solver) / error(2 * few, solver)
@@ -39,7 +41,7 @@ def test_eight_evaluations_are_close_and_a_middle_helps() -> None:
     assert error(8, "midpoint") < 0.04 < error(8, "euler")
 
 
-@pytest.mark.parametrize("solver", ["euler", "midpoint", "rk4"])
+@pytest.mark.parametrize("solver", ["euler", "midpoint", "rk4", "adams"])
 @pytest.mark.parametrize("evaluations", [1, 2, 3, 5, 7, 8])
 def test_the_velocity_is_evaluated_as_often_as_asked_for(solver: Solver, evaluations: int) -> None:
     moments: list[float] = []
@@ -53,6 +55,13 @@ def test_the_velocity_is_evaluated_as_often_as_asked_for(solver: Solver, evaluat
     assert len(moments) == evaluations
     assert moments[0] == 0
     assert max(moments) <= 1
+
+
+def test_two_steps_of_adams_are_exact_where_the_velocity_is_linear_in_time() -> None:
+    """All but the first step, which is one of Euler."""
+    first, rest = 2**-1.6, 1 - 2**-1.6
+    end = integrate(lambda x, t: x * 0 + t, np.zeros(1, np.float32), 2, "adams")
+    np.testing.assert_allclose(end, first * rest + rest**2 / 2, rtol=1e-6)
 
 
 def test_no_evaluation_is_refused() -> None:

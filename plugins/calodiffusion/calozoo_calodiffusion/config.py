@@ -18,6 +18,7 @@ from calozoo_core.clumps.core_config import (
 )
 from calozoo_core.nn.numpy_cylinder import Size, downsampled, window
 from calozoo_core.nn.numpy_edm import EdmSolver
+from calozoo_core.nn.solvers import Solver
 from calozoo_core.nn.transformer_config import TransformerConfig
 from calozoo_core.strict_model import StrictModel, named_config
 
@@ -179,6 +180,7 @@ class CaloDiffusionConfig(CoreConfig):
         core_edges_mm: Radii between the rings of the core, and the one at which it ends.
         energies: Sizes of the network of the layer energies: a token a layer, one number each.
         energy_steps: Evaluations of it for a shower.
+        energy_solver: Solver of its flow.
         shape: Sizes of the network of the rings, on a cylinder of one sector.
         solver: Solver of the diffusion.
         steps: Evaluations of its network for a shower.
@@ -190,6 +192,7 @@ class CaloDiffusionConfig(CoreConfig):
     core_edges_mm: CoreEdges
     energies: TransformerConfig
     energy_steps: Steps = 8
+    energy_solver: Solver = "midpoint"
     shape: UnetConfig
     solver: EdmSolver = "angle"
     steps: Steps = 8
@@ -213,6 +216,7 @@ def _core(
     return CaloDiffusionConfig(
         core_edges_mm=CORE_EDGES_MM,
         energies=energies_network(*energies),
+        energy_solver="adams",
         shape=UnetConfig(
             grid=(LAYERS, 1, len(CORE_EDGES_MM)),
             widths=widths,

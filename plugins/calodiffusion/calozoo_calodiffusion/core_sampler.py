@@ -95,5 +95,5 @@ def core_sampler(trained: TrainedArrays[CaloDiffusionConfig], evaluations: int) 
         evaluations=evaluations,
     )
     return CoreSampler.of_trained(
-        trained, rings, solver="midpoint", evaluations=config.energy_steps
+        trained, rings, solver=config.energy_solver, evaluations=config.energy_steps
     )

@@ -61,7 +61,7 @@ class CaloDiffusionTraining(CoreTraining[CaloDiffusionConfig]):
     @property
     def energy_sampling(self) -> tuple[Solver, int]:
         """Solver of the layer energies' flow, and evaluations of its network."""
-        return "midpoint", self.config.energy_steps
+        return self.config.energy_solver, self.config.energy_steps
 
     def stage_config(self, stage: str, network: Any) -> StageConfig:
         if stage == "energies":

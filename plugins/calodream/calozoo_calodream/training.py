@@ -32,7 +32,7 @@ class Options(CoreOptions):
 
     preset: Literal["ild-photon-clumps", "tiny"] = "ild-photon-clumps"
     shape_epochs: int = Field(default=40, ge=1)
-    solver: Solver = "midpoint"
+    solver: Solver = "adams"
     evaluations: int = Field(default=8, ge=1, le=1000)
 
 

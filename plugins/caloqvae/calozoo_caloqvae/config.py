@@ -17,6 +17,7 @@ from calozoo_core.clumps.core_config import (
     energies_network,
 )
 from calozoo_core.nn.mlp import Mlp
+from calozoo_core.nn.solvers import Solver
 from calozoo_core.nn.transformer_config import TransformerConfig
 from calozoo_core.strict_model import StrictModel, named_config
 
@@ -79,6 +80,7 @@ class CaloQvaeConfig(CoreConfig):
         core_edges_mm: Radii between the rings of the core, and the one at which it ends.
         energies: Sizes of the network of the layer energies: a token a layer, one number each.
         energy_steps: Evaluations of it for a shower.
+        energy_solver: Solver of its flow.
         prior: Graph of the Boltzmann machine.
         hidden: Widths of the hidden layers of each level of the encoder, and of the decoder.
         steps: Sweeps of block Gibbs sampling for a shower.
@@ -90,6 +92,7 @@ class CaloQvaeConfig(CoreConfig):
     core_edges_mm: CoreEdges
     energies: TransformerConfig
     energy_steps: Steps = 8
+    energy_solver: Solver = "midpoint"
     prior: RbmConfig
     hidden: Annotated[tuple[Number, ...], Field(min_length=1, max_length=8)]
     steps: Steps = 50
@@ -138,6 +141,7 @@ def _core(
     return CaloQvaeConfig(
         core_edges_mm=CORE_EDGES_MM,
         energies=energies_network(*energies),
+        energy_solver="adams",
         prior=prior,
         hidden=hidden,
         steps=steps,

@@ -140,5 +140,5 @@ def core_sampler(trained: TrainedArrays[CaloQvaeConfig], latents: LatentSampler)
     scale = trained.table(Standardisation, "shape_scale")
     rings = ShapeSampler(config, trained.part("decoder"), latents, scale)
     return CoreSampler.of_trained(
-        trained, rings, solver="midpoint", evaluations=config.energy_steps
+        trained, rings, solver=config.energy_solver, evaluations=config.energy_steps
     )

@@ -86,7 +86,7 @@ class CaloQvaeTraining(CoreTraining[CaloQvaeConfig]):
     @property
     def energy_sampling(self) -> tuple[Solver, int]:
         """Solver of the layer energies' flow, and evaluations of its network."""
-        return "midpoint", self.config.energy_steps
+        return self.config.energy_solver, self.config.energy_steps
 
     def network(self, stage: str) -> nn.Module:
         if stage == "shape":

@@ -176,6 +176,7 @@ def _core(
     return CaloScoreConfig(
         core_edges_mm=CORE_EDGES_MM,
         energies=energies_network(*energies),
+        energy_solver="adams",
         shape=UnetConfig(
             grid=(LAYERS,),
             padding=((1, 1),),
