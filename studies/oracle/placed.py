@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Final
 
 from calozoo.benchmark.fidelity import CellObservables, FileReference
-from calozoo_core.clumps import fill, load_table, voxel_energies
+from calozoo_core.clumps import (
+    ShowersFromCore,
+    fill,
+    load_library,
+    load_table,
+    voxel_energies,
+)
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import CalozooError
 from calozoo_core.io import ShowerFile
@@ -58,9 +64,20 @@ def filled(showers: Showers, first: int) -> Showers:
     return fill(energies, showers.incident, clumps, streams)
 
 
+def completed(showers: Showers, first: int) -> Showers:
+    """True cores; halo and azimuth from the library, points from the table of clumps."""
+    clumps, library = load_table(showers.detector), load_library(showers.detector)
+    points = merged(clumps.config.representation)(showers, first)
+    mesh, rings = clumps.config.mesh, library.config.core_rings
+    core = mesh.ring_energies(voxel_energies(points, mesh, clumps.config.linking))[:, :, :rings]
+    streams = [stream(SEED, first + i, "clumps") for i in range(len(showers))]
+    return ShowersFromCore(library, clumps)(core, showers.incident, streams)
+
+
 DESIGNS: Final[dict[str, Callable[[Showers, int], Showers]]] = {
     **{name: merged(name) for name in ("steps", "x100", "x25", "x9")},
     "voxels filled from the table of clumps": filled,
+    "true cores, halos of the library": completed,
 }
 
 
