@@ -141,6 +141,7 @@ def _core(
     return CaloQvaeConfig(
         core_edges_mm=CORE_EDGES_MM,
         energies=energies_network(*energies),
+        energy_solver="adams",
         prior=prior,
         hidden=hidden,
         steps=steps,
