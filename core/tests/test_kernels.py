@@ -7,12 +7,13 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from calozoo_core.clumps import VoxelMesh, fill, load_library, load_table
-from calozoo_core.clumps.generator import core_energies
+from calozoo_core.clumps.ring_sums import core_energies
 from calozoo_core.errors import InputError
 from calozoo_core.incident import Incident
 from calozoo_core.kernels import (
@@ -179,6 +180,65 @@ def test_vectors_of_both_lengths_convolve_alike():
         _compiled.convolve_3x3(image, weight, bias, wide, 7, 9, 5, 42, 1.0, False, 8)
     with pytest.raises(ValueError, match="image must have"):
         _compiled.convolve_3x3(image, weight, bias, outputs[0], 7, 9, 5, 21, 1.0, True, 8)
+
+
+def some_network(n, points, rng):
+    """Arguments of `sorted_points`, without what is written and the vectors."""
+    sizes = (4, 10, 7, 4)
+    weights = [rng.normal(size=n * b * (a + 1)) for a, b in pairwise(sizes)]
+    offsets = np.concatenate([[0], np.cumsum(points)])
+    counts = np.array([rng.multinomial(number, np.full(6, 1 / 6)) for number in points])
+    noise = rng.normal(size=4 * offsets[-1])
+    return {
+        "offsets": offsets,
+        "counts": counts,
+        "noise": noise.astype(np.float32),
+        "widths": np.array(sizes),
+        "weights": np.concatenate(weights).astype(np.float32),
+    }
+
+
+@needs_lanes
+def test_vectors_of_both_lengths_draw_the_same_points():
+    from calozoo_core.kernels import _compiled
+
+    own = some_network(4, [100, 0, 1, 37], np.random.default_rng(0))
+    raws = []
+    for lanes in (8, compiled_lanes()):
+        raws.append(np.empty((4, 138), np.float32))
+        _compiled.sorted_points(*own.values(), raws[-1], 0.01, 0.1, lanes)
+    np.testing.assert_array_equal(raws[0], raws[1])
+    # The last layer has no activation, so without hidden layers the network is one product.
+    weights = np.random.default_rng(1).normal(size=(1, 4, 5)).astype(np.float32)
+    noise, raw = own["noise"][:400].reshape(4, 100), np.empty((4, 100), np.float32)
+    one = np.array([0, 100]), np.array([[30, 70]]), noise, np.array([4, 4]), weights
+    _compiled.sorted_points(*one, raw, 0.01, 0.5, 8)
+    features = weights[0, :, :4] @ noise + weights[0, :, 4:] + np.float32(0.5) * noise
+    is_front = features[2].argsort().argsort() < 30
+    wanted = np.concatenate([features[:, is_front], features[:, ~is_front]], axis=1)
+    np.testing.assert_allclose(raw, wanted, rtol=1e-5, atol=1e-5)
+
+
+@needs_lanes
+@pytest.mark.parametrize(
+    ("name", "wrong", "message"),
+    [
+        ("counts", lambda own: own - 1, "offsets contradicts"),
+        ("counts", lambda own: own + (1 << 40), "offsets contradicts"),
+        ("offsets", lambda own: own[::-1].copy(), "offsets contradicts"),
+        ("widths", lambda own: own * 100, "widths contradicts"),
+        ("widths", lambda own: np.repeat(own, 9), "widths contradicts"),
+        ("weights", lambda own: own[1:].copy(), "weights must have"),
+        ("noise", lambda own: own[4:].copy(), "noise must have"),
+    ],
+)
+def test_networks_of_points_that_contradict_their_arrays_are_refused(name, wrong, message):
+    from calozoo_core.kernels import _compiled
+
+    own = some_network(2, [20, 30], np.random.default_rng(0))
+    own[name] = wrong(own[name])
+    with pytest.raises(ValueError, match=message):
+        _compiled.sorted_points(*own.values(), np.empty((4, 50), np.float32), 0.01, 0.1, 8)
 
 
 def test_threads_at_once_make_what_one_makes():

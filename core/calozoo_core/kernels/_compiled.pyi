@@ -258,3 +258,21 @@ def split_cells(
     /,
 ) -> None:
     """Sub-cells of cells of showers, and their number in each layer."""
+
+def sorted_points(
+    offsets: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    noise: NDArray[np.float32],
+    widths: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    raw: NDArray[np.float32],
+    leak: float,
+    skip: float,
+    lanes: int,
+    /,
+) -> None:
+    """Four features of each point, of noise through a network, sorted by depth into layers.
+
+    The noise is that of one shower after the other, each of shape (4, points); the weights are
+    those of one layer after the other, each of shape (showers, outputs, inputs + 1).
+    """

@@ -5,6 +5,7 @@
 #include "flows.h"
 #include "lanes.h"
 #include "library.h"
+#include "points.h"
 #include "rings.h"
 #include "spline.h"
 
@@ -23,6 +24,7 @@ static PyMethodDef METHODS[] = {
     {"fill_cells", (PyCFunction)(void (*)(void))fill_cells, METH_FASTCALL, NULL},
     {"sample_layers", (PyCFunction)(void (*)(void))sample_layers, METH_FASTCALL, NULL},
     {"split_cells", (PyCFunction)(void (*)(void))split_cells, METH_FASTCALL, NULL},
+    {"sorted_points", (PyCFunction)(void (*)(void))sorted_points, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 

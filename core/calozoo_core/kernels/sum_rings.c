@@ -4,6 +4,29 @@
 
 #include "rings.h"
 
+/* Ring of a radius, and as many as there are beyond the last.
+
+   Radii that are less than 1e-12 of themselves away from an edge are compared as hypot rounds them,
+   others by their squares, which is several times faster and gives the same. */
+static Py_ssize_t ring_of(double x, double y, const double *edges, Py_ssize_t rings)
+{
+    double square = x * x + y * y;
+    Py_ssize_t low = 0, high = 0;
+
+    for (Py_ssize_t k = 0; k < rings; k++) {
+        double edge = edges[k] * edges[k];
+        low += !(square < edge * (1 - 1e-12));
+        high += !(square < edge * (1 + 1e-12));
+    }
+    if (low == high)
+        return low;
+    double radius = hypot(x, y);
+    low = 0;
+    while (low < rings && !(radius < edges[low]))
+        low++;
+    return low;
+}
+
 enum { OFFSETS, X, Y, LAYER, ENERGY, DIRECTION, DEPTH, EDGES, SUMS, N_ARRAYS };
 
 static const Argument WANTED[N_ARRAYS] = {
@@ -36,6 +59,8 @@ PyObject *sum_rings(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssiz
     const uint8_t *layer = BYTES(arrays[LAYER]);
     const double *depth = DOUBLES(arrays[DEPTH]), *edges = DOUBLES(arrays[EDGES]);
     double *sums = arrays[SUMS].buffer.buf;
+    /* More than the rounding of a radius away from the last edge. */
+    double beyond = rings > 0 ? edges[rings - 1] * (1 + 1e-9) : 0;
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < n * n_layers * rings; i++)
         sums[i] = 0;
@@ -54,10 +79,11 @@ PyObject *sum_rings(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssiz
             double own_x = (double)x[k] - depth[layer[k]] * slope_x;
             double own_y = (double)y[k] - depth[layer[k]] * slope_y;
             double shorter = (own_x * p[0] + own_y * p[1]) / (1 + p[2]);
-            double radius = hypot(own_x - shorter * p[0], own_y - shorter * p[1]);
-            Py_ssize_t ring = 0;
-            while (ring < rings && !(radius < edges[ring]))
-                ring++;
+            own_x -= shorter * p[0];
+            own_y -= shorter * p[1];
+            if (fabs(own_x) > beyond || fabs(own_y) > beyond)
+                continue;
+            Py_ssize_t ring = ring_of(own_x, own_y, edges, rings);
             if (ring < rings)
                 sums[(i * n_layers + layer[k]) * rings + ring] += (double)energy[k];
         }

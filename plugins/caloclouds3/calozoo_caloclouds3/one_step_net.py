@@ -47,18 +47,24 @@ def points_layout(config: PointsConfig) -> Layout:
     return layout
 
 
+MOST_LAYERS, MOST_WIDTH = 16, 256
+"""Sizes of networks that the compiled kernel has room for."""
+
+
 class FoldedLayers(NamedTuple):
     """Plain linear layers of PointWiseNet for some showers.
 
     Arguments:
         weights: Weight of each layer, and its bias as the last column, shape (showers, outputs,
             inputs + 1).
+        flat: All of them, one after the other.
         memory: Two arrays that the layers of all these showers use in turn, each with a last row
             of ones for the bias, and one without; memory of its own for each layer would cost more
             than a quarter of the network's time.
     """
 
     weights: list[Float32Array]
+    flat: Float32Array
     memory: tuple[Float32Array, Float32Array, Float32Array]
 
 
@@ -83,10 +89,16 @@ class OneStepNet:
         mix, _ = _mix(config)
         self._mix = None if mix is None else mix.function(part(arrays, "mix"))
         self._width = max(config.widths)
+        self.widths = (FEATURES, *config.widths, FEATURES)
         self._layers = [
             tuple(linear(arrays, f"layers.{i}.{name}") for name in ("layer", "gate", "bias"))
             for i in range(len(config.widths) + 1)
         ]
+
+    @property
+    def fits_kernel(self) -> bool:
+        """True if the compiled kernel has room for a network of these sizes."""
+        return len(self.widths) <= MOST_LAYERS + 1 and self._width <= MOST_WIDTH
 
     def fold(self, condition: Float32Array, most: int) -> FoldedLayers:
         """Layers for showers of these conditions.
@@ -99,14 +111,11 @@ class OneStepNet:
         context = np.concatenate([embedding, condition], axis=1)
         if self._mix is not None:
             context = self._mix(context)
-        folded = []
-        for layer, gate, bias in self._layers:
+        flat, folded = self._empty_weights(len(condition))
+        for (layer, gate, bias), weight in zip(self._layers, folded, strict=True):
             factor = 1 / (1 + np.exp(-(context @ gate[0] + gate[1])))
-            outputs, inputs = factor.shape[1], len(layer[0])
-            weight = np.empty((len(condition), outputs, inputs + 1), np.float32)
             np.multiply(factor[..., None], layer[0].T, out=weight[..., :-1])
             weight[..., -1] = layer[1] * factor + context @ bias[0]
-            folded.append(weight)
         folded[0][..., :-1] *= np.float32(SIGMA_MAX / SIGMA_TOTAL)
         folded[-1] *= np.float32(DISTANCE * SIGMA_DATA / SIGMA_TOTAL)
         shape = self._width + 1, most
@@ -115,7 +124,15 @@ class OneStepNet:
             np.ones(shape, np.float32),
             np.empty(shape, np.float32),
         )
-        return FoldedLayers(folded, memory)
+        return FoldedLayers(folded, flat, memory)
+
+    def _empty_weights(self, n: int) -> tuple[Float32Array, list[Float32Array]]:
+        """Room for the weights of n showers: all of them, and those of each layer."""
+        sizes = [n * outputs * (inputs + 1) for inputs, outputs in pairwise(self.widths)]
+        flat = np.empty(sum(sizes), np.float32)
+        parts = np.split(flat, np.cumsum(sizes)[:-1])
+        layers = zip(parts, pairwise(self.widths), strict=True)
+        return flat, [part.reshape(n, outputs, inputs + 1) for part, (inputs, outputs) in layers]
 
     def __call__(self, layers: FoldedLayers, shower: int, noise: Float32Array) -> Float32Array:
         """Network features of points of one shower.

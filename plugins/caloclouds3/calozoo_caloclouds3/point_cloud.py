@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig
 from calozoo_caloclouds3.features import LayerContents, decode_position
-from calozoo_caloclouds3.noise_levels import FEATURES
+from calozoo_caloclouds3.noise_levels import FEATURES, LEAK
+from calozoo_caloclouds3.one_step_net import SKIP, OneStepNet
+from calozoo_core.kernels import compiled_lanes
 from calozoo_core.random import stream
 from calozoo_core.typing import Float32Array, IntArray
 
@@ -70,7 +72,10 @@ def point_cloud(
     offsets = np.concatenate([[0], np.cumsum(totals)])
     flat = layers.counts.ravel()
     layer = np.repeat(np.tile(np.arange(N_LAYERS, dtype=np.uint8), len(totals)), flat)
-    raw = _sorted_features(net, condition, offsets, layer, seed, first)
+    if isinstance(net, OneStepNet) and net.fits_kernel and compiled_lanes():
+        raw = _compiled_features(net, condition, offsets, layers.counts, seed, first)
+    else:
+        raw = _sorted_features(net, condition, offsets, layer, seed, first)
     x, y = decode_position(raw[0], raw[1], config.features)
     mean, std = config.features.log_energy
     energy = np.exp(raw[3] * np.float32(2 * std) + np.float32(mean))
@@ -103,6 +108,28 @@ def _sorted_features(
         of_point[_depth_order(points[DEPTH])] = layer[start:stop]
         order = of_point.argsort(kind="stable")  # of bytes: a radix sort
         points.take(order, axis=1, out=raw[:, start:stop], mode="clip")
+    return raw
+
+
+def _compiled_features(
+    net: OneStepNet,
+    condition: Float32Array,
+    offsets: IntArray,
+    counts: IntArray,
+    seed: int,
+    first: int,
+) -> Float32Array:
+    """As `_sorted_features`, by the compiled kernel."""
+    from calozoo_core.kernels import _compiled
+
+    noise = np.empty(FEATURES * offsets[-1], np.float32)
+    for i, (start, stop) in enumerate(pairwise(FEATURES * offsets)):
+        stream(seed, first + i, "points").standard_normal(out=noise[start:stop], dtype=np.float32)
+    raw = np.empty((FEATURES, offsets[-1]), np.float32)
+    weights, widths = net.fold(condition, 0).flat, np.array(net.widths, np.int64)
+    _compiled.sorted_points(
+        offsets, counts, noise, widths, weights, raw, LEAK, SKIP, compiled_lanes()
+    )
     return raw
 
 

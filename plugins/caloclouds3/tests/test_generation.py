@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from calozoo_caloclouds3 import SPEC
-from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig, preset
+from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig, PointsConfig, preset
 from calozoo_caloclouds3.features import (
     LayerContents,
     decode_position,
@@ -24,12 +24,13 @@ from calozoo_caloclouds3.features import (
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.layer_flow import NumpyShowerFlow
 from calozoo_caloclouds3.model import CaloClouds3
-from calozoo_caloclouds3.one_step_net import OneStepNet
+from calozoo_caloclouds3.one_step_net import OneStepNet, points_layout
 from calozoo_caloclouds3.point_cloud import _depth_order, point_cloud
 from calozoo_caloclouds3.pointwise_net import PointWiseNet
 from calozoo_caloclouds3.trained import TrainedCaloClouds3
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.incident import Incident
+from calozoo_core.kernels import numpy_only
 from calozoo_core.runtime import has_bfloat16
 
 Networks = tuple[ShowerFlow, PointWiseNet]
@@ -193,3 +194,30 @@ def test_a_model_without_its_weights_says_how_to_get_them() -> None:
 @pytest.mark.parametrize("name", ["published", "ild-photon", "tiny"])
 def test_the_layout_of_the_files_is_that_of_the_networks_in_torch(name: str) -> None:
     assert CaloClouds3.layout(preset(name)) == TrainedCaloClouds3.layout(preset(name))
+
+
+@pytest.mark.parametrize("most", [300, 30000])
+def test_the_compiled_kernel_draws_the_points_of_numpy(tiny: CaloClouds3, most: int) -> None:
+    incident = Incident([5, 50, 100], (0, 0.3, 0.954))
+    tiny.config = tiny.config.model_copy(update={"max_points": most})
+
+    showers = tiny.sample(incident, 1, 0)
+
+    with numpy_only():
+        plain = tiny.sample(incident, 1, 0)
+    assert showers.n_points.tolist() == plain.n_points.tolist()
+    np.testing.assert_array_equal(showers.layer, plain.layer)
+    # Two points within the rounding of each other may change places.
+    same = np.isclose(showers.x, plain.x, rtol=1e-4, atol=1e-3)
+    assert same.mean() > 0.995
+    np.testing.assert_allclose(showers.visible_energy, plain.visible_energy, rtol=1e-4)
+    alone = tiny.sample(incident[2], 1, 2)
+    np.testing.assert_array_equal(alone.x, showers[2].x)
+
+
+def test_a_network_too_wide_for_the_kernel_is_computed_by_numpy(tiny: CaloClouds3) -> None:
+    wide = PointsConfig(**tiny.config.points.model_dump() | {"widths": (257,)})
+    zeros = {
+        name: np.zeros(tensor.shape, np.float32) for name, tensor in points_layout(wide).items()
+    }
+    assert not OneStepNet(wide, zeros).fits_kernel
