@@ -47,7 +47,7 @@ def default_state() -> Iterator[None]:
         if "torch" in sys.modules:
             stack.enter_context(_torch_defaults())
         else:
-            _thread.threads = usable_threads()
+            _thread.threads = None  # counted when somebody asks, since that reads files
         _thread.depth += 1
         stack.callback(_leave)
         yield
@@ -55,15 +55,17 @@ def default_state() -> Iterator[None]:
 
 def callers_threads() -> int:
     """Number of threads for whole showers: those the caller gave to torch, at most one a core."""
-    threads = _thread.threads if _thread.depth else usable_threads()
+    threads = _thread.threads if _thread.depth else None
+    if threads is None:
+        threads = usable_threads()
     return min(threads, available_cores()) if threads > 1 else 1
 
 
 class _Thread(threading.local):
-    """State of one thread: how many blocks it is in, and the number of threads it had before."""
+    """State of one thread: how many blocks it is in, and the threads that torch had before."""
 
     depth = 0
-    threads = 1
+    threads: int | None = None
 
 
 _thread: Final = _Thread()

@@ -183,6 +183,9 @@ class Incident:
 
     def batches(self, size: int) -> Iterator[tuple[int, Incident]]:
         """The primaries in order, at most `size` at a time, each with the index of its first."""
+        if 0 < len(self) <= size:
+            yield 0, self
+            return
         for first in range(0, len(self), size):
             yield first, self[first : first + size]
 
