@@ -128,17 +128,19 @@ class Detector:
         ends = np.cumsum([slab.thickness_mm for slab in self.slabs])
         return np.concatenate([[0.0], ends[:-1]])
 
-    @property
+    @cached_property
     def layer_depth_mm(self) -> NDArray[np.float64]:
-        """Depth of the middle of each sensitive layer, shape (n_layers,)."""
+        """Depth of the middle of each sensitive layer, shape (n_layers,), read-only."""
         fronts = self.slab_front_mm
-        return np.array(
+        depths = np.array(
             [
                 front + slab.thickness_mm / 2
                 for front, slab in zip(fronts, self.slabs, strict=True)
                 if slab.layer is not None
             ]
         )
+        depths.flags.writeable = False
+        return depths
 
 
 def list_detectors() -> list[str]:

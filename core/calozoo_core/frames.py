@@ -26,6 +26,7 @@ __all__ = [
     "axis_slopes",
     "check_layers",
     "perpendicular_positions",
+    "perpendicular_to_axis",
     "perpendicular_to_local",
     "vectors",
 ]
@@ -92,9 +93,24 @@ def perpendicular_positions(showers: Showers, detector: Detector) -> tuple[Float
         DetectorError: If a layer is beyond the detector's last.
     """
     dx, dy = axis_offsets(showers, detector)
-    x, y = showers.x - dx, showers.y - dy
-    owner = showers.shower_index
     direction = showers.incident.direction.astype(np.float64)
+    return perpendicular_to_axis(showers.x - dx, showers.y - dy, showers.shower_index, direction)
+
+
+def perpendicular_to_axis(
+    x: FloatArray, y: FloatArray, owner: IntArray, direction: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """As `perpendicular_positions`, of points in the upright frame.
+
+    Arguments:
+        x: x' in the upright frame, in mm, shape (N,).
+        y: y' in the upright frame, in mm, shape (N,).
+        owner: Row of the primary of each point, shape (N,).
+        direction: Directions of n primaries in the local frame, shape (n, 3).
+
+    Returns:
+        In mm, two of shape (N,).
+    """
     slant_x, slant_y = direction[:, 0], direction[:, 1]
     shorter = (x * slant_x[owner] + y * slant_y[owner]) / (1 + direction[:, 2])[owner]
     return x - shorter * slant_x[owner], y - shorter * slant_y[owner]

@@ -180,14 +180,14 @@ class Generator(ABC):
             seed: The user's seed.
             numbers: Their numbers in the whole sample, shape (n,).
         """
-        import numpy as np
-
+        from calozoo_core.ragged import neighbour_runs
         from calozoo_core.showers import Showers
 
-        cuts = np.flatnonzero(np.diff(numbers) != 1) + 1
-        runs = zip([0, *cuts], [*cuts, len(numbers)], strict=True)
         return Showers.concatenate(
-            [self.sample(incident[i:k], seed, int(numbers[i])) for i, k in runs]
+            [
+                self.sample(incident[run], seed, int(numbers[run.start]))
+                for run in neighbour_runs(numbers)
+            ]
         )
 
     def save(self, folder: Path) -> None:

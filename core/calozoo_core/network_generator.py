@@ -28,6 +28,7 @@ from calozoo_core.weights.trained_arrays import TrainedArrays, count_trained
 __all__ = ["NetworkGenerator"]
 
 Config = TypeVar("Config", bound=BaseModel)
+Part = TypeVar("Part")
 
 
 class NetworkGenerator(Generator, Generic[Config]):
@@ -217,14 +218,33 @@ class NetworkGenerator(Generator, Generic[Config]):
             seed: The user's seed.
             first: Number of the first of them in the whole sample.
         """
+        return Showers.concatenate(self.in_parts(sample, incident, seed, first))
+
+    def in_parts(
+        self,
+        sample: Callable[[Incident, int, int], Part],
+        incident: Incident,
+        seed: int,
+        first: int,
+    ) -> list[Part]:
+        """What `sample_in_parts` makes, part by part and in order; of whatever type.
+
+        Arguments:
+            sample: Makes a part, as `Generator.sample`; threads call it at once.
+            incident: The n primaries.
+            seed: The user's seed.
+            first: Number of the first of them in the whole sample.
+        """
         n = len(incident)
         size = self.part_size if self._device == "cpu" else n
+        if n <= size:
+            return [sample(incident, seed, first)]
         parts = [(part, seed, first + start) for start, part in incident.batches(max(size, 1))]
         threads = min(callers_threads(), len(parts))
         if threads <= 1:
-            return Showers.concatenate([sample(*part) for part in parts])
+            return [sample(*part) for part in parts]
         with ThreadPoolExecutor(threads) as pool:
-            return Showers.concatenate(list(pool.map(lambda part: sample(*part), parts)))
+            return list(pool.map(lambda part: sample(*part), parts))
 
     def showers_from_upright(
         self,

@@ -25,6 +25,7 @@ __all__ = [
     "group",
     "import_awkward",
     "is_number",
+    "neighbour_runs",
     "point_rows",
     "refuse_masked",
     "row_blocks",
@@ -52,6 +53,17 @@ def is_number(row: object) -> bool:
     except TypeError:
         return False
     return True
+
+
+def neighbour_runs(numbers: IntArray) -> list[slice]:
+    """Slices of numbers that follow one another.
+
+    Example:
+        >>> neighbour_runs(np.array([3, 4, 9, 8]))
+        [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
+    """
+    cuts = (np.flatnonzero(np.diff(numbers) != 1) + 1).tolist()
+    return [slice(i, k) for i, k in zip([0, *cuts], [*cuts, len(numbers)], strict=True)]
 
 
 def row_number(row: object, n: int, what: str = "shower") -> int:

@@ -10,20 +10,18 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from calozoo_core.clumps.core_source import CoreSource
 from calozoo_core.clumps.filling import fill
 from calozoo_core.clumps.library import HaloLibrary, load_library
 from calozoo_core.clumps.library_config import HaloLibraryConfig
-from calozoo_core.clumps.mesh import VoxelMesh
 from calozoo_core.clumps.ring_calibration import RingCalibration
+from calozoo_core.clumps.ring_sums import core_energies
 from calozoo_core.clumps.table import ClumpTable, load_table
 from calozoo_core.clumps.table_config import ShowerSource
-from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.fed_generator import FedGenerator
-from calozoo_core.frames import check_layers, perpendicular_positions
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
-from calozoo_core.kernels import use_compiled
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.strict_model import StrictModel
@@ -34,7 +32,6 @@ __all__ = [
     "ClumpsConfig",
     "ClumpsGenerator",
     "ShowersFromCore",
-    "core_energies",
     "write_clumps",
 ]
 
@@ -218,58 +215,24 @@ class ClumpsGenerator(FedGenerator):
 
     def sample_numbers(self, incident: Incident, seed: int, numbers: IntArray) -> Showers:
         """Showers of these primaries, with these numbers."""
-        theirs = self._source.sample_numbers(incident, seed, numbers)
-        core = core_energies(theirs, self._showers.config.mesh, len(self.config.core_edges_mm))
+        core = self._core(incident, seed, numbers)
         calibration = self.calibration.at(incident.energy, self.config.bands_gev)
         core = calibration(core.reshape(len(incident), -1)).reshape(core.shape)
         streams = [stream(seed, int(number), "clumps") for number in numbers]
         return self._showers(core, incident, streams)
 
+    def _core(self, incident: Incident, seed: int, numbers: IntArray) -> Float32Array:
+        """Energies of the rings of the source's showers, in MeV, shape (n, n_layers, rings)."""
+        edges_mm = self.config.core_edges_mm
+        if isinstance(self._source, CoreSource):
+            return self._source.core_numbers(incident, seed, numbers, edges_mm)
+        theirs = self._source.sample_numbers(incident, seed, numbers)
+        return core_energies(theirs, self._showers.config.mesh, len(edges_mm))
+
     @property
     def parameters(self) -> int:
         """Number of trained parameters, which are those of the source."""
         return int(getattr(self._source, "parameters", 0))
-
-
-def core_energies(showers: Showers, mesh: VoxelMesh, rings: int) -> Float32Array:
-    """Energies of the innermost rings of showers, in MeV, shape (n, n_layers, rings).
-
-    Arguments:
-        showers: Showers of any representation.
-        mesh: Rings about the axis.
-        rings: How many of them.
-    """
-    detector = load_detector(showers.detector)
-    if use_compiled():
-        return _compiled_core_energies(showers, detector, mesh.edges_mm[:rings])
-    x, y = perpendicular_positions(showers, detector)
-    ring = np.searchsorted(np.array(mesh.edges_mm), np.hypot(x, y), side="right")
-    inside = np.flatnonzero(ring < rings)
-    row = showers.shower_index[inside] * detector.n_layers + showers.layer[inside]
-    shape = (len(showers), detector.n_layers, rings)
-    sums = np.bincount(row * rings + ring[inside], showers.energy[inside], int(np.prod(shape)))
-    return sums.reshape(shape).astype(np.float32)
-
-
-def _compiled_core_energies(
-    showers: Showers, detector: Detector, edges_mm: tuple[float, ...]
-) -> Float32Array:
-    from calozoo_core.kernels import _compiled
-
-    check_layers(showers.layer, detector)
-    sums = np.empty((len(showers), detector.n_layers, len(edges_mm)))
-    _compiled.sum_rings(
-        showers.offsets,
-        showers.x,
-        showers.y,
-        showers.layer,
-        showers.energy,
-        showers.incident.direction.astype(np.float64),
-        detector.layer_depth_mm,
-        np.array(edges_mm),
-        sums,
-    )
-    return sums.astype(np.float32)
 
 
 def write_clumps(folder: Path, config: ClumpsConfig, calibration: RingCalibration) -> None:

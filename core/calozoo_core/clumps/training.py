@@ -7,10 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from calozoo_core.clumps.generator import ClumpsConfig, core_energies, write_clumps
+from calozoo_core.clumps.generator import ClumpsConfig, write_clumps
 from calozoo_core.clumps.library import load_library
 from calozoo_core.clumps.mesh import voxel_energies
 from calozoo_core.clumps.ring_calibration import RingCalibration, fit_ring_calibration
+from calozoo_core.clumps.ring_sums import core_energies
 from calozoo_core.clumps.table_config import ShowerSource
 from calozoo_core.errors import InputError
 from calozoo_core.generator import Generator

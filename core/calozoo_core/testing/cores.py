@@ -16,7 +16,7 @@ import pytest
 
 from calozoo_core.clumps import VoxelMesh
 from calozoo_core.clumps.core_generator import CoreGenerator
-from calozoo_core.clumps.generator import core_energies
+from calozoo_core.clumps.ring_sums import core_energies
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.generator import ModelSpec
 from calozoo_core.showers import Showers

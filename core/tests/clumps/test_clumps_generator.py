@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from calozoo_core.clumps import ClumpsGenerator, ShowersFromCore, load_library, load_table
-from calozoo_core.clumps.generator import core_energies
 from calozoo_core.clumps.ring_calibration import RingCalibration, fit_ring_calibration
+from calozoo_core.clumps.ring_sums import core_energies
 from calozoo_core.clumps.training import drawn_showers, train_clumps
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.generator import Conditions, Generator, ModelSpec

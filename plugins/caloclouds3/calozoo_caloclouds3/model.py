@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from calozoo_caloclouds3.config import CaloCloudsConfig
+import numpy as np
+
+from calozoo_caloclouds3.config import N_LAYERS, CaloCloudsConfig
 from calozoo_caloclouds3.features import conditions, sample_layers
 from calozoo_caloclouds3.layer_flow import NumpyShowerFlow, flow_layout
 from calozoo_caloclouds3.one_step_net import OneStepNet, points_layout
-from calozoo_caloclouds3.point_cloud import PointNet, point_cloud
+from calozoo_caloclouds3.point_cloud import PointCloud, PointNet, point_cloud
+from calozoo_core.clumps.core_source import CoreSource
+from calozoo_core.clumps.ring_sums import upright_core_energies
 from calozoo_core.detector import load_detector
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
 from calozoo_core.showers import Showers
+from calozoo_core.typing import Float32Array
 from calozoo_core.weights.calibration import CalibrationRecord
 from calozoo_core.weights.layout import Layout, prefixed
 
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["CaloClouds3"]
 
 
-class CaloClouds3(NetworkGenerator[CaloCloudsConfig]):
+class CaloClouds3(NetworkGenerator[CaloCloudsConfig], CoreSource):
     r"""Generator of photon showers in the ILD Si-W ECAL as point clouds.
 
     A normalizing flow samples the number of points and the energy of every layer; a one-step
@@ -96,10 +101,23 @@ class CaloClouds3(NetworkGenerator[CaloCloudsConfig]):
         return self.sample_in_parts(self._sample, incident, seed, first)
 
     def _sample(self, incident: Incident, seed: int, first: int) -> Showers:
+        return self.showers_from_upright(incident, *self._points(incident, seed, first))
+
+    def sample_core(
+        self, incident: Incident, seed: int, first: int, edges_mm: tuple[float, ...]
+    ) -> Float32Array:
+        """Energies of the innermost rings of the showers, in MeV, shape (n, n_layers, rings)."""
+
+        def rings(part: Incident, seed: int, first: int) -> Float32Array:
+            points = self._points(part, seed, first)
+            return upright_core_energies(*points, part.direction, N_LAYERS, edges_mm)
+
+        return np.concatenate(self.in_parts(rings, incident, seed, first))
+
+    def _points(self, incident: Incident, seed: int, first: int) -> PointCloud:
         condition = conditions(incident.energy, incident.direction, self.config.energy_scale_gev)
         layers = sample_layers(self._flow, condition, self.config, seed, first)
-        cloud = point_cloud(self._net, condition, layers, self.config, seed, first)
-        return self.showers_from_upright(incident, *cloud)
+        return point_cloud(self._net, condition, layers, self.config, seed, first)
 
     def _torch_net(self) -> PointNet:
         import torch

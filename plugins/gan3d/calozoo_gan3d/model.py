@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from calozoo_core.clumps.core_source import CoreSource
+from calozoo_core.clumps.ring_sums import upright_core_energies
 from calozoo_core.detector import load_detector
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
@@ -23,7 +25,7 @@ from calozoo_gan3d.numpy_networks import (
     generator_layout,
     numpy_deposits,
 )
-from calozoo_gan3d.points import PointTables, scatter
+from calozoo_gan3d.points import PointTables, ScatteredPoints, scatter
 from calozoo_gan3d.primaries import conditions
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class Images(Protocol):
         """
 
 
-class Gan3d(NetworkGenerator[Gan3dConfig]):
+class Gan3d(NetworkGenerator[Gan3dConfig], CoreSource):
     r"""Generator of photon showers in the ILD Si-W ECAL as images around the shower axis.
 
     A small network samples the energy of every layer. The generator of an adversarial pair samples
@@ -114,14 +116,28 @@ class Gan3d(NetworkGenerator[Gan3dConfig]):
         return self.sample_in_parts(self._sample, incident, seed, first)
 
     def _sample(self, incident: Incident, seed: int, first: int) -> Showers:
+        return self.showers_from_upright(incident, *self._scattered(incident, seed, first))
+
+    def sample_core(
+        self, incident: Incident, seed: int, first: int, edges_mm: tuple[float, ...]
+    ) -> Float32Array:
+        """Energies of the innermost rings of the showers, in MeV, shape (n, n_layers, rings)."""
+        layers = self.trained.config.grid.layers
+
+        def rings(part: Incident, seed: int, first: int) -> Float32Array:
+            points = self._scattered(part, seed, first)
+            return upright_core_energies(*points, part.direction, layers, edges_mm)
+
+        return np.concatenate(self.in_parts(rings, incident, seed, first))
+
+    def _scattered(self, incident: Incident, seed: int, first: int) -> ScatteredPoints:
         image = self._images(incident, seed, first)
         grid = self.trained.config.grid
         flat = image.reshape(len(incident), -1)
         shower, index = np.nonzero(flat > THRESHOLD_MEV)
         offsets = np.searchsorted(shower, np.arange(len(incident) + 1))
         voxels = Voxels(offsets, index.astype(np.int32), flat[shower, index])
-        points = scatter(voxels, self._points, grid, seed, first)
-        return self.showers_from_upright(incident, *points)
+        return scatter(voxels, self._points, grid, seed, first)
 
     def _images(self, incident: Incident, seed: int, first: int) -> Float32Array:
         """Deposits in MeV, shape (n, layers, cells, cells)."""
