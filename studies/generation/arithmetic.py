@@ -89,7 +89,7 @@ def _points() -> Network:
 
     def prepare(n: int) -> Callable[[], object]:
         noise = np.random.default_rng(0).standard_normal((n, FEATURES, points), np.float32)
-        layers = net.fold(np.tile(np.float32([50 / 127, 0, 0, 1]), (n, 1)), points)
+        layers = net.fold(np.tile(np.array([50 / 127, 0, 0, 1], np.float32), (n, 1)), points)
         if not compiled_lanes():
             return lambda: [net(layers, i, own) for i, own in enumerate(noise)]
         from calozoo_core.kernels import _compiled
