@@ -61,7 +61,7 @@ class AdversarialLoss:
         self.weights, self.energies = config.loss, energies
         bounds = edges(config.grid)
         self._middles = torch.from_numpy((bounds[1:] + bounds[:-1]) / 2).float()
-        self._depth = torch.from_numpy(load_detector(detector).layer_depth_mm).float()
+        self._depth = torch.tensor(load_detector(detector).layer_depth_mm, dtype=torch.float32)
         self._rings = torch.from_numpy(ring_index(config.grid))
         self._n_rings = config.grid.cells // 2
 
