@@ -209,7 +209,7 @@ class Showers:
         A single batch is returned as it is.
 
         Arguments:
-            parts: Batches and showers, in order; a single batch is given back.
+            parts: Batches and showers, in order.
 
         Raises:
             InputError: If there are none, or they are of different kinds.

@@ -9,30 +9,28 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import calozoo
-from calozoo.benchmark.fidelity import CellObservables, FileReference
+from calozoo.benchmark.fidelity import CellObservables
 from calozoo_core.clumps import ShowersFromCore, load_library, load_table
 from calozoo_core.clumps.core_generator import CoreGenerator
 from calozoo_core.errors import CalozooError, InputError
 from calozoo_core.io import ShowerFile
 from calozoo_core.markdown import table, write_block
-from calozoo_core.metrics.classifier import CLASSIFIER
-from calozoo_core.metrics.comparison import compare_classifier
-from calozoo_core.metrics.ratios import ratio_figures
-from calozoo_core.metrics.result import MetricResult
-from calozoo_core.observables.cell_features import FEATURE_GROUPS
 from calozoo_core.placement import Placement, load_placement
 from calozoo_core.random import stream
+from studies.oracle.placed import BATCH, SEED, figures_header, figures_row, reference_cells
 
 __all__ = ["WAYS", "completed"]
 
-SEED: Final = 1
-BATCH: Final = 50
-RATIOS: Final = ("cells.occupancy", "cells.centre_x", "cells.centre_y")
+RATIOS: Final = {
+    "cells": "cells.occupancy",
+    "width of centre x'": "cells.centre_x",
+    "y'": "cells.centre_y",
+}
+"""Ratios beside the areas, by header."""
 
 WAYS: Final[dict[str, dict[str, Any]]] = {
     # Showers of one lean are one shower, once the lean counts more than all else.
@@ -75,26 +73,6 @@ def completed(
     return cells
 
 
-def _row(name: str, cells: CellObservables, reference: CellObservables) -> list[str]:
-    areas = {
-        figure.name.removeprefix(CLASSIFIER).removeprefix("."): figure
-        for figure in compare_classifier(
-            cells.accumulator, reference.accumulator, seed=SEED, floors=reference.classifier_floors
-        )
-    }
-    ratios = {
-        figure.name: figure for figure in ratio_figures(cells.accumulator, reference.accumulator)
-    }
-    shown = [areas[group] for group in ("", *FEATURE_GROUPS)] + [ratios[name] for name in RATIOS]
-    return [name, *map(_shown, shown)]
-
-
-def _shown(figure: MetricResult) -> str:
-    if figure.value is None or figure.error is None:
-        return "-"
-    return f"{figure.value:.3f} ± {figure.error:.3f}"
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Print the table, and write it into a page."""
     parser = argparse.ArgumentParser(prog="python -m studies.oracle.halos", description=__doc__)
@@ -110,20 +88,18 @@ def main(arguments: list[str] | None = None) -> None:
         if not isinstance(model, CoreGenerator):
             msg = f"{options.model} draws no core of its own; calodream does."
             raise InputError(msg)
-        file = FileReference(options.reference, placement)
-        with ShowerFile(options.reference) as showers:
-            n = min(options.showers, len(showers)) // BATCH * BATCH
-        theirs = CellObservables(placement)
-        for incident, hits in islice(file.batches(BATCH), n // BATCH):
-            theirs.add(incident, hits)
+        with ShowerFile(options.reference) as file:
+            n = min(options.showers, len(file)) // BATCH * BATCH
+        theirs, ratios = reference_cells(options.reference, placement, n), tuple(RATIOS.values())
         rows = [
-            _row(name, completed(options.reference, model, placement, n, fields), theirs)
+            figures_row(
+                name, completed(options.reference, model, placement, n, fields), theirs, ratios
+            )
             for name, fields in WAYS.items()
         ]
     except CalozooError as error:
         sys.exit(str(error))
-    groups = [group.replace("_", " ") for group in FEATURE_GROUPS]
-    text = table(("halos of", "all", *groups, "cells", "width of centre x'", "y'"), rows)
+    text = table(figures_header("halos of", tuple(RATIOS)), rows)
     sys.stdout.write(f"{text}\n")
     if options.write is not None:
         write_block(options.write, "halos", text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -36,12 +36,25 @@ from calozoo_core.random import stream
 from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers
 
-__all__ = ["DESIGNS", "placed"]
+__all__ = [
+    "BATCH",
+    "DESIGNS",
+    "SEED",
+    "completed",
+    "figures_header",
+    "figures_row",
+    "placed",
+    "reference_cells",
+]
 
 SEED: Final = 1
 BATCH: Final = 50
-BANDS: Final = ("40-80mm", "80+mm")
-"""Distances to the axis at which cells with a neighbour are counted."""
+RATIOS: Final = {
+    "cells": "cells.occupancy",
+    "cells beside another, 40-80 mm": "cells.neighbour_adjacent@40-80mm",
+    "cells beside another, beyond 80 mm": "cells.neighbour_adjacent@80+mm",
+}
+"""Ratios beside the areas, by header."""
 
 
 def merged(name: str) -> Callable[[Showers, int], Showers]:
@@ -97,33 +110,56 @@ def placed(
     return cells
 
 
-def _reference(path: Path, placement: Placement, n: int) -> CellObservables:
-    """Cells of the first showers of a file with hits in the real detector."""
+def reference_cells(path: Path, placement: Placement, n: int) -> CellObservables:
+    """Cells of the first showers of a file with hits in the real detector.
+
+    Arguments:
+        path: File with hits.
+        placement: The real detector.
+        n: Number of showers, a multiple of 50.
+
+    Raises:
+        ShowerFileError: If the file is missing or damaged.
+        InputError: If it does not say where showers enter.
+    """
     cells = CellObservables(placement)
     for showers, hits in islice(FileReference(path, placement).batches(BATCH), n // BATCH):
         cells.add(showers, hits)
     return cells
 
 
-def _row(name: str, cells: CellObservables, reference: CellObservables) -> list[str]:
+def figures_row(
+    name: str, cells: CellObservables, reference: CellObservables, ratios: Sequence[str]
+) -> list[str]:
+    """Row of a table: AUC of all features and of each group, and ratios to the reference.
+
+    Arguments:
+        name: First cell of the row.
+        cells: Cells of placed showers.
+        reference: Cells of Geant4's.
+        ratios: Names of the ratios.
+    """
     areas = {
         figure.name.removeprefix(CLASSIFIER).removeprefix("."): figure
         for figure in compare_classifier(
-            cells.accumulator,
-            reference.accumulator,
-            seed=SEED,
-            floors=reference.classifier_floors,
+            cells.accumulator, reference.accumulator, seed=SEED, floors=reference.classifier_floors
         )
     }
-    ratios = {
+    found = {
         figure.name: figure for figure in ratio_figures(cells.accumulator, reference.accumulator)
     }
-    chosen = ["cells.occupancy", *(f"cells.neighbour_adjacent@{band}" for band in BANDS)]
-    return [
-        name,
-        *(_shown(areas[group]) for group in ("", *FEATURE_GROUPS)),
-        *(_shown(ratios[ratio]) for ratio in chosen),
-    ]
+    figures = [areas[group] for group in ("", *FEATURE_GROUPS)] + [found[ratio] for ratio in ratios]
+    return [name, *map(_shown, figures)]
+
+
+def figures_header(first: str, ratios: Sequence[str]) -> tuple[str, ...]:
+    """Header of a table of `figures_row`.
+
+    Arguments:
+        first: Header of its first column.
+        ratios: Headers of the ratios.
+    """
+    return (first, "all", *(group.replace("_", " ") for group in FEATURE_GROUPS), *ratios)
 
 
 def _shown(figure: MetricResult) -> str:
@@ -145,16 +181,15 @@ def main(arguments: list[str] | None = None) -> None:
         placement = load_placement(options.detector)
         with ShowerFile(options.steps) as steps:
             n = min(options.showers, len(steps))
-        reference = _reference(options.reference, placement, n)
+        reference = reference_cells(options.reference, placement, n)
+        ratios = tuple(RATIOS.values())
         rows = [
-            _row(name, placed(options.steps, design, placement, n), reference)
+            figures_row(name, placed(options.steps, design, placement, n), reference, ratios)
             for name, design in DESIGNS.items()
         ]
     except CalozooError as error:
         sys.exit(str(error))
-    groups = [group.replace("_", " ") for group in FEATURE_GROUPS]
-    beside = [f"cells beside another, {band}" for band in ("40-80 mm", "beyond 80 mm")]
-    text = table(("points", "all", *groups, "cells", *beside), rows)
+    text = table(figures_header("points", tuple(RATIOS)), rows)
     sys.stdout.write(f"{text}\n")
     if options.write is not None:
         write_block(options.write, "placed ceiling", text)

@@ -16,16 +16,19 @@ import pytest
 
 from calozoo_core.clumps import VoxelMesh
 from calozoo_core.clumps.core_generator import CoreGenerator
+from calozoo_core.clumps.core_source import CoreSource
 from calozoo_core.clumps.ring_sums import core_energies
 from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.generator import ModelSpec
+from calozoo_core.incident import Incident
+from calozoo_core.kernels import numpy_only
 from calozoo_core.showers import Showers
-from calozoo_core.testing._requests import bundled_folder, resolve
+from calozoo_core.testing._requests import bundled_folder, load_bundled, resolve
 from calozoo_core.testing.photons import PhotonPhysics
 from calozoo_core.typing import Float32Array, FloatArray
 from calozoo_core.weights.trained_model import TrainedModel
 
-__all__ = ["CoreGeneration", "CorePhysics"]
+__all__ = ["CoreGeneration", "CorePhysics", "CoreSourceContract"]
 
 RINGS = 5
 LAYERS = 30
@@ -162,3 +165,35 @@ class CorePhysics(PhotonPhysics):
         logs = np.log(energies + 0.05).reshape(len(showers), -1)
         rest = (logs - features @ np.linalg.lstsq(features, logs, rcond=None)[0]).T
         return np.stack([np.corrcoef(rings) for rings in np.split(rest, len(rest) // RINGS)])
+
+
+class CoreSourceContract:
+    """Rings that a `CoreSource` hands over: those of its showers, whatever their numbers.
+
+    Example:
+        >>> class TestMyRings(CoreSourceContract):
+        ...     spec: ModelSpec  # = the spec your plugin registers
+    """
+
+    #: Spec of the source, whose weights come with the plugin.
+    spec: ClassVar[ModelSpec]
+
+    @pytest.mark.parametrize("n", [1, 20])
+    def test_rings_handed_over_are_those_of_the_showers(self, n: int) -> None:
+        source = load_bundled(self.spec)
+        assert isinstance(source, CoreSource)
+        slant = np.linspace(-0.6, 0.6, n)
+        direction = np.column_stack([slant, slant / 3, np.sqrt(1 - slant**2 * 10 / 9)])
+        incident = Incident(np.linspace(10, 60, n), direction)
+        numbers = np.concatenate([np.arange(5, 5 + n // 2), np.arange(90, 90 + n - n // 2)])
+        mesh = VoxelMesh()
+
+        rings = source.core_numbers(incident, 3, numbers, mesh.edges_mm[:RINGS])
+
+        whole = core_energies(source.sample_numbers(incident, 3, numbers), mesh, RINGS)
+        np.testing.assert_allclose(rings, whole, rtol=1e-4, atol=0.05)
+        assert np.mean(rings != whole) < 0.01
+        assert np.all(rings.sum(axis=(1, 2)) > 50)
+        with numpy_only():
+            plain = source.core_numbers(incident, 3, numbers, mesh.edges_mm[:RINGS])
+        np.testing.assert_allclose(rings.sum(axis=(1, 2)), plain.sum(axis=(1, 2)), rtol=1e-3)

@@ -42,7 +42,7 @@ class Options(CoreOptions):
     energies_epochs: int = Field(default=25, ge=1)
     shape_epochs: int = Field(default=25, ge=1)
     solver: EdmSolver = "angle"
-    evaluations: int = Field(default=8, ge=1, le=1000)
+    evaluations: int = Field(default=4, ge=1, le=1000)
 
 
 class CaloDiffusionTraining(CoreTraining[CaloDiffusionConfig]):
