@@ -63,7 +63,7 @@ def compiled_points(
         lookup.runs,
         lookup.start,
         lookup.last,
-        lookup.key,
+        lookup.level,
         lookup.patch,
         lookup.first,
         lookup.n_points,

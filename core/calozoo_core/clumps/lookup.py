@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from calozoo_core.ragged import row_blocks
 from calozoo_core.typing import Float32Array, IntArray
 
-__all__ = ["GRID_MM", "LEVELS", "Lookup", "energy_level", "sort_patches"]
+__all__ = ["BLOCK", "GRID_MM", "LEVELS", "Lookup", "energy_level", "sort_patches"]
 
 GRID_MM: Final = np.float32(1 / 32)
 """Grid of stored positions; 16 bits reach to 1 m."""
@@ -18,7 +18,7 @@ GRID_MM: Final = np.float32(1 / 32)
 LEVELS: Final = 1 << 13
 """Energies a lookup tells apart: steps of 0.2 % from 0.1 keV to 1 GeV."""
 
-_BLOCK: Final = 1 << 16
+BLOCK: Final = 1 << 16
 """Patches sorted together, so that what is in between takes little memory."""
 
 _LOG_RANGE: Final = (float(np.log(1e-4)), float(np.log(1e3)))
@@ -32,8 +32,9 @@ class Lookup(NamedTuple):
         most: Largest energy of a patch in the widest class, in MeV, shape (n_classes,).
         start: First entry of each run, shape (n_runs,).
         last: Last entry of each run, shape (n_runs,).
-        key: Run and energy level of each entry, growing, shape (n_entries,).
-        patch: Patch of each entry, shape (n_entries,).
+        level: Energy level of each entry, growing in a run, shape (n_entries,).
+        patch: Patch of each entry but the first n_patches, which are the patches in their own
+            order, shape (n_entries - n_patches,).
         first: First point of each patch, shape (n_patches,).
         n_points: Number of points of each patch, shape (n_patches,).
         energy: Energy of each patch, in MeV, shape (n_patches,).
@@ -46,7 +47,7 @@ class Lookup(NamedTuple):
     most: Float32Array
     start: NDArray[np.int32]
     last: NDArray[np.int32]
-    key: NDArray[np.uint32]
+    level: NDArray[np.uint16]
     patch: NDArray[np.int32]
     first: NDArray[np.int32]
     n_points: NDArray[np.int16]
@@ -88,11 +89,18 @@ class Lookup(NamedTuple):
         shift: NDArray[np.int8],
     ) -> NDArray[np.int32]:
         run = runs.take(classes)
-        key = run.astype(np.uint32) * np.uint32(LEVELS) + energy_level(energy)
-        at = np.searchsorted(self.key, key) + shift
-        at = np.clip(at, self.start.take(run), self.last.take(run))
-        patch: NDArray[np.int32] = self.patch.take(at)
-        return patch
+        start, last = self.start.take(run), self.last.take(run)
+        level = energy_level(energy)
+        low, high = start, last + 1
+        while (low < high).any():
+            middle = (low + high) // 2
+            # Where the search has ended, `middle` may lie behind the last entry.
+            is_below = (low < high) & (self.level.take(middle, mode="clip") < level)
+            low = np.where(is_below, middle + 1, low)
+            high = np.where(is_below, high, middle)
+        at = np.clip(low + shift, start, last)
+        own = len(self.energy)
+        return np.where(at < own, at, self.patch.take(at - own, mode="clip"))
 
 
 def energy_level(energy: Float32Array) -> NDArray[np.uint32]:
@@ -106,26 +114,22 @@ def energy_level(energy: Float32Array) -> NDArray[np.uint32]:
 def sort_patches(
     energy: Float32Array,
     held: IntArray,
-    first: int,
-    key: NDArray[np.uint32],
+    level: NDArray[np.uint16],
     patch: NDArray[np.int32],
 ) -> None:
-    """Sort patches by run and energy level; equal ones stay in their order.
+    """Sort the patches of each class by energy level; equal ones stay in their order.
 
     Arguments:
         energy: Energy of each patch, in MeV, shape (n,).
-        held: Number of patches of each class, in the order of patches; one without has no run.
-        first: Number of the first run.
-        key: Run and energy level of each place, written, shape (n,).
+        held: Number of patches of each class, in the order of patches; each has one at least.
+        level: Energy level of each place, written, shape (n,).
         patch: Number of the patch of each place, written, shape (n,).
     """
-    count = held[held > 0]
-    for runs, part in row_blocks(np.concatenate([[0], np.cumsum(count)]), _BLOCK):
-        run = np.repeat(np.arange(runs.start, runs.stop, dtype=np.uint64), count[runs])
-        run += np.uint64(first)
-        # Key and number in one, whose sort takes no more memory.
+    for runs, part in row_blocks(np.concatenate([[0], np.cumsum(held)]), BLOCK):
+        run = np.repeat(np.arange(runs.start, runs.stop, dtype=np.uint64), held[runs])
+        # Class, level and number in one, whose sort takes no more memory.
         joined = run * np.uint64(LEVELS) + energy_level(energy[part]) << np.uint64(32)
         joined |= np.arange(part.start, part.stop, dtype=np.uint64)
         joined.sort()
-        key[part] = joined >> np.uint64(32)
+        level[part] = (joined >> np.uint64(32)) % np.uint64(LEVELS)
         patch[part] = joined & np.uint64(0xFFFFFFFF)

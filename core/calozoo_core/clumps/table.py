@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from calozoo_core.clumps.bundled import bundled_folder
 from calozoo_core.clumps.linking import Linking, link_clumps
-from calozoo_core.clumps.lookup import GRID_MM, LEVELS, Lookup, sort_patches
+from calozoo_core.clumps.lookup import BLOCK, GRID_MM, Lookup, energy_level, sort_patches
 from calozoo_core.clumps.mesh import VoxelMesh
 from calozoo_core.clumps.neighbourhood import FilledVoxels, filled_voxels
 from calozoo_core.clumps.table_config import ClumpTableConfig, ShowerSource
@@ -198,29 +198,32 @@ class ClumpTable:
         energy = self._patch_energy
         groups, rings, primaries, kinds = self.config.class_shape
         n = len(energy)
-        key, patch = np.empty(3 * n, np.uint32), np.empty(3 * n, np.int32)
-        runs, n_runs = [], 0
+        level, patch = np.empty(3 * n, np.uint16), np.empty(2 * n, np.int32)
+        # Those of a class are in the order of their energies already.
+        for part in (slice(start, start + BLOCK) for start in range(0, n, BLOCK)):
+            level[:n][part] = energy_level(energy[part])
+        runs, counts, n_runs = [], [], 0
         # Three kinds of runs: of a class, whatever the neighbourhood, and whatever the primary.
         for kind, width in enumerate((1, kinds, kinds * primaries)):
             held = self.patches.reshape(-1, width).sum(axis=1)
+            counts.append(held[held > 0])
             number = np.cumsum(held > 0) - 1 + n_runs
             fewest = self.config.fewest if width < kinds * primaries else 1
             runs.append(np.repeat(np.where(held >= fewest, number, -1), width))
-            part = slice(kind * n, (kind + 1) * n)
-            sort_patches(energy, held, n_runs, key[part], patch[part])
+            if kind:
+                there = patch[(kind - 1) * n :]
+                sort_patches(energy, counts[kind], level[kind * n :], there)
             n_runs = int(number[-1]) + 1
         runs[2] = _with_nearest_group(runs[2].reshape(groups, rings, -1)).ravel()
         for narrow, wide in ((1, 2), (0, 1)):
             runs[narrow] = np.where(runs[narrow] >= 0, runs[narrow], runs[wide])
-        # Of the type of the keys, which would all be converted else.
-        borders = np.arange(n_runs + 1, dtype=np.uint32) * np.uint32(LEVELS)
-        edges = np.searchsorted(key, borders).astype(np.int32)
+        end = np.cumsum(np.concatenate(counts)).astype(np.int32)
         return Lookup(
             np.stack(runs).astype(np.int32),
-            energy[patch[edges[1:][runs[2]] - 1]],
-            edges[:-1],
-            edges[1:] - 1,
-            key,
+            energy[patch[end[runs[2]] - 1 - n]],
+            np.concatenate([[0], end[:-1]]).astype(np.int32),
+            end - 1,
+            level,
             patch,
             self._offsets[:-1],
             self.count,

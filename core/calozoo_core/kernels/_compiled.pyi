@@ -44,7 +44,7 @@ def draw_patches(
     runs: NDArray[np.int32],
     start: NDArray[np.int32],
     last: NDArray[np.int32],
-    key: NDArray[np.uint32],
+    levels: NDArray[np.uint16],
     patch: NDArray[np.int32],
     first: NDArray[np.int32],
     count: NDArray[np.int16],

@@ -9,7 +9,7 @@ enum { LEVELS = 1 << 13, BLOCK = 128 };
 typedef struct {
     Py_ssize_t n_classes, n_runs, n_entries, n_patches, n_points;
     const int32_t *runs, *start, *last, *patch, *first;
-    const uint32_t *key;
+    const uint16_t *level;
     const float *energy;
     const int16_t *count;
     float most_apart;
@@ -25,15 +25,14 @@ static Py_ssize_t entry_of(const Table *table, int kind, int32_t class_number, u
     Py_ssize_t start = table->start[run], last = table->last[run];
     if (start < 0 || last < start || last >= table->n_entries)
         return -1;
-    uint32_t key = (uint32_t)run * LEVELS + level;
-    const uint32_t *low = table->key + start;
+    const uint16_t *low = table->level + start;
     Py_ssize_t left = last + 1 - start;
     while (left > 1) {
         Py_ssize_t half = left / 2;
-        low += low[half - 1] < key ? half : 0;
+        low += low[half - 1] < level ? half : 0;
         left -= half;
     }
-    Py_ssize_t at = low - table->key + (*low < key) + shift;
+    Py_ssize_t at = low - table->level + (*low < level) + shift;
     return at < start ? start : at > last ? last : at;
 }
 
@@ -78,7 +77,7 @@ static int look_up(const Table *table, int kind, Lookup *lookup, const int *whic
         Py_ssize_t middle = ((Py_ssize_t)table->start[run] + table->last[run]) / 2;
         if (middle < 0 || middle >= table->n_entries)
             return -1;
-        PREFETCH(table->key + middle);
+        PREFETCH(table->level + middle);
     }
     for (int k = 0; k < n; k++) {
         int i = which[k];
@@ -86,10 +85,14 @@ static int look_up(const Table *table, int kind, Lookup *lookup, const int *whic
                               (lookup->coins[i] & 3) - 2);
         if (entries[k] < 0)
             return -1;
-        PREFETCH(table->patch + entries[k]);
+        /* The first entries are the patches themselves. */
+        entries[k] -= table->n_patches;
+        if (entries[k] >= 0)
+            PREFETCH(table->patch + entries[k]);
     }
     for (int k = 0; k < n; k++) {
-        int32_t patch = table->patch[entries[k]];
+        Py_ssize_t entry = entries[k];
+        int32_t patch = entry < 0 ? (int32_t)(entry + table->n_patches) : table->patch[entry];
         if (patch < 0 || patch >= table->n_patches)
             return -1;
         lookup->patches[which[k]] = patch;
@@ -162,14 +165,14 @@ static int draw_all(const Table *table, const Mesh *mesh, const Voxel *voxels,
 }
 
 enum {
-    VOXELS, LEVEL, COINS, CELLS, RINGS, RUNS, START, LAST, KEY, PATCH, FIRST, COUNT, ENERGY,
+    VOXELS, LEVEL, COINS, CELLS, RINGS, RUNS, START, LAST, LEVELS_OF, PATCH, FIRST, COUNT, ENERGY,
     PATCHES, SUMS, N_ARRAYS
 };
 
 static const Argument WANTED[N_ARRAYS] = {
     {"voxels", 'V', 0}, {"level", 'I', 0}, {"coins", 'B', 0},  {"cells", 'i', 0},
     {"rings", 'i', 0},  {"runs", 'i', 0},  {"start", 'i', 0},  {"last", 'i', 0},
-    {"key", 'I', 0},    {"patch", 'i', 0}, {"first", 'i', 0},  {"count", 'h', 0},
+    {"levels", 'H', 0}, {"patch", 'i', 0}, {"first", 'i', 0},  {"count", 'h', 0},
     {"energy", 'f', 0}, {"patches", 'V', 1}, {"sums", 'q', 1},
 };
 
@@ -195,20 +198,20 @@ PyObject *draw_patches(PyObject *Py_UNUSED(module), PyObject *const *given, Py_s
     Py_ssize_t n = arrays[LEVEL].length;
     table.n_classes = arrays[RUNS].length / 3;
     table.n_runs = arrays[START].length;
-    table.n_entries = arrays[KEY].length;
+    table.n_entries = arrays[LEVELS_OF].length;
     table.n_patches = arrays[ENERGY].length;
     if (check_length(&arrays[VOXELS], &WANTED[VOXELS], n * (Py_ssize_t)sizeof(Voxel)) < 0 ||
         check_length(&arrays[PATCHES], &WANTED[PATCHES], n * (Py_ssize_t)sizeof(Patch)) < 0 ||
         check_length(&arrays[COINS], &WANTED[COINS], n) < 0 ||
         check_length(&arrays[LAST], &WANTED[LAST], table.n_runs) < 0 ||
-        check_length(&arrays[PATCH], &WANTED[PATCH], table.n_entries) < 0 ||
+        check_length(&arrays[PATCH], &WANTED[PATCH], table.n_entries - table.n_patches) < 0 ||
         check_length(&arrays[FIRST], &WANTED[FIRST], table.n_patches) < 0 ||
         check_length(&arrays[COUNT], &WANTED[COUNT], table.n_patches) < 0)
         goto close;
     table.runs = INTS(arrays[RUNS]);
     table.start = INTS(arrays[START]);
     table.last = INTS(arrays[LAST]);
-    table.key = KEYS(arrays[KEY]);
+    table.level = arrays[LEVELS_OF].buffer.buf;
     table.patch = INTS(arrays[PATCH]);
     table.first = INTS(arrays[FIRST]);
     table.count = SHORTS(arrays[COUNT]);

@@ -105,18 +105,25 @@ def damaged(table, name):
     return replace(table, **{name: values})
 
 
-def test_patches_are_sorted_by_run_and_energy_whatever_the_block(monkeypatch):
-    monkeypatch.setattr(lookup, "_BLOCK", 20)
+def test_patches_are_sorted_by_class_and_energy_whatever_the_block(monkeypatch):
+    monkeypatch.setattr(lookup, "BLOCK", 20)
     rng = np.random.default_rng(2)
-    held = rng.integers(0, 9, 30)
+    held = rng.integers(1, 9, 30)
     energy = rng.exponential(1, held.sum()).astype(np.float32)
     energy[::3] = 0.25  # equal ones stay in their order
-    key, patch = np.empty(len(energy), np.uint32), np.empty(len(energy), np.int32)
-    lookup.sort_patches(energy, held, 7, key, patch)
-    run = 7 + np.repeat(np.arange(np.count_nonzero(held)), held[held > 0])
-    level = lookup.energy_level(energy)
-    np.testing.assert_array_equal(patch, np.lexsort((level, run)))
-    np.testing.assert_array_equal(key, (run * lookup.LEVELS + level)[patch])
+    level, patch = np.empty(len(energy), np.uint16), np.empty(len(energy), np.int32)
+    lookup.sort_patches(energy, held, level, patch)
+    expected = lookup.energy_level(energy)
+    order = np.lexsort((expected, np.repeat(np.arange(len(held)), held)))
+    np.testing.assert_array_equal(patch, order)
+    np.testing.assert_array_equal(level, expected[order])
+
+
+def test_patches_of_a_class_are_in_the_order_of_their_levels_without_being_sorted():
+    table = ClumpTable.read(files_of("tables").parent)
+    of_class = table.lookup.level[: len(table.count)].astype(np.int64)
+    falls = np.flatnonzero(np.diff(of_class) < 0) + 1
+    assert np.isin(falls, np.cumsum(table.patches)).all()
 
 
 def _peak_mb(work):
@@ -137,8 +144,8 @@ def test_table_and_library_take_little_more_memory_than_their_files():
     table = ClumpTable.read(files[0].parent)
     assert _peak_mb(lambda: ClumpTable.read(files[0].parent)) < table_mb + 10
     assert _peak_mb(lambda: HaloLibrary.read(files[1].parent)) < library_mb + 4
-    # Three orders of the patches, a key and a number of four bytes each, and what sorts them.
-    assert _peak_mb(lambda: table.lookup) < 3 * 8 * table.config.n_patches / 1e6 + 6
+    # Three orders of the patches: three levels of two bytes, two numbers of four, and what sorts them.
+    assert _peak_mb(lambda: table.lookup) < (3 * 2 + 2 * 4) * table.config.n_patches / 1e6 + 6
 
 
 def files_of(kind):
