@@ -144,7 +144,7 @@ def test_table_and_library_take_little_more_memory_than_their_files():
     table = ClumpTable.read(files[0].parent)
     assert _peak_mb(lambda: ClumpTable.read(files[0].parent)) < table_mb + 10
     assert _peak_mb(lambda: HaloLibrary.read(files[1].parent)) < library_mb + 4
-    # Three orders of the patches: three levels of two bytes, two numbers of four, and what sorts them.
+    # Three levels of two bytes, two numbers of four, and what sorts them.
     assert _peak_mb(lambda: table.lookup) < (3 * 2 + 2 * 4) * table.config.n_patches / 1e6 + 6
 
 
