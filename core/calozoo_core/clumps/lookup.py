@@ -100,7 +100,8 @@ class Lookup(NamedTuple):
             high = np.where(is_below, high, middle)
         at = np.clip(low + shift, start, last)
         own = len(self.energy)
-        return np.where(at < own, at, self.patch.take(at - own, mode="clip"))
+        patch: NDArray[np.int32] = np.where(at < own, at, self.patch.take(at - own, mode="clip"))
+        return patch
 
 
 def energy_level(energy: Float32Array) -> NDArray[np.uint32]:
