@@ -1,57 +1,102 @@
 """Arithmetic of networks over the peak of the machine: `python -m studies.generation.arithmetic`.
 
-Multiplications and additions of the networks that take most of their model's time, counted from
-their sizes, over the time that they take on one thread; and how many the same thread does in the
-product of two large matrices.
+Showers of 50 GeV, straight in, on one thread. Networks are timed where generation calls them, in
+processor time, with the whole of generation around them; the product of two large matrices, which
+says what the machine can do, is timed beside each.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
 from time import thread_time
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 
 from calozoo import api
 from calozoo.generation.threads import use_threads
-from calozoo_caloclouds3.config import N_LAYERS
-from calozoo_caloclouds3.noise_levels import FEATURES, LEAK
-from calozoo_caloclouds3.one_step_net import SKIP, OneStepNet
-from calozoo_core.errors import CalozooError
+from calozoo_core.errors import CalozooError, InputError
+from calozoo_core.generator import Generator
 from calozoo_core.kernels import compiled_lanes
 from calozoo_core.markdown import table, write_block
-from calozoo_core.nn.numpy_convolution import Convolution3x3
-from calozoo_core.weights.layout import Arrays
+from studies.generation.networks import NETWORKS, Call
 
-__all__ = ["NETWORKS", "Network", "least_seconds", "main", "peak"]
+__all__ = ["Meter", "Share", "least_seconds", "main", "measure", "metered", "peak", "report"]
 
-BATCHES: Final = (1, 64)
-POINTS_OF_A_LAYER: Final = 103
-"""Points of each of 30 layers: 3,090 in a shower, as of 50 GeV."""
+ENERGY_GEV: Final = 50.0
+ALONE: Final = 16
+"""Showers that are made one by one in a round."""
+BATCH: Final = 64
+REPEATS: Final = 7
 
 
-class Network(NamedTuple):
-    """Network of a model.
+class Share(NamedTuple):
+    """Network's part in showers, alone or in batches.
 
     Arguments:
-        operations: Multiplications and additions of one shower.
-        prepare: Makes a function without arguments that computes the network of so many showers.
+        operations: Of a shower.
+        ms: Time of a shower in the network, in ms.
+        of_whole: Share of the time of the whole shower.
+        of_peak: Operations a second over those of the peak.
     """
 
-    operations: int
-    prepare: Callable[[int], Callable[[], object]]
+    operations: float
+    ms: float
+    of_whole: float
+    of_peak: float
 
 
-class _Image(NamedTuple):
-    """Convolution of a network, and the cells along an axis of its image."""
+class Meter:
+    """Function that counts its operations, and the processor time that it takes.
 
-    convolution: str
-    cells: int
+    Arguments:
+        function: What is called; its other attributes are those of the meter, too.
+        operations: Operations of a call, of its result and its arguments.
+    """
+
+    def __init__(self, function: Any, operations: Callable[..., float]) -> None:
+        self._function, self._operations = function, operations
+        self.seconds = self.operations = 0.0
+
+    def __call__(self, *arguments: Any) -> Any:
+        result = self._timed(self._function, *arguments)
+        self.operations += self._operations(result, *arguments)
+        return result
+
+    def given(self, *conditions: Any) -> Any:
+        """What conditions contribute to all evaluations, whose time counts; torch counts it."""
+        return self._timed(self._function.given, *conditions)
+
+    def _timed(self, function: Any, *arguments: Any) -> Any:
+        start = thread_time()
+        result = function(*arguments)
+        self.seconds += thread_time() - start
+        return result
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._function, name)
+
+
+@contextmanager
+def metered(calls: Sequence[Call]) -> Iterator[dict[str, list[Meter]]]:
+    """Have calls counted and timed in a block; gives the meters of each network.
+
+    Arguments:
+        calls: Calls of the networks of a model.
+    """
+    meters: dict[str, list[Meter]] = {}
+    with ExitStack() as replaced:
+        for call in calls:
+            meter = Meter(getattr(call.owner, call.attribute), call.operations)
+            replaced.enter_context(patch.object(call.owner, call.attribute, meter))
+            meters.setdefault(call.network, []).append(meter)
+        yield meters
 
 
 def peak(size: int = 1024, repeats: int = 20) -> float:
@@ -82,82 +127,87 @@ def least_seconds(run: Callable[[], object], repeats: int) -> float:
     return min(taken)
 
 
-def _points() -> Network:
-    trained = cast("Any", api.load("caloclouds3.ild-photon", offline=True)).trained
-    net = OneStepNet(trained.config.points, trained.part("points"))
-    points = N_LAYERS * POINTS_OF_A_LAYER
-
-    def prepare(n: int) -> Callable[[], object]:
-        noise = np.random.default_rng(0).standard_normal((n, FEATURES, points), np.float32)
-        layers = net.fold(np.tile(np.array([50 / 127, 0, 0, 1], np.float32), (n, 1)), points)
-        if not compiled_lanes():
-            return lambda: [net(layers, i, own) for i, own in enumerate(noise)]
-        from calozoo_core.kernels import _compiled
-
-        offsets, counts = np.arange(n + 1) * points, np.full((n, N_LAYERS), POINTS_OF_A_LAYER)
-        raw = np.empty((FEATURES, n * points), np.float32)
-        given = offsets, counts, noise, np.array(net.widths), layers.flat, raw
-        return lambda: _compiled.sorted_points(*given, LEAK, SKIP, compiled_lanes())
-
-    return Network(2 * points * sum(a * b for a, b in pairwise(net.widths)), prepare)
-
-
-def _images() -> Network:
-    trained = cast("Any", api.load("3dgan.ild-photon", offline=True)).trained
-    cells = trained.config.grid.cells
-    images = _Image("medium", cells // 2), _Image("large", cells // 2), _Image("last", cells)
-    return _convolutions(trained.part("generator"), images)
-
-
-def _convolutions(arrays: Arrays, images: Sequence[_Image]) -> Network:
-    weights = [arrays[f"{image.convolution}.weight"] for image in images]
-    own = [Convolution3x3.of(arrays, image.convolution) for image in images]
-    operations = sum(
-        2 * weight.size * image.cells**2 for weight, image in zip(weights, images, strict=True)
-    )
-
-    def prepare(n: int) -> Callable[[], object]:
-        rng = np.random.default_rng(0)
-        shapes = [
-            (n, image.cells, image.cells, weight.shape[1])
-            for weight, image in zip(weights, images, strict=True)
-        ]
-        inputs = [rng.standard_normal(shape, np.float32) for shape in shapes]
-        return lambda: [convolution(x) for convolution, x in zip(own, inputs, strict=True)]
-
-    return Network(operations, prepare)
-
-
-NETWORKS: Final[dict[str, Callable[[], Network]]] = {
-    "CaloClouds3, points": _points,
-    "3DGAN, convolutions": _images,
-}
-
-
-def report(networks: Sequence[str], repeats: int = 20) -> str:
-    """Table in Markdown, and the peak.
+def measure(name: str, repeats: int = REPEATS) -> dict[str, tuple[Share, Share]]:
+    """Shares of the networks of a model, alone and in batches; medians.
 
     Arguments:
-        networks: Names, of `NETWORKS`.
-        repeats: Runs of each, of which the fastest counts.
+        name: Its architecture.
+        repeats: Rounds of the peak, showers alone, and a batch.
+
+    Returns:
+        Shares by network.
+
+    Raises:
+        CalozooError: If there is no such model, or it cannot be loaded.
     """
-    most = peak(repeats=repeats)
-    header = ["network", "operations of a shower [10^6]"]
-    for n in BATCHES:
-        header += [f"batch of {n} [ms a shower]", "of the peak"]
+    if name not in NETWORKS:
+        msg = f"There are no networks of {name!r} here; there are {', '.join(NETWORKS)}."
+        raise InputError(msg)
+    generator = api.load(f"{name}.ild-photon-clumps", offline=True)
+    calls = NETWORKS[name](generator)
+    _round(generator, calls, 0)  # warms up
+    rounds = [_round(generator, calls, seed) for seed in range(1, repeats + 1)]
+    return {
+        network: (
+            _medians([one[network][0] for one in rounds]),
+            _medians([one[network][1] for one in rounds]),
+        )
+        for network in rounds[0]
+    }
+
+
+def _medians(shares: Sequence[Share]) -> Share:
+    return Share(*map(median, zip(*shares, strict=True)))
+
+
+def _round(
+    generator: Generator, calls: Sequence[Call], seed: int
+) -> dict[str, tuple[Share, Share]]:
+    most = peak(repeats=3)
+
+    def shares(run: Callable[[], object], n: int) -> dict[str, Share]:
+        with metered(calls) as meters:
+            start = thread_time()
+            run()
+            whole = thread_time() - start
+        found = {}
+        for network, own in meters.items():
+            operations, seconds = (
+                sum(getattr(meter, what) for meter in own) for what in ("operations", "seconds")
+            )
+            found[network] = Share(
+                operations / n, 1000 * seconds / n, seconds / whole, operations / seconds / most
+            )
+        return found
+
+    def alone() -> None:
+        for number in range(ALONE):
+            generator.generate(energy=ENERGY_GEV, n=1, seed=ALONE * seed + number)
+
+    def together() -> None:
+        generator.generate(energy=ENERGY_GEV, n=BATCH, seed=seed, batch_size=BATCH)
+
+    single, batched = shares(alone, ALONE), shares(together, BATCH)
+    return {network: (single[network], batched[network]) for network in single}
+
+
+def report(measured: dict[str, dict[str, tuple[Share, Share]]]) -> str:
+    """Table in Markdown.
+
+    Arguments:
+        measured: From `measure`, by model.
+    """
+    header = ["model", "network", "operations of a shower [10^6]"]
+    for how in ("alone", str(BATCH)):
+        header += [f"{how} [ms]", "of the shower", "of the peak"]
     rows = []
-    for name in networks:
-        network = NETWORKS[name]()
-        row = [name, f"{network.operations / 1e6:.3g}"]
-        for n in BATCHES:
-            seconds = least_seconds(network.prepare(n), repeats if n == 1 else 3) / n
-            row += [f"{1000 * seconds:.3g}", f"{network.operations / seconds / most:.0%}"]
-        rows.append(tuple(row))
-    how = f"vectors of {compiled_lanes()}" if compiled_lanes() else "numpy"
-    return (
-        f"{table(tuple(header), rows)}\n\n"
-        f"Networks by {how}; the peak is {most / 1e9:.3g} thousand million operations a second."
-    )
+    for name, own in measured.items():
+        for network, shares in own.items():
+            row = [f"`{name}`", network, f"{shares[1].operations / 1e6:.3g}"]
+            for share in shares:
+                row += [f"{share.ms:.3g}", f"{share.of_whole:.0%}", f"{share.of_peak:.0%}"]
+            rows.append(tuple(row))
+    return table(tuple(header), rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -165,11 +215,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m studies.generation.arithmetic", description=__doc__
     )
+    parser.add_argument(
+        "models", nargs="*", metavar="MODEL", help=f"default: {', '.join(NETWORKS)}"
+    )
+    parser.add_argument("--repeats", type=int, default=REPEATS, help=f"default {REPEATS}")
     parser.add_argument("--write", type=Path, help="put the table into this page, too")
     options = parser.parse_args(arguments)
+    if not compiled_lanes():
+        sys.exit("The compiled networks are not used here; `calozoo doctor` says why.")
     try:
         use_threads(1)
-        text = report(tuple(NETWORKS))
+        measured = {name: measure(name, options.repeats) for name in options.models or NETWORKS}
+        how = f"Compiled networks by vectors of {compiled_lanes()}"
+        most = f"the peak is {peak() / 1e9:.3g} thousand million operations a second"
+        text = f"{report(measured)}\n\n{how}; {most}."
         sys.stdout.write(f"{text}\n")
         if options.write is not None:
             write_block(options.write, "arithmetic", text)

@@ -1,6 +1,7 @@
 """Times of generation with compiled kernels and without: `python -m studies.generation.kernels`.
 
 Both in one process, in turn, on one thread: photons of 10 to 100 GeV, alone and in batches of 64.
+Of the batches, showers of the same seed are compared as sets of points.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from calozoo_core.errors import CalozooError
 from calozoo_core.generator import Generator
 from calozoo_core.kernels import numpy_only, use_compiled
 from calozoo_core.markdown import table, write_block
+from calozoo_core.typing import FloatArray
+from studies.same_seed.points import difference
 
-__all__ = ["main", "report", "times"]
+__all__ = ["main", "report", "same_showers", "times"]
 
 NAMES = ("caloinn", "caloclouds3", "3dgan", "convl2lflows", "calodream", "calodiffusion")
 MODELS = tuple(f"{name}.ild-photon-clumps" for name in (*NAMES, "caloqvae", "caloscore"))
@@ -38,7 +41,7 @@ def times(generator: Generator, repeats: int = REPEATS) -> list[float]:
         generator: Model of photons.
         repeats: Pairs that the median is taken of.
     """
-    energies = np.random.default_rng(1).uniform(10, 100, BATCH)
+    energies = _energies()
 
     def alone(seed: int) -> None:
         for energy in energies[:8]:
@@ -50,15 +53,30 @@ def times(generator: Generator, repeats: int = REPEATS) -> list[float]:
     return [*_pair(alone, 8, repeats), *_pair(together, BATCH, repeats)]
 
 
-def report(measured: dict[str, list[float]]) -> str:
+def same_showers(generator: Generator) -> int:
+    """Showers of a batch of one seed that have the same points with kernels and without.
+
+    Arguments:
+        generator: Model of photons.
+    """
+    compiled = generator.generate(energy=_energies(), seed=0, batch_size=BATCH)
+    with numpy_only():
+        plain = generator.generate(energy=_energies(), seed=0, batch_size=BATCH)
+    return difference(plain, compiled).n_same
+
+
+def report(measured: dict[str, tuple[list[float], int]]) -> str:
     """Table in Markdown.
 
     Arguments:
-        measured: From `times`, by model.
+        measured: From `times` and `same_showers`, by model.
     """
     header = ("model", *(f"{how}, {by} [ms]" for how in ("alone", "64") for by in _BY))
-    rows = [(f"`{name}`", *(f"{ms:.3g}" for ms in own)) for name, own in measured.items()]
-    return table(header, rows)
+    rows = [
+        (f"`{name}`", *(f"{ms:.3g}" for ms in own), f"{same} of {BATCH}")
+        for name, (own, same) in measured.items()
+    ]
+    return table((*header, "the same points in both"), rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -73,12 +91,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit("There are no compiled kernels here; `calozoo doctor` says why.")
     try:
         use_threads(1)  # kernels are switched off for a thread, not for those that it starts
-        text = report({name: times(calozoo.load(name)) for name in options.models or MODELS})
+        measured = {}
+        for name in options.models or MODELS:
+            generator = calozoo.load(name)
+            measured[name] = times(generator), same_showers(generator)
+        text = report(measured)
         sys.stdout.write(f"{text}\n")
         if options.write is not None:
             write_block(options.write, "kernels", text)
     except CalozooError as error:
         sys.exit(str(error))
+
+
+def _energies() -> FloatArray:
+    return np.random.default_rng(1).uniform(10, 100, BATCH)
 
 
 def _pair(run: Callable[[int], None], showers: int, repeats: int) -> list[float]:

@@ -15,27 +15,6 @@ typedef struct {
     float most_apart;
 } Table;
 
-/* Entry of a class of kind 0 (narrow) to 2 (wide) next to an energy level; -1 for a damaged table. */
-static Py_ssize_t entry_of(const Table *table, int kind, int32_t class_number, uint32_t level,
-                           int shift)
-{
-    int32_t run = table->runs[kind * table->n_classes + class_number];
-    if (run < 0 || run >= table->n_runs)
-        return -1;
-    Py_ssize_t start = table->start[run], last = table->last[run];
-    if (start < 0 || last < start || last >= table->n_entries)
-        return -1;
-    const uint16_t *low = table->level + start;
-    Py_ssize_t left = last + 1 - start;
-    while (left > 1) {
-        Py_ssize_t half = left / 2;
-        low += low[half - 1] < level ? half : 0;
-        left -= half;
-    }
-    Py_ssize_t at = low - table->level + (*low < level) + shift;
-    return at < start ? start : at > last ? last : at;
-}
-
 static int is_apart(float ratio, float most_apart)
 {
     float inverse = 1.0f / ratio;
@@ -55,12 +34,43 @@ static float ratio_of(const Table *table, const Lookup *lookup, Py_ssize_t i)
     return lookup->voxels[i].energy / table->energy[lookup->patches[i]];
 }
 
-/* Look up the patches of n voxels of a block in classes of one kind; -1 for a damaged table.
+/* Levels among which that of a voxel is searched: `left` of them, the first at `low`. */
+typedef struct {
+    const uint16_t *low;
+    uint32_t left, level;
+    int32_t run;
+} Search;
+
+/* Halve what is searched until one level is left, of all n voxels in turn: all are larger than a
+   cache, and the memory is waited for once for a step of all, not once for a step of each. */
+static void search_together(Search *searches, int n)
+{
+    int is_left;
+
+    do {
+        is_left = 0;
+        for (int k = 0; k < n; k++) {
+            Search *own = searches + k;
+            uint32_t half = own->left / 2;
+            if (half == 0)
+                continue;
+            /* No branch, which would be mispredicted every other time. */
+            own->low += half & -(uint32_t)(own->low[half - 1] < own->level);
+            own->left -= half;
+            PREFETCH(own->low + own->left / 2 - (own->left > 1));
+            is_left |= own->left > 1;
+        }
+    } while (is_left);
+}
+
+/* Look up the patches of n voxels of a block in classes of kind 0 (narrow) to 2 (wide), next to
+   their energy levels; -1 for a damaged table.
 
    What will be read is asked for ahead: each voxel's is elsewhere in the memory. */
 static int look_up(const Table *table, int kind, Lookup *lookup, const int *which, int n)
 {
     Py_ssize_t entries[BLOCK];
+    Search searches[BLOCK];
     const int32_t *runs = table->runs + kind * table->n_classes;
 
     for (int k = 0; k < n; k++)
@@ -69,24 +79,28 @@ static int look_up(const Table *table, int kind, Lookup *lookup, const int *whic
         int32_t run = runs[lookup->voxels[which[k]].class_number];
         if (run < 0 || run >= table->n_runs)
             return -1;
+        searches[k].run = run;
         PREFETCH(table->start + run);
         PREFETCH(table->last + run);
     }
     for (int k = 0; k < n; k++) {
-        int32_t run = runs[lookup->voxels[which[k]].class_number];
-        Py_ssize_t middle = ((Py_ssize_t)table->start[run] + table->last[run]) / 2;
-        if (middle < 0 || middle >= table->n_entries)
+        Search *own = searches + k;
+        Py_ssize_t start = table->start[own->run], last = table->last[own->run];
+        if (start < 0 || last < start || last >= table->n_entries)
             return -1;
-        PREFETCH(table->level + middle);
+        own->low = table->level + start;
+        own->left = (uint32_t)(last + 1 - start);
+        own->level = lookup->levels[which[k]];
+        PREFETCH(own->low + own->left / 2 - (own->left > 1));
     }
+    search_together(searches, n);
     for (int k = 0; k < n; k++) {
-        int i = which[k];
-        entries[k] = entry_of(table, kind, lookup->voxels[i].class_number, lookup->levels[i],
-                              (lookup->coins[i] & 3) - 2);
-        if (entries[k] < 0)
-            return -1;
+        const Search *own = searches + k;
+        Py_ssize_t start = table->start[own->run], last = table->last[own->run];
+        Py_ssize_t at = own->low - table->level + (*own->low < own->level);
+        at += (lookup->coins[which[k]] & 3) - 2;
         /* The first entries are the patches themselves. */
-        entries[k] -= table->n_patches;
+        entries[k] = (at < start ? start : at > last ? last : at) - table->n_patches;
         if (entries[k] >= 0)
             PREFETCH(table->patch + entries[k]);
     }

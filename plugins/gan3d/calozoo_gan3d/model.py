@@ -20,10 +20,10 @@ from calozoo_gan3d.grid import Voxels
 from calozoo_gan3d.numpy_networks import (
     THRESHOLD_MEV,
     NumpyGenerator,
+    NumpyImages,
     NumpyLayerEnergies,
     energies_layout,
     generator_layout,
-    numpy_deposits,
 )
 from calozoo_gan3d.points import PointTables, ScatteredPoints, scatter
 from calozoo_gan3d.primaries import conditions
@@ -87,12 +87,7 @@ class Gan3d(NetworkGenerator[Gan3dConfig], CoreSource):
         self._deposits = self._numpy_images() if self.runtime == "numpy" else self._torch_images()
 
     def _numpy_images(self) -> Images:
-        network = NumpyGenerator(self.trained.config, self.trained.part("generator"))
-
-        def images(*inputs: Float32Array, energies: Float32Array) -> Float32Array:
-            return numpy_deposits(network(*inputs), energies)
-
-        return images
+        return NumpyImages(NumpyGenerator(self.trained.config, self.trained.part("generator")))
 
     def _torch_images(self) -> Images:
         from calozoo_gan3d.torch_images import TorchImages

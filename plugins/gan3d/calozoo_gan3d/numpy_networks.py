@@ -15,6 +15,7 @@ __all__ = [
     "MIP_MEV",
     "THRESHOLD_MEV",
     "NumpyGenerator",
+    "NumpyImages",
     "NumpyLayerEnergies",
     "energies_layout",
     "generator_layout",
@@ -193,3 +194,23 @@ def numpy_deposits(t: Float32Array, layer_energy: Float32Array) -> Float32Array:
         total[shower, layer] = MIP_MEV
     flat *= (layer_energy / total)[..., None]
     return np.asarray(raw, np.float32)
+
+
+class NumpyImages:
+    """Deposits of the generator network, as `torch_images.TorchImages` has them.
+
+    Arguments:
+        network: Trained network.
+    """
+
+    def __init__(self, network: NumpyGenerator) -> None:
+        self.network = network
+
+    def __call__(self, *inputs: Float32Array, energies: Float32Array) -> Float32Array:
+        """Deposits in MeV, shape (n, layers, cells, cells).
+
+        Arguments:
+            inputs: Condition, roots, latent variables and noise of `NumpyGenerator`.
+            energies: Layer energies in MeV, shape (n, layers).
+        """
+        return numpy_deposits(self.network(*inputs), energies)
