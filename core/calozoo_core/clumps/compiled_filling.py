@@ -66,7 +66,6 @@ def compiled_points(
         lookup.level,
         lookup.patch,
         lookup.first,
-        lookup.n_points,
         lookup.energy,
         patches,
         sums,

@@ -29,7 +29,7 @@ from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.frames import perpendicular_positions
 from calozoo_core.incident import Incident
 from calozoo_core.kernels import use_compiled
-from calozoo_core.ragged import row_sums
+from calozoo_core.ragged import row_blocks
 from calozoo_core.showers import Showers
 from calozoo_core.typing import BoolArray, Float32Array, IntArray
 from calozoo_core.weights import read_arrays, read_config, write_weights
@@ -41,6 +41,9 @@ _STEPS: Final = (1, -1, 2, -2, 3, -3)
 
 _BLOCK: Final = 500
 """Showers that are made into voxels together, so that a large sample fits in memory."""
+
+_BYTES: Final = 1 << 17
+"""Entries that are checked together, likewise."""
 
 _GAP: Final = 255
 """Longest way from one entry to the next; a longer one is made of entries without energy."""
@@ -290,15 +293,26 @@ class HaloLibrary:
 
     def _contradiction(self) -> str | None:
         """Name of an array that contradicts the configuration, if one does."""
-        count = np.diff(self.first)
-        if self.first[0] != 0 or self.first[-1] != self.config.n_entries or count.min() < 0:
+        if self.first[0] != 0 or self.first[-1] != self.config.n_entries:
+            return "first"
+        if np.any(self.first[1:] < self.first[:-1]):
             return "first"
         if np.any(np.diff(self.features[:, 0]) < 0):
             return "features"
-        walked = row_sums(self.step, self.first, np.int32, np.int32)
-        if self.step.min() < 1 or walked.max() > self.config.mesh.n_cells:
+        if self.step.min() < 1 or self._farthest() > self.config.mesh.n_cells:
             return "step"
         return None
+
+    def _farthest(self) -> int:
+        """Largest number of a voxel that the steps of a layer lead to, counted from 1."""
+        farthest = 0
+        for rows, points in row_blocks(self.first, _BYTES):
+            borders = self.first[rows.start : rows.stop + 1] - self.first[rows.start]
+            filled = np.flatnonzero(borders[1:] > borders[:-1])
+            if len(filled):
+                walked = np.add.reduceat(self.step[points], borders[filled], dtype=np.int32)
+                farthest = max(farthest, int(walked.max()))
+        return farthest
 
 
 @cache

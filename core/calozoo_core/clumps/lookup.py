@@ -35,8 +35,7 @@ class Lookup(NamedTuple):
         level: Energy level of each entry, growing in a run, shape (n_entries,).
         patch: Patch of each entry but the first n_patches, which are the patches in their own
             order, shape (n_entries - n_patches,).
-        first: First point of each patch, shape (n_patches,).
-        n_points: Number of points of each patch, shape (n_patches,).
+        first: First point of each patch, and the number of all, shape (n_patches + 1,).
         energy: Energy of each patch, in MeV, shape (n_patches,).
         x: Position of each point in 1/32 mm, its patch in the first sector of its ring, shape (N,).
         y: The same, the other way.
@@ -50,7 +49,6 @@ class Lookup(NamedTuple):
     level: NDArray[np.uint16]
     patch: NDArray[np.int32]
     first: NDArray[np.int32]
-    n_points: NDArray[np.int16]
     energy: Float32Array
     x: NDArray[np.int16]
     y: NDArray[np.int16]

@@ -108,7 +108,7 @@ def numpy_points(
         % most
     )
     turn += (voxels.row // n_layers * 2 + mirror) * most
-    count = lookup.n_points.take(patch).astype(np.int64)
+    count = (lookup.first.take(patch + 1) - lookup.first.take(patch)).astype(np.int64)
     border = np.concatenate([[0], np.cumsum(count)])
     matrices = np.ascontiguousarray(_matrices(mesh, incident).T)
     axes = np.ascontiguousarray(_axes(incident, table.layer_depth_mm).T)

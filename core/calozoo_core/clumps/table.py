@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,7 @@ class ClumpTable:
     Arguments:
         config: What it was made of.
         patches: Number of patches of each class, shape (n_classes,), int32.
-        count: Points of each patch, shape (n_patches,), int16.
+        first: First point of each patch, and their number, shape (n_patches + 1,), int32.
         x: Position of each point, in 1/32 mm, shape (n_points,), int16.
         y: The same, the other way.
         energy: Of each point, in MeV, shape (n_points,), float16.
@@ -49,7 +49,7 @@ class ClumpTable:
 
     config: ClumpTableConfig
     patches: NDArray[np.int32]
-    count: NDArray[np.int16]
+    first: NDArray[np.int32]
     x: NDArray[np.int16]
     y: NDArray[np.int16]
     energy: NDArray[np.float16]
@@ -98,7 +98,7 @@ class ClumpTable:
         table = cls(
             config.model_copy(update={"n_patches": len(order), "n_points": len(points)}),
             held.astype(np.int32),
-            count[order].astype(np.int16),
+            _first_points(count[order]),
             x[points],
             y[points],
             energy[points],
@@ -133,12 +133,13 @@ class ClumpTable:
                 "energy": "float16",
             },
         )
-        table = cls(config, **arrays)
+        count = arrays.pop("count")
+        table = cls(config, first=_first_points(count), **arrays)
         wrong = (
             "patches"
             if arrays["patches"].min() < 0 or arrays["patches"].sum() != config.n_patches
             else "count"
-            if arrays["count"].min() < 1 or arrays["count"].sum() != config.n_points
+            if count.min() < 1 or count.sum() != config.n_points
             else "energy"
             if arrays["energy"].min() < 0 or not _is_sorted(table)
             else "patches"
@@ -156,8 +157,10 @@ class ClumpTable:
         Raises:
             WeightsError: If the folder cannot be written to.
         """
-        names = ("patches", "count", "x", "y", "energy")
-        write_weights(folder, self.config, {name: getattr(self, name) for name in names})
+        names = ("patches", "x", "y", "energy")
+        count = np.diff(self.first).astype(np.int16)
+        arrays = {name: getattr(self, name) for name in names}
+        write_weights(folder, self.config, {"count": count, **arrays})
 
     def check(self, mesh: VoxelMesh, detector: str) -> None:
         """Refuse to be used for other voxels or another detector than it was made for.
@@ -182,14 +185,8 @@ class ClumpTable:
         return load_detector(self.config.detector).layer_depth_mm
 
     @cached_property
-    def _offsets(self) -> NDArray[np.int32]:
-        offsets = np.zeros(len(self.count) + 1, np.int32)
-        np.cumsum(self.count, out=offsets[1:])
-        return offsets
-
-    @cached_property
     def _patch_energy(self) -> Float32Array:
-        energy: Float32Array = row_sums(self.energy, self._offsets, np.float64, np.float32)
+        energy: Float32Array = row_sums(self.energy, self.first, np.float64, np.float32)
         return energy
 
     @cached_property
@@ -225,8 +222,7 @@ class ClumpTable:
             end - 1,
             level,
             patch,
-            self._offsets[:-1],
-            self.count,
+            self.first,
             energy,
             self.x,
             self.y,
@@ -279,6 +275,13 @@ def _in_first_sector(
     # The mirror image in the middle line of the sector.
     image_x, image_y = x * np.cos(width) + y * np.sin(width), x * np.sin(width) - y * np.cos(width)
     return np.where(is_mirrored, image_x, x), np.where(is_mirrored, image_y, y)
+
+
+def _first_points(count: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
+    """First point of each patch, and the number of all, shape (n + 1,)."""
+    first = np.zeros(len(count) + 1, np.int32)
+    np.cumsum(count, out=first[1:])
+    return first
 
 
 def _ranges(first: IntArray, count: IntArray) -> IntArray:

@@ -47,7 +47,6 @@ def draw_patches(
     levels: NDArray[np.uint16],
     patch: NDArray[np.int32],
     first: NDArray[np.int32],
-    count: NDArray[np.int16],
     energy: NDArray[np.float32],
     patches: NDArray[np.uint8],
     sums: NDArray[np.int64],

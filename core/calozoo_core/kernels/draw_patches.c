@@ -11,7 +11,6 @@ typedef struct {
     const int32_t *runs, *start, *last, *patch, *first;
     const uint16_t *level;
     const float *energy;
-    const int16_t *count;
     float most_apart;
 } Table;
 
@@ -112,7 +111,6 @@ static int look_up(const Table *table, int kind, Lookup *lookup, const int *whic
         lookup->patches[which[k]] = patch;
         PREFETCH(table->energy + patch);
         PREFETCH(table->first + patch);
-        PREFETCH(table->count + patch);
     }
     return 0;
 }
@@ -128,9 +126,9 @@ static int finish(const Table *table, const Mesh *mesh, const Lookup *lookup, Py
                                                : (voxel->flags & IS_MIRRORED) != 0;
     int32_t sector = voxel->cell - mesh->start[ring];
     int32_t turn = (sector + mirror) * (mesh->most / mesh->sectors[ring]) % mesh->most;
-    int64_t first = table->first[patch], count = table->count[patch];
+    int64_t first = table->first[patch], count = table->first[patch + 1] - first;
 
-    if (count < 0 || first < 0 || first + count > table->n_points)
+    if (count < 0 || count > INT16_MAX || first < 0 || first + count > table->n_points)
         return -1;
     result->scale = is_exact ? ratio : 1.0f;
     result->row = voxel->row;
@@ -179,14 +177,14 @@ static int draw_all(const Table *table, const Mesh *mesh, const Voxel *voxels,
 }
 
 enum {
-    VOXELS, LEVEL, COINS, CELLS, RINGS, RUNS, START, LAST, LEVELS_OF, PATCH, FIRST, COUNT, ENERGY,
+    VOXELS, LEVEL, COINS, CELLS, RINGS, RUNS, START, LAST, LEVELS_OF, PATCH, FIRST, ENERGY,
     PATCHES, SUMS, N_ARRAYS
 };
 
 static const Argument WANTED[N_ARRAYS] = {
     {"voxels", 'V', 0}, {"level", 'I', 0}, {"coins", 'B', 0},  {"cells", 'i', 0},
     {"rings", 'i', 0},  {"runs", 'i', 0},  {"start", 'i', 0},  {"last", 'i', 0},
-    {"levels", 'H', 0}, {"patch", 'i', 0}, {"first", 'i', 0},  {"count", 'h', 0},
+    {"levels", 'H', 0}, {"patch", 'i', 0}, {"first", 'i', 0},
     {"energy", 'f', 0}, {"patches", 'V', 1}, {"sums", 'q', 1},
 };
 
@@ -199,7 +197,7 @@ PyObject *draw_patches(PyObject *Py_UNUSED(module), PyObject *const *given, Py_s
     int failed;
 
     if (count != N_ARRAYS + 3) {
-        PyErr_SetString(PyExc_TypeError, "draw_patches takes 18 arguments.");
+        PyErr_SetString(PyExc_TypeError, "draw_patches takes 17 arguments.");
         return NULL;
     }
     Py_ssize_t n_layers = whole_number(given[N_ARRAYS], "n_layers", 1, 1 << 20);
@@ -219,8 +217,7 @@ PyObject *draw_patches(PyObject *Py_UNUSED(module), PyObject *const *given, Py_s
         check_length(&arrays[COINS], &WANTED[COINS], n) < 0 ||
         check_length(&arrays[LAST], &WANTED[LAST], table.n_runs) < 0 ||
         check_length(&arrays[PATCH], &WANTED[PATCH], table.n_entries - table.n_patches) < 0 ||
-        check_length(&arrays[FIRST], &WANTED[FIRST], table.n_patches) < 0 ||
-        check_length(&arrays[COUNT], &WANTED[COUNT], table.n_patches) < 0)
+        check_length(&arrays[FIRST], &WANTED[FIRST], table.n_patches + 1) < 0)
         goto close;
     table.runs = INTS(arrays[RUNS]);
     table.start = INTS(arrays[START]);
@@ -228,7 +225,6 @@ PyObject *draw_patches(PyObject *Py_UNUSED(module), PyObject *const *given, Py_s
     table.level = arrays[LEVELS_OF].buffer.buf;
     table.patch = INTS(arrays[PATCH]);
     table.first = INTS(arrays[FIRST]);
-    table.count = SHORTS(arrays[COUNT]);
     table.energy = FLOATS(arrays[ENERGY]);
     int64_t *sums = arrays[SUMS].buffer.buf;
     Py_ssize_t n_showers = arrays[SUMS].length;
