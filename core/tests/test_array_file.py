@@ -39,6 +39,8 @@ def test_the_same_arrays_give_the_same_bytes_in_any_order(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
+        (lambda content: content[:-3] + b"abc", "is damaged: its content does not have the hash"),
+        (lambda content: content.replace(b"fine", b"good"), "is damaged: its content does not"),
         (lambda content: content[:-3], "overlap, leave gaps or were cut short"),
         (lambda content: b"PK" + content, "is not a safetensors file, or was cut short"),
         (lambda content: b"", "is not a safetensors file, or was cut short"),

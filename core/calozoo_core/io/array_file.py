@@ -1,4 +1,4 @@
-"""File of named arrays in the format safetensors, with one text that describes them. Never pickle.
+"""File of named arrays in the format safetensors, with a description and a hash. Never pickle.
 
 References:
     | Format: https://huggingface.co/docs/safetensors
@@ -6,6 +6,7 @@ References:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -38,8 +39,8 @@ __all__ = [
 
 MAX_HEADER_BYTES: Final = 2 << 20  # of some twenty thousand tensors
 
-_DESCRIPTION: Final = "calozoo"
-"""Key of the description in the header."""
+_METADATA: Final = "calozoo"
+"""Key of the description and the hash in the header."""
 
 _SHOWN = reprlib.Repr()
 _SHOWN.maxstring = 80
@@ -95,7 +96,8 @@ def write_array_file(
         >>> read_array_file(file)
         ({'n_hits': array([3, 5], dtype=uint8)}, 'two showers')
     """
-    write_atomic(path, array_file_bytes(arrays, (_DESCRIPTION, description)))
+    metadata = {"description": description, "sha256": _digest(arrays, description)}
+    write_atomic(path, array_file_bytes(arrays, (_METADATA, json.dumps(metadata))))
 
 
 def read_array_file(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
@@ -112,15 +114,16 @@ def read_array_file(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
     try:
         with path.open("rb") as file:
             claims, metadata = _header(file)
-            if not isinstance(metadata, dict) or not isinstance(metadata.get(_DESCRIPTION), str):
-                msg = "is no file of arrays that calozoo wrote"
-                raise HeaderError(msg)
+            description, digest = _described(metadata)
             in_order = sorted(claims.items(), key=lambda item: item[1].begin)
             arrays = {name: read_array(file, claim) for name, claim in in_order}
+        if _digest(arrays, description) != digest:
+            msg = "is damaged: its content does not have the hash that it should"
+            raise HeaderError(msg)
     except HeaderError as error:
         msg = f"{path} {error}."
         raise CalozooError(msg) from error
-    return arrays, metadata[_DESCRIPTION]
+    return arrays, description
 
 
 def array_file_bytes(arrays: Mapping[str, NDArray[Any]], metadata: tuple[str, str]) -> bytes:
@@ -187,6 +190,26 @@ def strict_json(text: str) -> Any:
         RecursionError: If it is nested absurdly deep.
     """
     return json.loads(text, object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite)
+
+
+def _described(metadata: Any) -> tuple[str, str]:
+    """Description and hash of a file of arrays, from its metadata."""
+    try:
+        found = strict_json(metadata[_METADATA])
+        description, digest = found["description"], found["sha256"]
+    except (ValueError, RecursionError, TypeError, KeyError) as error:
+        msg = "is no file of arrays that calozoo wrote"
+        raise HeaderError(msg) from error
+    return str(description), str(digest)
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]], description: str) -> str:
+    """Hash of a description, and of arrays with their names, types and shapes."""
+    digest = hashlib.sha256(description.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype.name} {array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()
 
 
 def _header(file: BinaryIO) -> tuple[dict[str, TensorClaim], Any]:
