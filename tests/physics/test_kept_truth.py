@@ -166,10 +166,10 @@ def test_models_need_no_geant4_with_a_kept_truth(simulated, kept, monkeypatch, t
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ("more", "calozoo brings 100 of 101 events"),
+        ("more", "only 100 of 101 events come with calozoo"),
         ("parameters", "calozoo's were found with other parameters"),
         ("primaries", "calozoo's are of other events"),
-        ("none", "calozoo brings none"),
+        ("none", "no measurements come with calozoo"),
     ],
 )
 def test_geant4_is_run_where_what_is_kept_does_not_fit(

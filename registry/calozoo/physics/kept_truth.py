@@ -180,10 +180,10 @@ def choose_truth(sample: Sample, whole: Whole) -> TruthChoice:
     kept = KeptTruth.read(sample.name)
     n = len(sample.events)
     if kept is None:
-        return TruthChoice(sample.name, None, "calozoo brings none")
+        return TruthChoice(sample.name, None, "no measurements come with calozoo")
     there = kept.description
     if n > there.n_events:
-        reason = f"calozoo brings {there.n_events} of {n} events"
+        reason = f"only {there.n_events} of {n} events come with calozoo"
     elif there.parameters_sha256 != parameters_digest():
         reason = "calozoo's were found with other parameters"
     elif not _is_beginning(sample.events, whole(there.n_events), there.primaries_sha256):
@@ -201,8 +201,8 @@ def truth_sentence(choices: Sequence[TruthChoice], folder: Path) -> str:
         folder: Folder of the simulated samples.
 
     Example:
-        >>> truth_sentence([TruthChoice("tau", None, "calozoo brings none")], Path("work"))
-        "Geant4's hits of tau (calozoo brings none) are simulated, or reused from work."
+        >>> truth_sentence([TruthChoice("tau", None, "of other events")], Path("work"))
+        "Geant4's hits of tau (of other events) are simulated, or reused from work."
     """
     brought = [choice.sample for choice in choices if choice.kept is not None]
     needed = [
