@@ -109,7 +109,7 @@ class BenchmarkRunner:
             samples: Samples by name, each with the maker of the first n events of its whole.
 
         Raises:
-            CalozooError: If a file of measurements is damaged.
+            CalozooError: If a file of measurements is damaged, or Geant4 is needed and missing.
         """
         choices = {
             name: TruthChoice(name, None)
@@ -117,6 +117,8 @@ class BenchmarkRunner:
             else choose_truth(sample, whole)
             for name, (sample, whole) in samples.items()
         }
+        if any(choice.kept is None for choice in choices.values()):
+            find_full_simulation(api.find_model(TRUTH))  # or it is missed after hours
         self._run.on_truth(truth_sentence(list(choices.values()), self._run.folder))
         of_models = len(self._models) * self._run.seeds
         self._run.on_start(
