@@ -23,7 +23,7 @@ from calozoo.models import discovery
 from calozoo.models.index import read_index
 
 SUFFIXES = {
-    *(".csv", ".json", ".md", ".png", ".py", ".safetensors", ".tmpl", ".toml", ".typed"),
+    *(".csv", ".h5", ".json", ".md", ".png", ".py", ".safetensors", ".tmpl", ".toml", ".typed"),
     *(".css", ".html", ".js"),  # pages
     *(".c", ".h", ".pyi"),  # kernels
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 from calozoo.events.deposits import Deposits
 from calozoo.events.hit_building import simulated_events
 from calozoo.physics.pair_sample import PairSample
+from calozoo.physics.sample_store import Sample
 from calozoo_core.detector import load_detector
 from calozoo_core.placement import load_placement
 
@@ -23,3 +24,9 @@ def deposits_of(model):
 def hits_of(model):
     placement = load_placement(DETECTOR)
     return simulated_events(EVENTS, deposits_of(model), placement, 0.1).hits
+
+
+def only_close_pairs(energy, numbers):
+    """Samples of an energy without the uniform pairs, in place of `pair_samples`."""
+    pairs = PairSample(energy, numbers[1], 30.0)
+    return [(Sample(pairs.name, pairs.events(), 50), pairs)]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from physics.tau_data import DETECTOR, ILD, pi0_events
 
 from calozoo.benchmark.measurements import read_measurements
 from calozoo.cards.card import read_cards
@@ -21,41 +22,11 @@ from calozoo.physics.tau_sample import TauSample, line_to_face
 from calozoo.physics.taus import compare_taus, measure_taus, true_pi0
 from calozoo.reconstruction.parameters import Pi0Parameters, finder_parameters
 from calozoo.reconstruction.photon_finder import PhotonFinder
-from calozoo_core.detector import load_detector
 from calozoo_core.events import Events
 from calozoo_core.generator import Conditions
 from calozoo_core.io.events import write_events
-from calozoo_core.placement import load_placement
 
 GOLDEN_CARDS = Path(__file__).parents[1] / "golden" / "cards"
-ILD = load_placement("ild_siecal")
-DETECTOR = load_detector("ild_siecal")
-
-
-def _pi0_events(n=12):
-    """Events of one pi0 of 20 GeV each, decayed to two photons that start on the face."""
-    rng = np.random.default_rng(1)
-    photons = []
-    for _ in range(n):
-        gamma = 20 / 0.1349768
-        beta, cos = np.sqrt(1 - gamma**-2), rng.uniform(-0.5, 0.5)
-        turn = rng.uniform(0, 2 * np.pi)
-        for sign in (1, -1):
-            along = gamma * (sign * cos + beta)
-            across = sign * np.sqrt(1 - cos**2)
-            half = 0.1349768 / 2
-            photons.append(half * np.array([across * np.cos(turn), along, across * np.sin(turn)]))
-    momenta = np.array(photons)
-    energy = np.linalg.norm(momenta, axis=1)
-    return Events.of(
-        2 * np.arange(n + 1),
-        np.full(2 * n, 22),
-        energy,
-        momenta,
-        ILD.enter(momenta),
-        mother=0,
-        mother_pdg=111,
-    )
 
 
 def test_a_line_from_the_interaction_point_ends_where_placement_says():
@@ -70,7 +41,7 @@ def test_a_line_from_the_interaction_point_ends_where_placement_says():
 def test_pi0_are_found_and_the_categories_add_up(tmp_path):
     import calozoo
 
-    events = _pi0_events()
+    events = pi0_events()
     toy = calozoo.load("toy")
     trigger = make_trigger(DETECTOR, toy.spec)
     trigger = replace(trigger, trigger=replace(trigger.trigger, least_energy_gev=1.0))
@@ -97,7 +68,7 @@ def test_pi0_are_found_and_the_categories_add_up(tmp_path):
 
 
 def test_a_lone_photon_of_a_pi0_is_no_true_pi0():
-    events = _pi0_events(2)
+    events = pi0_events(2)
     lone = Events.of(
         [0, 2, 3],
         events.pdg[:3],
@@ -184,7 +155,7 @@ def test_models_and_files_that_do_not_fit_are_refused(tmp_path, capfd, arguments
     ],
 )
 def test_events_without_photons_of_pi0_on_the_face_are_refused(tmp_path, capfd, changes, complaint):
-    events = _pi0_events(2)
+    events = pi0_events(2)
     given = {"pdg": events.pdg, "vertex": events.vertex, "mother": events.mother}
     given = {
         name: np.full_like(one, changes.get(name, 0)) if name in changes else one
@@ -202,12 +173,12 @@ def test_events_without_photons_of_pi0_on_the_face_are_refused(tmp_path, capfd, 
 
 
 def test_pairs_are_compared_from_stored_samples_and_reported(tmp_path, capfd, monkeypatch):
-    from physics.pair_data import FOLDER
+    from physics.pair_data import FOLDER, only_close_pairs
 
     from calozoo.events.deposits import Deposits
     from calozoo.physics import benchmark
 
-    monkeypatch.setattr(benchmark, "_pair_samples", _only_close)
+    monkeypatch.setattr(benchmark, "pair_samples", only_close_pairs)
     truth = Deposits.read(FOLDER / "pairs-5GeV-30mm-geant4.ild-siecal.npz")[:20]
     folder = tmp_path / "pairs-5GeV-30mm" / "geant4.ild-siecal-seed1"
     folder.mkdir(parents=True)
@@ -265,10 +236,3 @@ def test_cards_that_are_not_there_are_said_before_anything_is_simulated(tmp_path
         main(["physics", "tau", "--model", "toy", *places])
     assert "there is no card of 'toy.ild-photon'" in capfd.readouterr().err
     assert not (tmp_path / "work").exists()
-
-
-def _only_close(energy, n):
-    from calozoo.physics.pair_sample import PairSample
-
-    pairs = PairSample(energy, n[1], 30.0)
-    return [(Sample(pairs.name, pairs.events(), 50), pairs.separations())]

@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 
 from calozoo_core.generator import ModelSpec
+from calozoo_core.io.array_file import read_header
 from calozoo_core.weights import CONFIG_FILE, TENSORS_FILE, WEIGHT_FILES
-from calozoo_core.weights.files import read_header
 
 __all__ = ["HARMS", "check_card", "differing_files", "find_card"]
 

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import math
-import os
-import reprlib
 import stat
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from calozoo_core.errors import WeightsError
+from calozoo_core.io.array_file import (
+    HeaderError,
+    TensorClaim,
+    array_file_bytes,
+    read_array,
+    read_header,
+    shown,
+    strict_json,
+)
 from calozoo_core.io.atomic import atomic_path, copy_bytes, kept_folder
 from calozoo_core.io.file_faults import instead_of_file, system_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -32,15 +32,10 @@ __all__ = [
     "CONFIG_FILE",
     "TENSORS_FILE",
     "WEIGHT_FILES",
-    "HeaderError",
-    "TensorClaim",
     "read_arrays",
     "read_config",
-    "read_header",
     "read_tensors",
     "sha256",
-    "shown",
-    "strict_json",
     "write_config",
     "write_weights",
 ]
@@ -137,8 +132,12 @@ def read_arrays(
 
     path = folder / TENSORS_FILE
     with _opened(path) as file:
-        claims = _checked_claims(file, path, shapes, dtypes or {})
-        arrays = {name: _array(file, path, claim) for name, claim in claims}
+        try:
+            claims = _checked_claims(file, path, shapes, dtypes or {})
+            arrays = {name: read_array(file, claim) for name, claim in claims}
+        except HeaderError as error:
+            msg = f"{path} {error}; {_AGAIN}."
+            raise WeightsError(msg) from error
     for name, array in arrays.items():
         flat = array.reshape(-1)
         parts = range(0, len(flat), _PART) if array.dtype.kind == "f" else ()
@@ -153,9 +152,6 @@ def write_weights(
 ) -> None:
     """Write `config.json` and `model.safetensors`, whole or not at all.
 
-    One metadata key only: with several, safetensors writes them in random order, and identical
-    weights would hash differently.
-
     Arguments:
         folder: Where to.
         config: The configuration.
@@ -166,13 +162,12 @@ def write_weights(
     """
     import numpy as np
     from safetensors import SafetensorError
-    from safetensors.numpy import save
 
     arrays = {name: np.asarray(_on_cpu(tensor), order="C") for name, tensor in tensors.items()}
     try:
         with kept_folder(folder), _parts(folder) as (config_part, tensors_part):
             # Python writes it, so that it is as open to others as any new file of this user.
-            tensors_part.write_bytes(save(arrays, metadata={"format": "pt"}))
+            tensors_part.write_bytes(array_file_bytes(arrays, ("format", "pt")))
             _write_json(config_part, config)
     except (OSError, SafetensorError) as error:
         msg = f"The weights cannot be written to {folder} ({_reason(error)}); choose another."
@@ -222,30 +217,11 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         raise WeightsError(msg) from error
 
 
-def _array(file: BinaryIO, path: Path, claim: TensorClaim) -> NDArray[Any]:
-    """The next tensor of a file, read to where it stays.
-
-    Not mapped: a disk that fails under a mapping ends the process. Nor read as a whole first, which
-    would take the memory of the model twice.
-    """
-    import numpy as np
-
-    content = np.empty(claim.end - claim.begin, np.uint8)
-    if file.readinto(content.data) != len(content):  # type: ignore[attr-defined]
-        msg = f"{path} was cut short; {_AGAIN}."
-        raise WeightsError(msg)
-    return content.view(np.dtype(claim.dtype).newbyteorder("<")).reshape(claim.shape)
-
-
 def _checked_claims(
     file: BinaryIO, path: Path, shapes: Mapping[str, Sequence[int]], dtypes: Mapping[str, str]
 ) -> list[tuple[str, TensorClaim]]:
     """Claims of a header in the order of the file, refused if they are not for these tensors."""
-    try:
-        claims = read_header(file)
-    except HeaderError as error:
-        msg = f"{path} {error}; {_AGAIN}."
-        raise WeightsError(msg) from error
+    claims = read_header(file)
     for name, shape in shapes.items():
         if name not in claims:
             msg = f"{path} lacks the tensor {shown(name)}; it was written for another model."
@@ -283,129 +259,3 @@ def _on_cpu(tensor: Any) -> Any:
 
 def _reason(error: Exception) -> str:
     return system_reason(error) or str(error).rstrip(".")
-
-
-MAX_HEADER_BYTES: Final = 2 << 20  # of some twenty thousand tensors
-
-_SHOWN = reprlib.Repr()
-_SHOWN.maxstring = 80
-
-_TYPES: Final = {
-    "F64": ("float64", 8),
-    "F32": ("float32", 4),
-    "F16": ("float16", 2),
-    "BF16": ("bfloat16", 2),
-    "I64": ("int64", 8),
-    "I32": ("int32", 4),
-    "I16": ("int16", 2),
-    "I8": ("int8", 1),
-    "U8": ("uint8", 1),
-    "BOOL": ("bool", 1),
-}
-"""Type and bytes by the format's own name of a type."""
-
-
-class HeaderError(ValueError):
-    """Fault of a header, as the end of a sentence that begins with the file's name."""
-
-
-@dataclass(frozen=True)
-class TensorClaim:
-    """Claim of a header about one tensor: type, shape, and its bytes behind the header."""
-
-    dtype: str
-    shape: list[int]
-    begin: int
-    end: int
-
-
-def read_header(file: BinaryIO) -> dict[str, TensorClaim]:
-    """Header of a safetensors file, checked to be possible and to fill the file exactly.
-
-    Arguments:
-        file: At its beginning.
-
-    Raises:
-        HeaderError: If the header cannot be read, is larger than 2 MiB, names a tensor twice, or
-            its tensors overlap, leave gaps, or do not end where the file does.
-    """
-    size = os.fstat(file.fileno()).st_size
-    prefix = file.read(8)
-    length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else 0
-    if not 2 <= length <= min(MAX_HEADER_BYTES, size - 8):
-        msg = "is not a safetensors file, or was cut short"
-        raise HeaderError(msg)
-    try:
-        header = strict_json(file.read(length).decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        msg = "has a header that is not proper JSON"
-        raise HeaderError(msg) from error
-    if not isinstance(header, dict):
-        msg = "has a header that is not a table of tensors"
-        raise HeaderError(msg)
-    header.pop("__metadata__", None)
-    claims = {name: _claim(name, entry) for name, entry in header.items()}
-    _check_layout(claims.values(), size - 8 - length)
-    return claims
-
-
-def shown(value: object) -> str:
-    """Content of a file, quoted and short enough for a message: a name may be a megabyte long."""
-    return _SHOWN.repr(value)
-
-
-def strict_json(text: str) -> Any:
-    """JSON in which no key comes twice and every number is finite.
-
-    Raises:
-        ValueError: If it is not.
-        RecursionError: If it is nested absurdly deep.
-    """
-    return json.loads(text, object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) != len(pairs):
-        msg = "a key comes twice"
-        raise ValueError(msg)
-    return table
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        msg = f"{text} is not a finite number"
-        raise ValueError(msg)
-    return number
-
-
-def _claim(name: str, entry: Any) -> TensorClaim:
-    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        msg = f"describes the tensor {shown(name)} in another way than safetensors does"
-        raise HeaderError(msg)
-    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if not isinstance(dtype, str) or dtype not in _TYPES:
-        msg = f"has the tensor {shown(name)} in a type that no model uses"
-        raise HeaderError(msg)
-    if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2:
-        msg = f"gives the tensor {shown(name)} a size that is not one"
-        raise HeaderError(msg)
-    known, width = _TYPES[dtype]
-    begin, end = offsets
-    if end - begin != math.prod(shape) * width:
-        msg = f"gives the tensor {shown(name)} another number of bytes than its shape takes"
-        raise HeaderError(msg)
-    return TensorClaim(known, shape, begin, end)
-
-
-def _are_sizes(values: Any) -> bool:
-    return isinstance(values, list) and all(type(v) is int and 0 <= v < 2**63 for v in values)
-
-
-def _check_layout(claims: Iterable[TensorClaim], n_bytes: int) -> None:
-    spans = sorted((claim.begin, claim.end) for claim in claims)
-    borders = [(0, 0), *spans, (n_bytes, n_bytes)]
-    if any(before[1] != after[0] for before, after in pairwise(borders)):
-        msg = "has tensors that overlap, leave gaps or were cut short"
-        raise HeaderError(msg)

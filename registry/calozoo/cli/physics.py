@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from calozoo.cli.output import BatchProgress
-    from calozoo.physics.benchmark import PhysicsRun
+    from calozoo.physics.options import PhysicsRun
     from calozoo.physics.results import PhysicsResult
 
 __all__ = ["physics"]
@@ -70,6 +70,11 @@ def _shared(command: Callable[..., None]) -> Callable[..., None]:
             default=True,
             show_default=True,
             help="Compare Geant4 with itself, too.",
+        ),
+        click.option(
+            "--simulate-truth",
+            is_flag=True,
+            help="Run Geant4 also where calozoo brings its measurements.",
         ),
         click.option(
             "--out",
@@ -161,7 +166,7 @@ def pairs(energies: str, **options: Any) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Selected events, a native file of photons on the face with their mothers; by default "
-    "Pythia makes them (pip install 'calozoo[physics]').",
+    "those that calozoo brings, and for more Pythia makes them (pip install 'calozoo[physics]').",
 )
 def tau(events_file: Path | None, **options: Any) -> None:
     """Pi0 of tau decays: number found, masses, energies and angles.
@@ -237,7 +242,11 @@ def _run(
     n: tuple[int, ...],
     n_close: tuple[int, ...] = (),
 ) -> PhysicsRun:
-    from calozoo.physics.benchmark import PhysicsRun
+    from calozoo.physics.options import PhysicsRun
+
+    def note(sentence: str) -> None:
+        if not options["quiet"]:
+            click.echo(sentence, err=True)
 
     return PhysicsRun(
         tuple(options["models"]),
@@ -246,8 +255,10 @@ def _run(
         n_close=n_close,
         seeds=options["seeds"],
         floor=options["floor"],
+        simulate_truth=options["simulate_truth"],
         workers=options["workers"],
         offline=options["offline"],
+        on_truth=note,
         on_start=progress.start,
         on_events=progress.advance,
     )

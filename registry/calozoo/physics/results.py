@@ -9,7 +9,15 @@ from pydantic import Field
 from calozoo_core.metrics.result import MetricResult
 from calozoo_core.strict_model import StrictModel
 
-__all__ = ["LABELS", "TITLES", "PhysicsResult", "PhysicsSample", "PhysicsTest", "physics_label"]
+__all__ = [
+    "LABELS",
+    "TITLES",
+    "KeptSample",
+    "PhysicsResult",
+    "PhysicsSample",
+    "PhysicsTest",
+    "physics_label",
+]
 
 PhysicsTest = Literal["pairs", "tau"]
 
@@ -61,18 +69,33 @@ def physics_label(name: str) -> str | None:
     return None if words is None else f"{words}, {energy.removesuffix('GeV')} GeV"
 
 
+class KeptSample(StrictModel):
+    """Sample that calozoo brings Geant4's measurements of.
+
+    Arguments:
+        n_events: Number of events.
+        packages: Versions of what made them.
+    """
+
+    n_events: int
+    packages: dict[str, str]
+
+
 class PhysicsSample(StrictModel):
     """Sample of a physics benchmark.
 
     Arguments:
         n_events: Number of events.
         primaries_sha256: Hash of their primaries.
-        truth_sha256: Hash of the hits of the truth.
+        truth_sha256: Hash of the hits of the truth; of all events of `kept`, if there is one.
+        kept: Sample whose first events these are, and whose measurements were taken for those of
+            the truth; None if the truth was simulated.
     """
 
     n_events: int
     primaries_sha256: str
     truth_sha256: str
+    kept: KeptSample | None = None
 
 
 class PhysicsResult(StrictModel):

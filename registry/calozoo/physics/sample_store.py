@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from calozoo.events.chunks import add_model, simulate_fully, take_at_start
@@ -109,6 +109,34 @@ class SampleStore:
                 source.forget()
         return {name: self._hits(sample, folder) for name, folder in folders.items()}
 
+    def stored(self, sample: Sample, name: str, seed: int) -> EventHits | None:
+        """Hits of the first events of a sample that are there without a gap; nothing is written.
+
+        Arguments:
+            sample: The sample.
+            name: Name of the simulation, or of a model.
+            seed: Seed of the showers.
+
+        Returns:
+            Hits of as many events as there are; None for none.
+
+        Raises:
+            CalozooError: If the folder holds a sample of other events.
+        """
+        above = self.folder / sample.name
+        if not above.exists():
+            return None
+        _check_note(above, sample)
+        folder = _seed_folder(above, name, seed)
+        n = 0
+        for number, _, events in _chunks(sample):
+            if not _is_there(folder / f"{number:05d}.npz", events):
+                break
+            n += len(events)
+        if n == 0:
+            return None
+        return self._hits(replace(sample, events=sample.events[:n]), folder)
+
     def check(self, sample: Sample) -> None:
         """Refuse a sample that is not wholly left to a model.
 
@@ -131,15 +159,9 @@ class SampleStore:
         """Folder of a sample of these events; another sample of its name is refused."""
         above = self.folder / sample.name
         above.mkdir(parents=True, exist_ok=True)
-        # The first chunk tells samples apart, so that a sample may grow.
-        first = sample.events[: sample.chunk]
-        digest = hashlib.sha256(first.vertex.tobytes() + first.momentum.tobytes()).hexdigest()
-        note = above / _REQUEST
-        if note.exists() and note.read_text() != digest:
-            msg = f"{above} holds a sample of other events; give another folder, or remove it."
-            raise CalozooError(msg)
-        note.write_text(digest)
-        folder = above / f"{name}-seed{seed}"
+        digest = _check_note(above, sample)
+        (above / _REQUEST).write_text(digest)
+        folder = _seed_folder(above, name, seed)
         folder.mkdir(exist_ok=True)
         return folder
 
@@ -152,6 +174,22 @@ class SampleStore:
             run = simulated_events(events, deposits, self._placement, THRESHOLD_MEV)
             runs.append(run.hits)
         return EventHits.concatenate(runs)
+
+
+def _seed_folder(above: Path, name: str, seed: int) -> Path:
+    return above / f"{name}-seed{seed}"
+
+
+def _check_note(above: Path, sample: Sample) -> str:
+    """Hash of a sample for its folder, which is refused if it has the note of another one."""
+    # The first chunk tells samples apart, so that a sample may grow.
+    first = sample.events[: sample.chunk]
+    digest = hashlib.sha256(first.vertex.tobytes() + first.momentum.tobytes()).hexdigest()
+    note = above / _REQUEST
+    if note.exists() and note.read_text() != digest:
+        msg = f"{above} holds a sample of other events; give another folder, or remove it."
+        raise CalozooError(msg)
+    return digest
 
 
 def _is_there(path: Path, events: Events) -> bool:
