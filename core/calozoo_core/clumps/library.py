@@ -219,7 +219,7 @@ class HaloLibrary:
         """Voxel energies of whole showers, in MeV, shape (n, n_layers, n_cells).
 
         Rings of the core keep their energies and are divided as in the library's layers; what lies
-        beyond is the library's.
+        beyond is the library's, in proportion to the incident energy.
 
         Arguments:
             core: Energies of the rings of the core, in MeV, shape (n, n_layers, core_rings).
@@ -234,8 +234,16 @@ class HaloLibrary:
             msg = f"{len(incident)} primaries need a core of shape {expected}, not {core.shape}."
             raise InputError(msg, argument="core")
         numbers = self.matcher(core, incident, coin)
-        if use_compiled():
-            return self._compiled_around(numbers, core, coin)
+        around = self._compiled_around if use_compiled() else self._numpy_around
+        energies = around(numbers, core, coin)
+        beyond = sum(self.config.mesh.sectors[: self.config.core_rings])
+        scale = incident.energy[:, None] / self._energies[numbers % self.config.n_showers]
+        energies[:, :, beyond:] *= scale[..., None]
+        return energies
+
+    def _numpy_around(
+        self, numbers: IntArray, core: Float32Array, coin: Float32Array
+    ) -> Float32Array:
         energies = self.voxels(numbers)
         sectors = self.config.mesh.sectors[: self.config.core_rings]
         parts = energies[:, :, : sum(sectors)]
@@ -270,6 +278,12 @@ class HaloLibrary:
             self.n_layers,
             config.core_rings,
         )
+        return energies
+
+    @cached_property
+    def _energies(self) -> Float32Array:
+        """Incident energy of each shower, in GeV, shape (n_showers,)."""
+        energies: Float32Array = np.exp(self.features[:, 0])
         return energies
 
     @cached_property
