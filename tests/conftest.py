@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from browser_visitor import Visitor, chromium
 from cache_shelf import Shelf, write_entry
 from distributions import PROJECTS, Built
+from filelock import FileLock
 from hub_server import WRITER, Hub
 from warm_interpreter import Interpreter, warm_interpreter
 from zoo_models import TRAINED_REPO, Zoo, trained
@@ -26,6 +28,12 @@ from calozoo.publishing.publish import Publication, open_repository, prepare
 # its Xet protocol needs servers of its own.
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
 os.environ["HF_HUB_DISABLE_XET"] = "1"
+
+
+def pytest_collection_finish() -> None:
+    """Hide collected tests and imported modules, which stay, from the garbage collector."""
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass(frozen=True)
@@ -58,9 +66,16 @@ class Site:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Built]:
-    """Every distribution of this repository, built once, by its name."""
-    out = tmp_path_factory.mktemp("dist")
-    return {project.name: Built.make(project, out) for project in PROJECTS}
+    """Every distribution of this repository, built once for all processes of a run, by its name."""
+    own = tmp_path_factory.getbasetemp()
+    out = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "dist"
+    with FileLock(f"{out}.lock"):
+        if not out.exists():
+            part = tmp_path_factory.mktemp("dist-part")
+            for project in PROJECTS:
+                Built.make(project, part)
+            part.rename(out)
+    return {project.name: Built.find(project, out) for project in PROJECTS}
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,17 @@ from hatchling import build as backend
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-__all__ = ["CORE", "PLUGINS", "PROJECTS", "REGISTRY", "ROOT", "Built", "Environment", "Project"]
+__all__ = [
+    "CORE",
+    "PLUGINS",
+    "PROJECTS",
+    "REGISTRY",
+    "ROOT",
+    "Built",
+    "Environment",
+    "Project",
+    "build_wheel",
+]
 
 ROOT = Path(__file__).parents[1]
 
@@ -81,12 +91,23 @@ class Built:
         """Build both, as a frontend asks the backend to."""
         with contextlib.chdir(project.folder):
             sdist = out / backend.build_sdist(str(out))
-        unpacked = out / "unpacked"
-        with tarfile.open(sdist) as archive:
-            archive.extractall(unpacked, filter="data")
-        with contextlib.chdir(unpacked / sdist.name.removesuffix(".tar.gz")):
-            wheel = out / backend.build_wheel(str(out))
-        return cls(project, sdist, wheel)
+        return cls(project, sdist, build_wheel(sdist, out))
+
+    @classmethod
+    def find(cls, project: Project, folder: Path) -> Built:
+        """Those that were built into a folder."""
+        stem = f"{project.name.replace('-', '_')}-{project.version}"
+        (wheel,) = folder.glob(f"{stem}-*.whl")
+        return cls(project, folder / f"{stem}.tar.gz", wheel)
+
+
+def build_wheel(sdist: Path, out: Path) -> Path:
+    """Build the wheel of an sdist, from nothing else."""
+    unpacked = out / "unpacked"
+    with tarfile.open(sdist) as archive:
+        archive.extractall(unpacked, filter="data")
+    with contextlib.chdir(unpacked / sdist.name.removesuffix(".tar.gz")):
+        return out / backend.build_wheel(str(out))
 
 
 class Environment:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def module_name(path: Path, package: Path) -> str:
 
 def imported_modules(path: Path) -> Iterator[str]:
     """Full names of the imported modules; `from a import b` yields `a.b` and, if need be, `a`."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in imports(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -113,21 +114,31 @@ def test_no_room_of_the_registry_imports_from_a_floor_above():
     assert not climbs
 
 
-def imported(path: Path, *, at_import: bool = False) -> set[str]:
-    """Top-level names of the packages a file imports, or imports when it is imported itself."""
-    names = set()
-    nodes = [ast.parse(path.read_text())]
+@cache
+def imports(path: Path, *, at_import: bool = False) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """The import statements of a file, or those that run when it is imported itself."""
+    found: list[ast.Import | ast.ImportFrom] = []
+    nodes: list[ast.AST] = [ast.parse(path.read_text())]
     while nodes:
         node = nodes.pop()
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names.add(node.module.partition(".")[0])
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.append(node)
         lazy = isinstance(node, ast.FunctionDef) or (
             isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         )
-        if not (at_import and lazy):
+        if not (at_import and lazy) and not isinstance(node, ast.expr):
             nodes += ast.iter_child_nodes(node)
+    return tuple(found)
+
+
+def imported(path: Path, *, at_import: bool = False) -> set[str]:
+    """Top-level names of the packages a file imports, or imports when it is imported itself."""
+    names = set()
+    for node in imports(path, at_import=at_import):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif node.level == 0:
+            names.add(node.module.partition(".")[0])
     return names
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -128,9 +127,8 @@ def test_a_tag_that_is_no_version_of_anything_fails(tag, built, tmp_path):
 def choose(tag: str, built, folder: Path) -> set[str]:
     """What the step that keeps one distribution of all keeps."""
     (folder / "dist").mkdir()
-    for one in built.values():
-        shutil.copy(one.sdist, folder / "dist")
-        shutil.copy(one.wheel, folder / "dist")
+    for file in (file for one in built.values() for file in (one.sdist, one.wheel)):
+        (folder / "dist" / file.name).symlink_to(file)
     (step,) = [
         s for s in WORKFLOWS["release"]["jobs"]["build"]["steps"] if "TAG" in s.get("env", ())
     ]

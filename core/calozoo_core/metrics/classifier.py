@@ -65,9 +65,14 @@ def classifier_auc(
         The mean over the five parts, and its standard error from their scatter.
 
     Raises:
-        CalozooError: If scikit-learn is not installed.
         InputError: If there are fewer than 200 showers of either kind.
+        CalozooError: If scikit-learn is not installed.
     """
+    # Too few are refused first: importing scikit-learn takes longer than all other figures of them.
+    fewest = min(len(generated), len(reference))
+    if fewest < FEWEST_OF_EACH:
+        msg = f"{fewest} showers are too few to train on; give at least {FEWEST_OF_EACH}."
+        raise InputError(msg)
     try:
         from sklearn.ensemble import HistGradientBoostingClassifier
         from sklearn.model_selection import cross_val_score
@@ -75,10 +80,6 @@ def classifier_auc(
     except ImportError as error:
         msg = "The AUC needs scikit-learn; `pip install 'calozoo-core[classifier]'` brings it."
         raise CalozooError(msg) from error
-    fewest = min(len(generated), len(reference))
-    if fewest < FEWEST_OF_EACH:
-        msg = f"{fewest} showers are too few to train on; give at least {FEWEST_OF_EACH}."
-        raise InputError(msg)
     samples = [sample[_spread(len(sample))] for sample in (generated, reference)]
     counts = [len(sample) for sample in samples]
     is_generated = np.repeat([1, 0], counts)

@@ -74,21 +74,26 @@ class PhotonPhysics:
         """The model's, of the same primaries."""
         return model.generate(reference.incident, seed=11)
 
-    def test_the_profiles_are_those_of_geant4(self, generated: Showers, reference: Showers) -> None:
-        found = divergences(self._summed(generated), self._summed(reference))
+    @pytest.fixture(scope="class")
+    @classmethod
+    def alike(cls, generated: Showers, reference: Showers) -> tuple[Showers, Showers]:
+        """The model's and Geant4's, as points or as cells."""
+        return cls._alike(generated), cls._alike(reference)
+
+    def test_the_profiles_are_those_of_geant4(self, alike: tuple[Showers, Showers]) -> None:
+        mine, truth = (self._summed(showers) for showers in alike)
+        found = divergences(mine, truth)
         for name, bound in self.divergence.items():
             assert found[name] < bound, f"{name}: {found[name]:.2g}"
 
     @pytest.mark.parametrize("energy", [10, 50, 100])
-    def test_means_are_those_of_geant4(
-        self, generated: Showers, reference: Showers, energy: float
-    ) -> None:
+    def test_means_are_those_of_geant4(self, alike: tuple[Showers, Showers], energy: float) -> None:
+        generated, reference = alike
         incident = reference.incident.energy
         near = np.abs(incident - energy) < 0.25 * energy
-        alike, true_alike = (self._alike(showers) for showers in (generated, reference))
         for name, bound in self.means.items():
-            truth = (getattr(true_alike, name) / incident)[near]
-            mine = (getattr(alike, name) / incident)[near]
+            truth = (getattr(reference, name) / incident)[near]
+            mine = (getattr(generated, name) / incident)[near]
             error = np.hypot(truth.std(), mine.std()) / near.sum() ** 0.5
             off = abs(mine.mean() - truth.mean())
             assert off < bound * truth.mean() + 3 * error, f"{name}: {mine.mean() / truth.mean()}"
@@ -104,7 +109,8 @@ class PhotonPhysics:
 
     def test_layers_zig_zag_between_even_and_odd(self, model: Generator) -> None:
         """Back to back silicon sees the same shower behind different absorbers."""
-        energy = self._summed(model.generate(energy=50, n=200, seed=1)).layer_energy
+        showers = self._alike(model.generate(energy=50, n=200, seed=1))
+        energy = self._summed(showers).layer_energy
         zigzag = energy[10:20:2] - (energy[9:19:2] + energy[11:21:2]) / 2
         assert (zigzag < 0).all()
 
@@ -115,16 +121,16 @@ class PhotonPhysics:
         assert len(far.x) != len(model.sample(one, 1, 0).x)
 
     def _summed(self, showers: Showers) -> Profiles:
-        alike = self._alike(showers)
-        parts = (alike[i : i + BATCH] for i in range(0, len(alike), BATCH))
+        parts = (showers[i : i + BATCH] for i in range(0, len(showers), BATCH))
         return profiles(parts, load_detector(self.spec.detector))
 
-    def _alike(self, showers: Showers) -> Showers:
+    @classmethod
+    def _alike(cls, showers: Showers) -> Showers:
         """Showers as they are, or the cells of them if points cannot be compared."""
-        if not self.as_cells:
+        if not cls.as_cells:
             return showers
         # In the middle of its cell, a deposit knows nothing of how fine the points were.
-        pitch = load_detector(self.spec.detector).cell_mm
+        pitch = load_detector(cls.spec.detector).cell_mm
         return Representation.named("x1", pitch, at="centre")(showers, seed=1)
 
     def _centre(self, showers: Showers) -> tuple[float, float]:
