@@ -45,10 +45,15 @@ def accumulated(showers):
 
 
 @pytest.fixture(scope="module")
-def ratios(filled, geant4_showers):
+def tallies(filled, geant4_showers):
+    """Observables of the filled and of Geant4's showers."""
+    return accumulated(filled), accumulated(geant4_showers)
+
+
+@pytest.fixture(scope="module")
+def ratios(tallies):
     """Ratios of filled to true by name: those of a model that draws the true voxels."""
-    figures = ratio_figures(accumulated(filled), accumulated(geant4_showers))
-    return {figure.name: figure.value for figure in figures}
+    return {figure.name: figure.value for figure in ratio_figures(*tallies)}
 
 
 def test_filled_points_have_as_many_neighbours_as_geant4s_at_every_radius(fine_pair):
@@ -78,11 +83,11 @@ def test_filled_showers_have_as_many_hot_cells_as_geant4s(ratios):
     assert ratios["cells.hot_1e-3"] == pytest.approx(1, abs=0.10)
 
 
-def test_filled_showers_have_the_energy_and_the_centre_of_geant4s(filled, geant4_showers):
+def test_filled_showers_have_the_energy_and_the_centre_of_geant4s(filled, geant4_showers, tallies):
     ratio = filled.visible_energy / geant4_showers.visible_energy
     assert ratio.mean() == pytest.approx(1, abs=0.003)
     assert ratio.std() < 0.02
-    found, expected = (accumulated(one).responses.centre_mm for one in (filled, geant4_showers))
+    found, expected = (one.responses.centre_mm for one in tallies)
     for one, other in zip(found.T, expected.T, strict=True):
         # Of the middle 68 %: few showers with one deposit far out decide the standard deviation.
         width, true_width = (np.diff(np.quantile(v, (0.16, 0.84))) for v in (one, other))
