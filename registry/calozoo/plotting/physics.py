@@ -23,6 +23,8 @@ __all__ = ["plot_pairs", "plot_taus"]
 NOTE = "photons only, calozoo's photon finder; charged hadrons, tracks and conversions are left out"
 _FEWEST = 5  # pairs for a spread
 _SHOWN_MM = 30.0
+_LEGEND_COLUMNS = 3
+_LEGEND_ROW_INCH = 0.16
 _UNITS = {
     "mass": r"$M_{\gamma\gamma}$ [MeV]",
     "energy": r"$E_{rec} - E_{true}$ [GeV]",
@@ -233,5 +235,8 @@ def _finish(figure: Figure, axes: Axes) -> None:
     """Add one legend below all axes, and the note on what this is not."""
     handles, labels = axes.get_legend_handles_labels()
     figure.suptitle(NOTE, fontsize=7)
-    figure.tight_layout(rect=(0, 0.07, 1, 1))
-    figure.legend(handles, labels, loc="lower center", ncols=3, frameon=False, fontsize=7)
+    rows = -(-len(labels) // _LEGEND_COLUMNS)
+    below = _LEGEND_ROW_INCH * (rows + 0.5) / figure.get_figheight()
+    figure.tight_layout(rect=(0, below, 1, 1))
+    columns = _LEGEND_COLUMNS
+    figure.legend(handles, labels, loc="lower center", ncols=columns, frameon=False, fontsize=7)
