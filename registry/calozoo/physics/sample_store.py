@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from calozoo.events.chunks import add_model, simulate_fully, take_at_start
 from calozoo.events.deposits import Deposits
 from calozoo.events.hit_building import simulated_events
@@ -43,7 +45,8 @@ class Sample:
 class SampleStore:
     """Simulated samples in a folder, one folder for each sample, model and seed.
 
-    Chunks that are there are not made again, also for a sample that has grown.
+    Chunks that are there are not made again, also for a sample that has grown; but those of a model
+    are that makes other showers now, of other weights or in another version.
 
     Arguments:
         folder: The folder.
@@ -76,7 +79,7 @@ class SampleStore:
         """
         folder = self._folder(sample, name, seed)
         for number, first, events in _chunks(sample):
-            path = folder / f"{number:05d}.npz"
+            path = folder / _chunk_name(number)
             if not _is_there(path, events):
                 simulate_fully(simulation(), events, first, seed).write(path)
             self._on_events(len(events))
@@ -98,12 +101,13 @@ class SampleStore:
             sources: Sources that some of them share.
         """
         folders = {name: self._folder(sample, name, seed) for name in models}
+        for name, model in models.items():
+            self._remove_outdated(sample, model, folders[name], seed)
         for number, first, events in _chunks(sample):
             for name, model in models.items():
-                path = folders[name] / f"{number:05d}.npz"
+                path = folders[name] / _chunk_name(number)
                 if not _is_there(path, events):
-                    taken = self._taken(sample, events)
-                    add_model(taken, events, first, model, self._placement, seed=seed).write(path)
+                    self._made(sample, events, first, model, seed).write(path)
                 self._on_events(len(events))
             for source in sources:
                 source.forget()
@@ -130,7 +134,7 @@ class SampleStore:
         folder = _seed_folder(above, name, seed)
         n = 0
         for number, _, events in _chunks(sample):
-            if not _is_there(folder / f"{number:05d}.npz", events):
+            if not _is_there(folder / _chunk_name(number), events):
                 break
             n += len(events)
         if n == 0:
@@ -144,6 +148,27 @@ class SampleStore:
             CalozooError: If it has a primary that the trigger does not take on the face.
         """
         self._taken(sample, sample.events)
+
+    def _remove_outdated(self, sample: Sample, model: Generator, folder: Path, seed: int) -> None:
+        """Remove chunks of a model that makes another first event of the sample now."""
+        first, path = sample.events[:1], folder / _chunk_name(0)
+        if not _is_there(path, first):
+            return
+        stored = Deposits.read(path)[: first.n_primaries]
+        made = self._made(sample, first, 0, model, seed)
+        if not all(
+            np.array_equal(getattr(stored, name), getattr(made, name))
+            for name in ("offsets", "cell", "energy")
+        ):
+            for chunk in folder.glob("*.npz"):
+                chunk.unlink()
+
+    def _made(
+        self, sample: Sample, events: Events, first: int, model: Generator, seed: int
+    ) -> Deposits:
+        """Deposits of a model for some events of a sample, from number `first` on."""
+        taken = self._taken(sample, events)
+        return add_model(taken, events, first, model, self._placement, seed=seed)
 
     def _taken(self, sample: Sample, events: Events) -> Deposits:
         taken = take_at_start(events, self.trigger, self._placement)
@@ -168,7 +193,7 @@ class SampleStore:
     def _hits(self, sample: Sample, folder: Path) -> EventHits:
         runs = []
         for number, _, events in _chunks(sample):
-            deposits = Deposits.read(folder / f"{number:05d}.npz")
+            deposits = Deposits.read(folder / _chunk_name(number))
             if len(deposits) > events.n_primaries:  # the last chunk of a sample that was larger
                 deposits = deposits[: events.n_primaries]
             run = simulated_events(events, deposits, self._placement, THRESHOLD_MEV)
@@ -190,6 +215,10 @@ def _check_note(above: Path, sample: Sample) -> str:
         msg = f"{above} holds a sample of other events; give another folder, or remove it."
         raise CalozooError(msg)
     return digest
+
+
+def _chunk_name(number: int) -> str:
+    return f"{number:05d}.npz"
 
 
 def _is_there(path: Path, events: Events) -> bool:
