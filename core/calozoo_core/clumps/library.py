@@ -42,7 +42,7 @@ _STEPS: Final = (1, -1, 2, -2, 3, -3)
 _BLOCK: Final = 500
 """Showers that are made into voxels together, so that a large sample fits in memory."""
 
-_BYTES: Final = 1 << 17
+_ENTRIES: Final = 1 << 17
 """Entries that are checked together, likewise."""
 
 _GAP: Final = 255
@@ -320,7 +320,7 @@ class HaloLibrary:
     def _farthest(self) -> int:
         """Largest number of a voxel that the steps of a layer lead to, counted from 1."""
         farthest = 0
-        for rows, points in row_blocks(self.first, _BYTES):
+        for rows, points in row_blocks(self.first, _ENTRIES):
             borders = self.first[rows.start : rows.stop + 1] - self.first[rows.start]
             filled = np.flatnonzero(borders[1:] > borders[:-1])
             if len(filled):

@@ -238,5 +238,6 @@ def _finish(figure: Figure, axes: Axes) -> None:
     rows = -(-len(labels) // _LEGEND_COLUMNS)
     below = _LEGEND_ROW_INCH * (rows + 0.5) / figure.get_figheight()
     figure.tight_layout(rect=(0, below, 1, 1))
-    columns = _LEGEND_COLUMNS
-    figure.legend(handles, labels, loc="lower center", ncols=columns, frameon=False, fontsize=7)
+    figure.legend(
+        handles, labels, loc="lower center", ncols=_LEGEND_COLUMNS, frameon=False, fontsize=7
+    )
