@@ -24,7 +24,7 @@ from calozoo_caloclouds3.features import (
 from calozoo_caloclouds3.flow import ShowerFlow
 from calozoo_caloclouds3.layer_flow import NumpyShowerFlow
 from calozoo_caloclouds3.model import CaloClouds3
-from calozoo_caloclouds3.one_step_net import OneStepNet, points_layout
+from calozoo_caloclouds3.one_step_net import FoldedLayers, OneStepNet, points_layout
 from calozoo_caloclouds3.point_cloud import _depth_order, point_cloud
 from calozoo_caloclouds3.pointwise_net import PointWiseNet
 from calozoo_caloclouds3.trained import TrainedCaloClouds3
@@ -212,7 +212,38 @@ def test_the_compiled_kernel_draws_the_points_of_numpy(tiny: CaloClouds3, most: 
     assert same.mean() > 0.995
     np.testing.assert_allclose(showers.visible_energy, plain.visible_energy, rtol=1e-4)
     alone = tiny.sample(incident[2], 1, 2)
-    np.testing.assert_array_equal(alone.x, showers[2].x)
+    np.testing.assert_array_equal(alone.layer, showers[2].layer)
+    assert np.isclose(alone.x, showers[2].x, rtol=1e-4, atol=1e-3).mean() > 0.995
+
+
+def test_points_do_not_depend_on_the_showers_beside_them(tiny_folder: Path) -> None:
+    """Same bytes from the same weights; numpy's products before them depend on their rows."""
+
+    class FoldedOneByOne(OneStepNet):
+        def fold(self, condition: np.ndarray, most: int) -> FoldedLayers:
+            parts = [super(FoldedOneByOne, self).fold(row[None], most) for row in condition]
+            weights = [
+                np.concatenate(of_layer)
+                for of_layer in zip(*(part.weights for part in parts), strict=True)
+            ]
+            flat = np.concatenate([weight.ravel() for weight in weights])
+            return FoldedLayers(weights, flat, parts[0].memory)
+
+    model = CaloClouds3.load(SPEC, tiny_folder)
+    net = FoldedOneByOne(model.config.points, model.trained.part("points"))
+    condition = np.array([[0.05, 0, 0, 1], [0.4, 0, 0, 1], [0.8, 0, 0.3, 0.954]], np.float32)
+    random = np.random.default_rng(4)
+    counts = random.integers(0, 40, (3, N_LAYERS))
+    contents = LayerContents(counts, random.uniform(0.1, 9, counts.shape).astype(np.float32))
+    last = LayerContents(contents.counts[2:], contents.energies[2:])
+
+    together = point_cloud(net, condition, contents, model.config, 1, 0)
+    alone = point_cloud(net, condition[2:], last, model.config, 1, 2)
+
+    start = together.offsets[2]
+    np.testing.assert_array_equal(alone.x, together.x[start:])
+    np.testing.assert_array_equal(alone.y, together.y[start:])
+    np.testing.assert_array_equal(alone.layer, together.layer[start:])
 
 
 def test_a_network_too_wide_for_the_kernel_is_computed_by_numpy(tiny: CaloClouds3) -> None:
