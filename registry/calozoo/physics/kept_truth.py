@@ -7,13 +7,14 @@ are made anew, and compared by their hash. `python -m studies.events.keep_truth`
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from calozoo.physics.digests import primaries_digest
 from calozoo.physics.measurement_arrays import Arrays
@@ -29,6 +30,7 @@ from calozoo_core.strict_model import StrictModel
 __all__ = [
     "TAU_EVENTS",
     "KeptDescription",
+    "KeptPart",
     "KeptTruth",
     "TruthChoice",
     "Whole",
@@ -45,6 +47,20 @@ TAU_EVENTS = "tau-events.h5"
 _PREFIXES = ("truth.", "again.")
 
 
+class KeptPart(StrictModel):
+    """Events that were simulated, and measured, together.
+
+    Arguments:
+        n_events: Number of events.
+        hits_sha256: Hash of the hits of each seed.
+        packages: Versions of what made them.
+    """
+
+    n_events: int = Field(gt=0)
+    hits_sha256: tuple[str, str]
+    packages: dict[str, str]
+
+
 class KeptDescription(StrictModel):
     """Description of measurements that are kept.
 
@@ -54,23 +70,37 @@ class KeptDescription(StrictModel):
         sample: Name of the sample.
         truth: Simulation that it is of.
         seeds: Seeds of the simulation, the truth's and that of its repetition.
-        n_events: Number of events.
-        primaries_sha256: Hash of their primaries.
-        hits_sha256: Hash of the hits of each seed.
+        parts: Parts of the sample, one after the other.
+        primaries_sha256: Hash of the primaries of all events.
         parameters_sha256: Hash of the parameters of the photon finder and of the pi0 finder.
-        packages: Versions of what made it.
     """
 
     format: Literal["calozoo-physics-truth"] = "calozoo-physics-truth"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     sample: str
     truth: str
     seeds: tuple[int, int]
-    n_events: int
+    parts: tuple[KeptPart, ...] = Field(min_length=1)
     primaries_sha256: str
-    hits_sha256: tuple[str, str]
     parameters_sha256: str
-    packages: dict[str, str]
+
+    @property
+    def n_events(self) -> int:
+        """Number of events of all parts."""
+        return sum(part.n_events for part in self.parts)
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Versions of what made the last part."""
+        return self.parts[-1].packages
+
+    @property
+    def truth_sha256(self) -> str:
+        """Hash of the truth's hits: of its only part, or of the hashes of several."""
+        hashes = [part.hits_sha256[0] for part in self.parts]
+        return (
+            hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,16 +116,17 @@ class KeptTruth:
     seeds: tuple[Arrays, Arrays]
 
     @classmethod
-    def read(cls, sample: str) -> KeptTruth | None:
-        """Measurements of a sample that calozoo brings; None if there are none.
+    def read(cls, sample: str, folder: Path | None = None) -> KeptTruth | None:
+        """Measurements of a sample that are kept; None if there are none.
 
         Arguments:
             sample: Name of the sample.
+            folder: Folder of the measurements; None for those that calozoo brings.
 
         Raises:
             CalozooError: If the file is damaged, or another one.
         """
-        path = _path(measured_folder(), sample)
+        path = _path(folder or measured_folder(), sample)
         if not path.exists():
             return None
         repair = "install calozoo again, or add simulate_truth=True"
@@ -147,7 +178,7 @@ class KeptTruth:
         return PhysicsSample(
             n_events=len(sample.events),
             primaries_sha256=primaries_digest(sample.events),
-            truth_sha256=self.description.hits_sha256[0],
+            truth_sha256=self.description.truth_sha256,
             kept=KeptSample(n_events=self.description.n_events, packages=self.description.packages),
         )
 

@@ -74,7 +74,7 @@ class KeptSample(StrictModel):
 
     Arguments:
         n_events: Number of events.
-        packages: Versions of what made them.
+        packages: Versions of what made them, or the last part of them.
     """
 
     n_events: int
@@ -87,7 +87,8 @@ class PhysicsSample(StrictModel):
     Arguments:
         n_events: Number of events.
         primaries_sha256: Hash of their primaries.
-        truth_sha256: Hash of the hits of the truth; of all events of `kept`, if there is one.
+        truth_sha256: Hash of the hits of the truth; of all events of `kept`, if there is one, and
+            if these were simulated in several parts, of the hashes of the parts.
         kept: Sample whose first events these are, and whose measurements were taken for those of
             the truth; None if the truth was simulated.
     """

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -77,13 +79,32 @@ class SampleStore:
             seed: Seed of the simulation.
             simulation: Maker of the simulation; called if something is to be made.
         """
+        self.simulate(sample, name, seed, simulation)
+        return self._hits(self._folder(sample, name, seed), _chunks(sample))
+
+    def simulate(
+        self,
+        sample: Sample,
+        name: str,
+        seed: int,
+        simulation: Callable[[], FullSimulation],
+        start: int = 0,
+    ) -> None:
+        """Make the chunks of a sample by the full simulation that are missing.
+
+        Arguments:
+            sample: The sample.
+            name: Name of the simulation.
+            seed: Seed of the simulation.
+            simulation: Maker of the simulation; called if something is to be made.
+            start: Event whose chunk is the first that is needed.
+        """
         folder = self._folder(sample, name, seed)
-        for number, first, events in _chunks(sample):
-            path = folder / _chunk_name(number)
-            if not _is_there(path, events):
-                simulate_fully(simulation(), events, first, seed).write(path)
-            self._on_events(len(events))
-        return self._hits(sample, folder)
+        for chunk in _chunks(sample, start):
+            path = folder / chunk.file
+            if not _is_there(path, chunk.events):
+                simulate_fully(simulation(), chunk.events, chunk.first, seed).write(path)
+            self._on_events(len(chunk.events))
 
     def models(
         self,
@@ -103,26 +124,27 @@ class SampleStore:
         folders = {name: self._folder(sample, name, seed) for name in models}
         for name, model in models.items():
             self._remove_outdated(sample, model, folders[name], seed)
-        for number, first, events in _chunks(sample):
+        for chunk in _chunks(sample):
             for name, model in models.items():
-                path = folders[name] / _chunk_name(number)
-                if not _is_there(path, events):
-                    self._made(sample, events, first, model, seed).write(path)
-                self._on_events(len(events))
+                path = folders[name] / chunk.file
+                if not _is_there(path, chunk.events):
+                    self._made(sample, chunk.events, chunk.first, model, seed).write(path)
+                self._on_events(len(chunk.events))
             for source in sources:
                 source.forget()
-        return {name: self._hits(sample, folder) for name, folder in folders.items()}
+        return {name: self._hits(folder, _chunks(sample)) for name, folder in folders.items()}
 
-    def stored(self, sample: Sample, name: str, seed: int) -> EventHits | None:
-        """Hits of the first events of a sample that are there without a gap; nothing is written.
+    def stored(self, sample: Sample, name: str, seed: int, start: int = 0) -> EventHits | None:
+        """Hits of the events of a sample that are there without a gap; nothing is written.
 
         Arguments:
             sample: The sample.
             name: Name of the simulation, or of a model.
             seed: Seed of the showers.
+            start: The first of these events.
 
         Returns:
-            Hits of as many events as there are; None for none.
+            Hits of as many events from `start` on as there are; None for none.
 
         Raises:
             CalozooError: If the folder holds a sample of other events.
@@ -132,14 +154,12 @@ class SampleStore:
             return None
         _check_note(above, sample)
         folder = _seed_folder(above, name, seed)
-        n = 0
-        for number, _, events in _chunks(sample):
-            if not _is_there(folder / _chunk_name(number), events):
-                break
-            n += len(events)
-        if n == 0:
+        there = list(
+            takewhile(lambda c: _is_there(folder / c.file, c.events), _chunks(sample, start))
+        )
+        if not there:
             return None
-        return self._hits(replace(sample, events=sample.events[:n]), folder)
+        return self._hits(folder, there)[start - there[0].first :]
 
     def check(self, sample: Sample) -> None:
         """Refuse a sample that is not wholly left to a model.
@@ -151,7 +171,7 @@ class SampleStore:
 
     def _remove_outdated(self, sample: Sample, model: Generator, folder: Path, seed: int) -> None:
         """Remove chunks of a model that makes another first event of the sample now."""
-        first, path = sample.events[:1], folder / _chunk_name(0)
+        first, path = sample.events[:1], folder / _chunks(sample)[0].file
         if not _is_there(path, first):
             return
         stored = Deposits.read(path)[: first.n_primaries]
@@ -190,10 +210,10 @@ class SampleStore:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def _hits(self, sample: Sample, folder: Path) -> EventHits:
+    def _hits(self, folder: Path, chunks: list[_Chunk]) -> EventHits:
         runs = []
-        for number, _, events in _chunks(sample):
-            deposits = Deposits.read(folder / _chunk_name(number))
+        for chunk in chunks:
+            deposits, events = Deposits.read(folder / chunk.file), chunk.events
             if len(deposits) > events.n_primaries:  # the last chunk of a sample that was larger
                 deposits = deposits[: events.n_primaries]
             run = simulated_events(events, deposits, self._placement, THRESHOLD_MEV)
@@ -217,10 +237,6 @@ def _check_note(above: Path, sample: Sample) -> str:
     return digest
 
 
-def _chunk_name(number: int) -> str:
-    return f"{number:05d}.npz"
-
-
 def _is_there(path: Path, events: Events) -> bool:
     """`True` if a chunk is there with all its events; one that is damaged or shorter is not."""
     try:
@@ -229,9 +245,20 @@ def _is_there(path: Path, events: Events) -> bool:
         return False
 
 
-def _chunks(sample: Sample) -> list[tuple[int, int, Events]]:
-    firsts = range(0, len(sample.events), sample.chunk)
+class _Chunk(NamedTuple):
+    """Events that are simulated together, the first of them, and the name of their file."""
+
+    events: Events
+    first: int
+    file: str
+
+
+def _chunks(sample: Sample, start: int = 0) -> list[_Chunk]:
+    """Chunks of a sample from that of an event on."""
+    firsts = range(start - start % sample.chunk, len(sample.events), sample.chunk)
     return [
-        (number, first, sample.events[first : first + sample.chunk])
-        for number, first in enumerate(firsts)
+        _Chunk(
+            sample.events[first : first + sample.chunk], first, f"{first // sample.chunk:05d}.npz"
+        )
+        for first in firsts
     ]
