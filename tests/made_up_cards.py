@@ -132,15 +132,19 @@ def measurements(name: str = "caloclouds3.test", value: float = 4e-4, ms: float 
     )
 
 
-def physics_result(test: str, weights: dict[str, str] | None = None) -> PhysicsResult:
+def physics_result(
+    test: str, weights: dict[str, str] | None = None, energy: int = 5
+) -> PhysicsResult:
     """Result of `calozoo physics` with a difference and a divergence."""
-    difference = figure("pi0.good" if test == "tau" else "pairs.5GeV.d50", -0.05, "difference")
+    of_pairs = f"pairs.{energy}GeV"
+    difference = figure("pi0.good" if test == "tau" else f"{of_pairs}.d50", -0.05, "difference")
     values = {"error": 0.02, "generated_value": 0.5, "reference_value": 0.55, "seed_spread": 0.01}
-    number = "pi0.categories" if test == "tau" else "pairs.5GeV.number"
+    number = "pi0.categories" if test == "tau" else f"{of_pairs}.number"
+    sample = "tau" if test == "tau" else f"pairs-{energy}GeV-90mm"
     return PhysicsResult(
         test=test,
         truth="geant4.ild-siecal",
-        samples={test: PhysicsSample(n_events=7, primaries_sha256="1", truth_sha256="2")},
+        samples={sample: PhysicsSample(n_events=7, primaries_sha256="1", truth_sha256="2")},
         seeds=3,
         parameters_sha256="3",
         packages={"calozoo": "0.1.0"},

@@ -1,41 +1,47 @@
 """Tables of the physics benchmark, on docs/reconstruction.md.
 
-`python -m studies.events.physics_tables --write docs/reconstruction.md` makes them of the reports
-beside this file, which hold what `calozoo physics ... --report` wrote for Optimum and for models.
+`python -m studies.events.physics_tables --write docs/reconstruction.md` makes them of the cards,
+which hold what `calozoo physics ... --out cards/calozoo_cards` measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
+from calozoo.cards.card import read_cards
 from calozoo.cards.metric_labels import label_with_unit, value_text
 from calozoo.evaluation.literature import published_figures
-from calozoo.physics.results import TITLES, PhysicsResult
+from calozoo.physics.results import TITLES, PhysicsResult, PhysicsTest
 from calozoo_core.markdown import table, write_block
 from calozoo_core.metrics.result import MetricResult
 
-__all__ = ["REPORTS", "main", "read_report", "tables"]
+__all__ = ["TESTS", "card_results", "main", "tables"]
 
-REPORTS = tuple(Path(__file__).parent / f"physics_{test}.json" for test in ("pairs", "tau"))
+TESTS: Final[tuple[PhysicsTest, ...]] = ("pairs", "tau")
+CARDS: Final = Path(__file__).parents[2] / "cards" / "calozoo_cards"
 
 
-def read_report(path: Path) -> dict[str, PhysicsResult]:
-    """Results by model of a report."""
-    content = json.loads(path.read_text())
-    return {name: PhysicsResult.model_validate(one) for name, one in content.items()}
+def card_results(test: PhysicsTest) -> list[dict[str, PhysicsResult]]:
+    """Results of a test by model, as the cards have them: those of the same events together."""
+    groups: dict[str, dict[str, PhysicsResult]] = {}
+    for measured in read_cards(CARDS):
+        for result in measured.physics:
+            if result.test == test:
+                same = str((sorted(result.samples.items()), result.parameters_sha256))
+                groups.setdefault(same, {})[measured.spec.name] = result
+    return list(groups.values())
 
 
 def tables(results: Mapping[str, PhysicsResult]) -> str:
     """Samples and figures of all models in Markdown, and what papers print beside them.
 
     Arguments:
-        results: Results by model, of one test; those of the truth are its noise floor.
+        results: Results by model, of one test and of the same events.
     """
-    first = next(iter(results.values()))
-    models = [name for name in results if name != first.truth]
+    first, models = next(iter(results.values())), list(results)
     counts = ", ".join(f"{one.n_events} in `{name}`" for name, one in first.samples.items())
     header = ("", "Geant4", "floor", *models)
     rows = []
@@ -78,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", type=Path, required=True, help="page with the block of tables")
     options = parser.parse_args(arguments)
-    text = "\n\n".join(tables(read_report(path)) for path in REPORTS)
+    text = "\n\n".join(tables(same) for test in TESTS for same in card_results(test))
     write_block(options.write, "physics", text)
 
 

@@ -55,3 +55,37 @@ def test_a_benchmark_keeps_results_of_physics_of_the_same_weights(tmp_path, caps
     assert [one.test for one in kept.physics] == (["pairs"] if same else [])
     assert ("has other weights" in capsys.readouterr().err) is not same
     assert kept.fidelity == new.fidelity
+
+
+def test_pairs_of_other_energies_stay_in_a_card(tmp_path):
+    write_card(tmp_path, measurements())
+    for energy in (20, 100, 5):
+        add_physics(tmp_path, "caloclouds3.test", physics_result("pairs", energy=energy))
+    again = physics_result("pairs", energy=20).model_copy(
+        update={"figures": (figure("pairs.20GeV.d50", 0.07, "difference"),)}
+    )
+    add_physics(tmp_path, "caloclouds3.test", again)
+    ((result,),) = (one.physics for one in read_cards(tmp_path))
+    assert list(result.samples) == [f"pairs-{energy}GeV-90mm" for energy in (5, 20, 100)]
+    assert [(one.name, one.value) for one in result.figures] == [
+        ("pairs.5GeV.d50", -0.05),
+        ("pairs.5GeV.number", 3e-5),
+        ("pairs.20GeV.d50", 0.07),
+        ("pairs.100GeV.d50", -0.05),
+        ("pairs.100GeV.number", 3e-5),
+    ]
+
+
+@pytest.mark.parametrize("field", ["seeds", "parameters_sha256", "weights_sha256", "truth"])
+def test_pairs_of_another_model_or_finder_do_not_stay(field):
+    others = {"seeds": 1, "weights_sha256": {"model.safetensors": "1" * 64}}
+    older = physics_result("pairs", energy=20).model_copy(
+        update={field: others.get(field, "another")}
+    )
+    newer = physics_result("pairs")
+    assert newer.with_other_energies(older) is newer
+
+
+def test_tau_events_are_replaced_whole():
+    newer, older = physics_result("tau"), physics_result("tau")
+    assert newer.with_other_energies(older) is newer

@@ -279,8 +279,14 @@ class Measurements(StrictModel):
         return tuple(one for one in self.physics if one.weights_sha256 == weights_sha256)
 
     def with_physics(self, result: PhysicsResult) -> Measurements:
-        """These measurements with a result of `calozoo physics`, in place of one of that test."""
+        """These measurements with a result of `calozoo physics`, in place of one of that test.
+
+        Of that one, pairs of energies that are not among those of the result are kept.
+        """
         others = [one for one in self.physics if one.test != result.test]
+        for older in self.physics:
+            if older.test == result.test:
+                result = result.with_other_energies(older)
         tests = sorted([*others, result], key=lambda one: one.test)
         return self.model_copy(update={"physics": tuple(tests)})
 

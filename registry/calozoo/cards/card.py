@@ -118,7 +118,8 @@ def add_physics(folder: Path, model: str, result: PhysicsResult) -> Path:
     Arguments:
         folder: Folder of the cards.
         model: Full name of the model.
-        result: The result; it replaces an older one of the same test.
+        result: The result; it replaces an older one of the same test, of which pairs of other
+            energies are kept.
 
     Raises:
         CalozooError: If the model has no card there.

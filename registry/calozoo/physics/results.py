@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal
 
 from pydantic import Field
@@ -20,6 +21,8 @@ __all__ = [
 ]
 
 PhysicsTest = Literal["pairs", "tau"]
+
+_ENERGY: Final = re.compile(r"[-.](\d+(?:\.\d+)?)GeV")
 
 TITLES: Final[dict[PhysicsTest, str]] = {
     "pairs": "Photon pairs, photons only, calozoo's photon finder",
@@ -121,3 +124,38 @@ class PhysicsResult(StrictModel):
     packages: dict[str, str]
     weights_sha256: dict[str, str] | None = None
     figures: tuple[MetricResult, ...] = Field(min_length=1)
+
+    def with_other_energies(self, older: PhysicsResult) -> PhysicsResult:
+        """This result, with the pairs of an older one that have other energies.
+
+        Nothing is taken of a result whose model, truth, seeds or photon finder was another.
+
+        Arguments:
+            older: Result of the same test.
+        """
+        made_by = ("test", "truth", "seeds", "parameters_sha256", "weights_sha256")
+        if self.test != "pairs" or any(getattr(self, k) != getattr(older, k) for k in made_by):
+            return self
+        own = {_pair_energy(name) for name in self.samples}
+        kept = {k: v for k, v in older.samples.items() if _pair_energy(k) not in own}
+        figures = [one for one in older.figures if _pair_energy(one.name) not in own]
+        return self.model_copy(
+            update={
+                "samples": _by_energy({**kept, **self.samples}),
+                "figures": tuple(
+                    sorted([*figures, *self.figures], key=lambda one: _pair_energy(one.name))
+                ),
+                "packages": older.packages | self.packages,
+            }
+        )
+
+
+def _pair_energy(name: str) -> float:
+    """Energy in GeV in the name of a sample of pairs or of its figures."""
+    match = _ENERGY.search(name)
+    assert match is not None
+    return float(match[1])
+
+
+def _by_energy(samples: dict[str, PhysicsSample]) -> dict[str, PhysicsSample]:
+    return dict(sorted(samples.items(), key=lambda item: _pair_energy(item[0])))
