@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -353,3 +354,41 @@ def test_they_can_be_switched_off_from_outside():
             check=True,
         )
         assert done.stdout.strip() == (value or "compiled")
+
+
+def test_random_bytes_are_those_that_numpy_draws():
+    from calozoo_core.kernels import _compiled
+
+    counts = np.array([0, 1, 7, 800, 4], np.int64)
+    own, numpys = streams(5), streams(5)
+    for one, other in zip(own, numpys, strict=True):
+        # Half a word of 64 bits is left over of this draw, and used up first.
+        assert one.standard_normal(3, np.float32).tolist() == (
+            other.standard_normal(3, np.float32).tolist()
+        )
+    for _ in range(2):
+        found = np.empty(counts.sum(), np.uint8)
+        _compiled.random_bytes(tuple(g.bit_generator for g in own), counts, found)
+        assert found.tobytes() == b"".join(
+            g.bytes(n) for g, n in zip(numpys, counts.tolist(), strict=True)
+        )
+    assert [g.random() for g in own] == [g.random() for g in numpys]
+
+
+def test_random_bytes_without_room_or_generators_are_refused():
+    from calozoo_core.kernels import _compiled
+
+    generator = streams(1)[0].bit_generator
+    counts, out = np.array([8], np.int64), np.empty(8, np.uint8)
+    for generators, wrong, room, error in (
+        ((), counts, out, ValueError),
+        ((generator,), counts, out[:7], ValueError),
+        ((generator,), counts - 1, out, ValueError),
+        ((generator,), -counts, out, ValueError),
+        ((None,), counts, out, AttributeError),
+        ((SimpleNamespace(capsule=generator),), counts, out, ValueError),
+        ([generator], counts, out, TypeError),
+        ((generator,), counts.astype(np.int32), out, TypeError),
+    ):
+        with pytest.raises(error):
+            _compiled.random_bytes(generators, wrong, room)

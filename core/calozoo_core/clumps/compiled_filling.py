@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from calozoo_core.clumps.lookup import energy_level
-from calozoo_core.clumps.numpy_filling import NOT_FINITE, PlacedPoints, coin_bytes
+from calozoo_core.clumps.numpy_filling import NOT_FINITE, PlacedPoints
 from calozoo_core.clumps.table import ClumpTable
 from calozoo_core.errors import InputError
 from calozoo_core.frames import axis_slopes, perpendicular_to_local
@@ -53,11 +53,13 @@ def compiled_points(
     except FloatingPointError as error:
         raise InputError(NOT_FINITE) from error
     level = energy_level(np.frombuffer(voxel_energies, np.float32))
+    coins = np.empty(len(level), np.uint8)
+    _compiled.random_bytes(tuple(random.bit_generator for random in streams), counts, coins)
     patches = np.empty(_PATCH_BYTES * len(level), np.uint8)
     _compiled.draw_patches(
         voxels,
         level,
-        coin_bytes(streams, counts),
+        coins,
         cells,
         rings,
         lookup.runs,

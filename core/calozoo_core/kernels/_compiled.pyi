@@ -35,6 +35,14 @@ def find_voxels(
         FloatingPointError: If an energy is not finite.
     """
 
+def random_bytes(
+    generators: tuple[np.random.BitGenerator, ...],
+    counts: NDArray[np.int64],
+    out: NDArray[np.uint8],
+    /,
+) -> None:
+    """Bytes that `numpy.random.Generator.bytes` draws, so many of each, one after the other."""
+
 def draw_patches(
     voxels: _Bytes,
     level: NDArray[np.uint32],

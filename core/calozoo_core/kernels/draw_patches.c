@@ -4,7 +4,7 @@
 #include "mesh.h"
 #include "voxels.h"
 
-enum { LEVELS = 1 << 13, BLOCK = 128 };
+enum { LEVELS = 1 << 13, BLOCK = 128 /* a byte counts them */ };
 
 typedef struct {
     Py_ssize_t n_classes, n_runs, n_entries, n_patches, n_points;
@@ -44,22 +44,27 @@ typedef struct {
    cache, and the memory is waited for once for a step of all, not once for a step of each. */
 static void search_together(Search *searches, int n)
 {
-    int is_left;
+    uint8_t active[BLOCK];
+    int count = 0;
 
-    do {
-        is_left = 0;
-        for (int k = 0; k < n; k++) {
-            Search *own = searches + k;
+    for (int k = 0; k < n; k++) {
+        active[count] = (uint8_t)k;
+        count += searches[k].left > 1;
+    }
+    while (count) {
+        int kept = 0;
+        for (int j = 0; j < count; j++) {
+            Search *own = searches + active[j];
             uint32_t half = own->left / 2;
-            if (half == 0)
-                continue;
             /* No branch, which would be mispredicted every other time. */
             own->low += half & -(uint32_t)(own->low[half - 1] < own->level);
             own->left -= half;
             PREFETCH(own->low + own->left / 2 - (own->left > 1));
-            is_left |= own->left > 1;
+            active[kept] = active[j];
+            kept += own->left > 1;
         }
-    } while (is_left);
+        count = kept;
+    }
 }
 
 /* Look up the patches of n voxels of a block in classes of kind 0 (narrow) to 2 (wide), next to

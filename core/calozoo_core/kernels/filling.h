@@ -7,6 +7,7 @@
 
 PyObject *find_voxels(PyObject *module, PyObject *const *given, Py_ssize_t count);
 PyObject *draw_patches(PyObject *module, PyObject *const *given, Py_ssize_t count);
+PyObject *random_bytes(PyObject *module, PyObject *const *given, Py_ssize_t count);
 PyObject *place_points(PyObject *module, PyObject *const *given, Py_ssize_t count);
 
 #endif

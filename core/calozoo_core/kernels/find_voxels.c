@@ -66,55 +66,53 @@ static int surrounded(const Mesh *mesh, const float *row, Py_ssize_t cell, float
 static int find_in_row(const Request *request, Py_ssize_t row, Found *found)
 {
     const Mesh *mesh = &request->mesh;
-    Py_ssize_t n = mesh->n_cells;
+    Py_ssize_t n = mesh->n_cells, count = 0, of_mean = -1;
     const float *energies = request->energies + row * n;
-    float values[MOST_CELLS];
+    float values[MOST_CELLS], mean = 0;
     uint8_t filled[MOST_CELLS + 1];
-    int any = 0;
+    uint16_t cells[MOST_CELLS];
 
-    for (Py_ssize_t i = 0; i < n; i++)
-        any |= energies[i] > 0;
-    if (!any)
-        return DONE;
     for (Py_ssize_t i = 0; i < n; i++) {
         filled[i] = energies[i] > 0;
         values[i] = filled[i] ? energies[i] : 0;
     }
     filled[n] = 0;
-    for (Py_ssize_t ring = 0; ring < mesh->n_rings; ring++) {
-        Py_ssize_t start = mesh->start[ring], stop = start + mesh->sectors[ring];
-        float mean = -1;
-        for (Py_ssize_t i = start; i < stop; i++) {
-            if (!filled[i])
-                continue;
-            if (!isfinite(values[i]))
-                return NOT_FINITE;
-            int before = filled[mesh->before[i]], after = filled[mesh->after[i]];
-            int inner = filled[mesh->inner[i]] | filled[mesh->inner_too[i]];
-            int outer = filled[mesh->outer[i]] | filled[mesh->outer_too[i]];
-            int kind = (before + after) * 4 + inner * 2 + outer;
-            uint8_t flags = (after && !before ? IS_MIRRORED : 0) |
-                            (before == after ? IS_SYMMETRIC : 0);
-            if (kind == SURROUNDED) {
-                if (mean < 0)
-                    mean = ring_sum(values + start, stop - start) / (float)(stop - start);
-                kind = surrounded(mesh, values, i, mean, &flags);
+    /* Without a branch: which cells are filled cannot be predicted. */
+    for (Py_ssize_t i = 0; i < n; i++) {
+        cells[count] = (uint16_t)i;
+        count += filled[i];
+    }
+    for (Py_ssize_t k = 0; k < count; k++) {
+        Py_ssize_t i = cells[k], ring = mesh->ring[i];
+        if (!isfinite(values[i]))
+            return NOT_FINITE;
+        int before = filled[mesh->before[i]], after = filled[mesh->after[i]];
+        int inner = filled[mesh->inner[i]] | filled[mesh->inner_too[i]];
+        int outer = filled[mesh->outer[i]] | filled[mesh->outer_too[i]];
+        int kind = (before + after) * 4 + inner * 2 + outer;
+        uint8_t flags = (after && !before ? IS_MIRRORED : 0) | (before == after ? IS_SYMMETRIC : 0);
+        if (kind == SURROUNDED) {
+            if (of_mean != ring) {
+                mean = ring_sum(values + mesh->start[ring], mesh->sectors[ring]) /
+                       (float)mesh->sectors[ring];
+                of_mean = ring;
             }
-            int64_t number = (request->base[row] + ring * request->primaries) * request->kinds + kind;
-            if (number < 0 || number >= request->n_classes)
-                return NO_CLASS;
-            int parts = 1;
-            if (ring < request->exact_rings || values[i] > request->exact_mev)
-                flags |= IS_EXACT;
-            if (ring >= request->exact_rings) {
-                float share = ceilf(values[i] / request->most[number]);
-                parts = share > MOST_PARTS ? MOST_PARTS : share > 1 ? (int)share : 1;
-            }
-            Voxel voxel = {values[i], (int32_t)row, (int32_t)number, (uint16_t)i, flags, 0};
-            int failed = add(found, voxel, parts);
-            if (failed)
-                return failed;
+            kind = surrounded(mesh, values, i, mean, &flags);
         }
+        int64_t number = (request->base[row] + ring * request->primaries) * request->kinds + kind;
+        if (number < 0 || number >= request->n_classes)
+            return NO_CLASS;
+        int parts = 1;
+        if (ring < request->exact_rings || values[i] > request->exact_mev)
+            flags |= IS_EXACT;
+        if (ring >= request->exact_rings) {
+            float share = ceilf(values[i] / request->most[number]);
+            parts = share > MOST_PARTS ? MOST_PARTS : share > 1 ? (int)share : 1;
+        }
+        Voxel voxel = {values[i], (int32_t)row, (int32_t)number, (uint16_t)i, flags, 0};
+        int failed = add(found, voxel, parts);
+        if (failed)
+            return failed;
     }
     return DONE;
 }

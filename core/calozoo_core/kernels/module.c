@@ -11,6 +11,7 @@
 
 static PyMethodDef METHODS[] = {
     {"find_voxels", (PyCFunction)(void (*)(void))find_voxels, METH_FASTCALL, NULL},
+    {"random_bytes", (PyCFunction)(void (*)(void))random_bytes, METH_FASTCALL, NULL},
     {"draw_patches", (PyCFunction)(void (*)(void))draw_patches, METH_FASTCALL, NULL},
     {"place_points", (PyCFunction)(void (*)(void))place_points, METH_FASTCALL, NULL},
     {"nearest_showers", (PyCFunction)(void (*)(void))nearest_showers, METH_FASTCALL, NULL},
@@ -29,7 +30,7 @@ static PyMethodDef METHODS[] = {
 };
 
 /* Number that changes with the arguments of a kernel: Python uses kernels of its own number only. */
-enum { INTERFACE = 8 };
+enum { INTERFACE = 9 };
 
 static int add_numbers(PyObject *module)
 {
