@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,8 @@ NOTE = "photons only, calozoo's photon finder; charged hadrons, tracks and conve
 _FEWEST = 5  # pairs for a spread
 _SHOWN_MM = 30.0
 _LEGEND_COLUMNS = 3
+_LEGEND_HANDLE_INCH, _LEGEND_LETTER_INCH = 0.45, 0.045
+_NOTE_LETTERS_INCH = 20
 _LEGEND_ROW_INCH = 0.16
 _UNITS = {
     "mass": r"$M_{\gamma\gamma}$ [MeV]",
@@ -234,10 +237,11 @@ def _colour(number: int) -> str:
 def _finish(figure: Figure, axes: Axes) -> None:
     """Add one legend below all axes, and the note on what this is not."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.suptitle(NOTE, fontsize=7)
-    rows = -(-len(labels) // _LEGEND_COLUMNS)
+    width = figure.get_figwidth()
+    figure.suptitle("\n".join(wrap(NOTE, int(width * _NOTE_LETTERS_INCH))), fontsize=7)
+    column = _LEGEND_HANDLE_INCH + _LEGEND_LETTER_INCH * max(map(len, labels))
+    columns = max(1, min(_LEGEND_COLUMNS, int(width / column)))
+    rows = -(-len(labels) // columns)
     below = _LEGEND_ROW_INCH * (rows + 0.5) / figure.get_figheight()
     figure.tight_layout(rect=(0, below, 1, 1))
-    figure.legend(
-        handles, labels, loc="lower center", ncols=_LEGEND_COLUMNS, frameon=False, fontsize=7
-    )
+    figure.legend(handles, labels, loc="lower center", ncols=columns, frameon=False, fontsize=7)
