@@ -67,7 +67,10 @@ def kept(
     Raises:
         CalozooError: If those of the first events are of other events, or found otherwise.
     """
-    first = 0 if before is None else before.description.n_events
+    first = 0
+    if before is not None:
+        _check_before(before.description, sample)
+        first = before.description.n_events
     truth, again = (store.stored(sample, TRUTH, seed, first) for seed in (TRUTH_SEED, FLOOR_SEED))
     if truth is None or again is None:
         return before
@@ -91,7 +94,6 @@ def kept(
     )
     if before is None:
         return KeptTruth(description, measured)
-    _check_before(before.description, sample)
     description = description.model_copy(update={"parts": (*before.description.parts, part)})
     seeds = tuple(_joined(old, new, first) for old, new in zip(before.seeds, measured, strict=True))
     return KeptTruth(description, (seeds[0], seeds[1]))

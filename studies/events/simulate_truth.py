@@ -16,48 +16,49 @@ from pathlib import Path
 from calozoo import api
 from calozoo.cli.output import progress_bar
 from calozoo.events.request import find_full_simulation
-from calozoo.physics.benchmark_samples import PAIRS, pair_samples, tau_sample
+from calozoo.physics.benchmark_samples import PAIRS, pair_samples, tau_events, tau_sample
 from calozoo.physics.kept_truth import KeptTruth
+from calozoo.physics.options import PhysicsRun
 from calozoo.physics.runner import DETECTOR, FLOOR_SEED, TRUTH, TRUTH_SEED, common_trigger
 from calozoo.physics.sample_store import Sample, SampleStore
-from calozoo.physics.tau_sample import TauSample
 from calozoo_core.detector import load_detector
-from calozoo_core.io.events import read_events, write_events
 from calozoo_core.placement import load_placement
 
-__all__ = ["main", "whole_sample"]
+__all__ = ["main", "sample_names", "whole_sample"]
 
-_TAUS = 1000
+
+def sample_names() -> list[str]:
+    """Names of the samples of the benchmark."""
+    return [*_pairs(), "tau"]
 
 
 def whole_sample(name: str, work: Path) -> Sample:
     """Sample of the benchmark at its full size.
 
     Arguments:
-        name: Its name.
+        name: One of `sample_names`.
         work: Folder where tau events are, or are written.
 
     Raises:
-        KeyError: If there is no sample of this name.
         CalozooError: If Pythia fails.
     """
     if name != "tau":
-        pairs = [one for energy, numbers in PAIRS.items() for one in pair_samples(energy, numbers)]
-        return {sample.name: sample for sample, _ in pairs}[name]
-    path = work / f"tau-{_TAUS}.h5"
-    if not path.exists():
-        detector = load_detector(DETECTOR)
-        events = TauSample(_TAUS).events(load_placement(detector), common_trigger(detector))
-        # Another process may have made the same events meanwhile.
-        write_events(path, events, overwrite=True)
-    return tau_sample(read_events(path))
+        return _pairs()[name]
+    detector = load_detector(DETECTOR)
+    run = PhysicsRun((), work)
+    return tau_sample(tau_events(run, None, load_placement(detector), common_trigger(detector)))
+
+
+def _pairs() -> dict[str, Sample]:
+    of_energies = (pair_samples(energy, numbers) for energy, numbers in PAIRS.items())
+    return {sample.name: sample for samples in of_energies for sample, _ in samples}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Simulate what is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path, help="folder of the simulated samples")
-    parser.add_argument("samples", nargs="+", help="pairs-20GeV-90mm, pairs-100GeV-30mm, tau, ...")
+    parser.add_argument("samples", nargs="+", choices=sample_names())
     parser.add_argument(
         "--seed",
         type=int,

@@ -10,14 +10,24 @@ from calozoo.events.deposits import Deposits
 from calozoo.physics import kept_truth
 from calozoo.physics.runner import TRUTH
 from studies.events.keep_truth import main as keep
-from studies.events.simulate_truth import main, whole_sample
+from studies.events.simulate_truth import main, sample_names, whole_sample
 
 CLOSE = "pairs-5GeV-30mm"
 
 
-def test_a_sample_that_is_not_known_is_a_key_error(tmp_path):
-    with pytest.raises(KeyError):
-        whole_sample("pairs-7GeV-30mm", tmp_path)
+def test_a_sample_that_is_not_known_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([str(tmp_path / "work"), "pairs-7GeV-30mm"])
+    assert stop.value.code == 2
+    assert "invalid choice: 'pairs-7GeV-30mm'" in capsys.readouterr().err
+    assert not (tmp_path / "work").exists()
+
+
+def test_samples_are_those_of_the_benchmark_at_their_full_size(tmp_path):
+    sizes = {name: len(whole_sample(name, tmp_path).events) for name in sample_names()[:-1]}
+    assert sizes["pairs-20GeV-90mm"] == 2000
+    assert sizes["pairs-100GeV-30mm"] == 500
+    assert len(sizes) == 6
 
 
 @pytest.mark.slow

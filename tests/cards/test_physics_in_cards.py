@@ -76,6 +76,26 @@ def test_pairs_of_other_energies_stay_in_a_card(tmp_path):
     ]
 
 
+def test_models_with_other_events_are_ranked_apart():
+    one, two, three = (measurements(f"{name}.test") for name in ("one", "two", "three"))
+    usual = physics_result("pairs")
+    sample = usual.samples["pairs-5GeV-90mm"].model_copy(update={"primaries_sha256": "others"})
+    other = usual.model_copy(update={"samples": {"pairs-5GeV-90mm": sample}})
+    same = leaderboard([one.with_physics(usual), two.with_physics(usual)])
+    assert not any("are other ones" in note for note in same.notes)
+    board = leaderboard(
+        [model.with_physics(r) for model, r in ((one, usual), (two, other), (three, usual))]
+    )
+    assert any("are other ones" in note for note in board.notes)
+    (title,) = (title for title in board.tables if title.startswith("Photon pairs"))
+    rows = board.tables[title]
+    assert [row.label for row in rows[::2]] == [row.label for row in rows[1::2]]
+    assert [[entry.text != "-" for entry in row.entries] for row in rows] == 2 * [
+        [True, False, True],
+        [False, True, False],
+    ]
+
+
 @pytest.mark.parametrize("field", ["seeds", "parameters_sha256", "weights_sha256", "truth"])
 def test_pairs_of_another_model_or_finder_do_not_stay(field):
     others = {"seeds": 1, "weights_sha256": {"model.safetensors": "1" * 64}}

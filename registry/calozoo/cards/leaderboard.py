@@ -17,6 +17,7 @@ from calozoo.cards.metric_labels import (
     unit,
     value_text,
 )
+from calozoo.cards.physics_figures import different_samples, physics_figures
 from calozoo.evaluation.literature import published_figures
 from calozoo.physics.results import TITLES, PhysicsTest
 from calozoo_core.errors import InputError
@@ -35,7 +36,6 @@ __all__ = [
     "leaderboard",
     "leaderboard_markdown",
     "leaderboard_notes",
-    "physics_figures",
 ]
 
 Mark = Literal["best", "worst", ""]
@@ -60,6 +60,10 @@ CORRELATION: Final = "Frobenius distance of correlations; less is better."
 PHYSICS: Final = (
     "Photon pairs and pi0: hadrons, tracks and conversions are left out and the reconstruction is "
     "not the papers', so ratios to Geant4 can be set beside theirs, absolute efficiencies cannot."
+)
+OTHER_EVENTS: Final = (
+    "Photon pairs or tau events of some models are other ones: their noise floors, and Geant4's "
+    "values, differ, and so their ranks."
 )
 
 
@@ -282,7 +286,10 @@ def _structure_rows(measured: Sequence[Measurements]) -> tuple[LeaderboardRow, .
 def _physics_rows(
     measured: Sequence[Measurements], test: PhysicsTest
 ) -> tuple[LeaderboardRow, ...]:
-    """Differences and divergences of reconstructed photons or pi0, ranked by their size."""
+    """Differences and divergences of reconstructed photons or pi0, ranked by their size.
+
+    Models that were given other events have a row of their own.
+    """
     rows = []
     for kinds in physics_figures(measured, test).values():
         first = next(iter(kinds.values()))
@@ -295,25 +302,6 @@ def _physics_rows(
         truth = f", Geant4 {first.reference_value:.4g}" if first.reference_value is not None else ""
         rows.append(LeaderboardRow(words + truth, tuple(map(_value, found)), floor=floor))
     return tuple(rows)
-
-
-def physics_figures(
-    measured: Sequence[Measurements], test: PhysicsTest
-) -> dict[tuple[str, str], dict[str, MetricResult]]:
-    """Figures of a test of `calozoo physics`, by name and metric, then by model.
-
-    Arguments:
-        measured: Measurements of each model.
-        test: The test.
-    """
-    kinds: dict[tuple[str, str], dict[str, MetricResult]] = {}
-    for one in measured:
-        for result in one.physics:
-            for figure in result.figures if result.test == test else ():
-                if figure.value is not None:
-                    of_kind = kinds.setdefault((figure.name, figure.metric), {})
-                    of_kind[one.spec.name] = figure
-    return kinds
 
 
 def _group(figure: MetricResult | None) -> LeaderboardValue:
@@ -378,6 +366,8 @@ def leaderboard_notes(measured: Sequence[Measurements]) -> tuple[str, ...]:
     notes = [*([AREA] if has_structure else []), DIVERGENCE, CURVE, CORRELATION, FLOOR]
     if any(one.physics for one in measured):
         notes.append(PHYSICS)
+    if different_samples(measured):
+        notes.append(OTHER_EVENTS)
     samples = {
         (one.sample.n_showers, one.sample.reference, one.sample.seed): one for one in measured
     }

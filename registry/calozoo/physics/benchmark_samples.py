@@ -105,7 +105,8 @@ def tau_events(
     if kept is not None and n <= len(kept):
         return kept[:n]
     run.folder.mkdir(parents=True, exist_ok=True)
-    write_events(made, TauSample(n).events(placement, trigger))
+    # Another process may have made the same events meanwhile.
+    write_events(made, TauSample(n).events(placement, trigger), overwrite=True)
     return read_events(made)
 
 

@@ -125,6 +125,18 @@ class PhysicsResult(StrictModel):
     weights_sha256: dict[str, str] | None = None
     figures: tuple[MetricResult, ...] = Field(min_length=1)
 
+    def primaries_of(self, figure: str) -> tuple[str, ...]:
+        """Hashes of the primaries that a figure is of; of pairs, those of its energy.
+
+        Arguments:
+            figure: Name of the figure.
+        """
+        return tuple(
+            sample.primaries_sha256
+            for name, sample in self.samples.items()
+            if self.test != "pairs" or _pair_energy(name) == _pair_energy(figure)
+        )
+
     def with_other_energies(self, older: PhysicsResult) -> PhysicsResult:
         """This result, with the pairs of an older one that have other energies.
 

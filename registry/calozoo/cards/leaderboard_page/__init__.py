@@ -12,9 +12,9 @@ from calozoo.cards.leaderboard import (
     METRICS,
     STRUCTURE,
     leaderboard_notes,
-    physics_figures,
 )
 from calozoo.cards.metric_labels import RATIOS, label, scale, sort_key, unit, value_text
+from calozoo.cards.physics_figures import physics_figures
 from calozoo.evaluation.literature import PublishedFigure, published_figures
 from calozoo.physics.results import TITLES
 from calozoo.plotting.html_page import html_page, vega_library
