@@ -38,7 +38,7 @@ def clumps_spec(spec: ModelSpec, summary: str) -> ModelSpec:
             "name": f"{spec.name}-clumps",
             "summary": summary,
             "factory": "calozoo_core.clumps:ClumpsGenerator",
-            "representation": "x100",
+            "representation": "x225",
             "weights": f"{spec.weights}-clumps",
             "trainer": "calozoo_core.clumps.training:train_clumps",
             "converter": None,

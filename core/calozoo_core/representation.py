@@ -1,4 +1,4 @@
-"""Sub-cell grids on which the deposits of a layer are merged: x1, x9, x25, x100."""
+"""Sub-cell grids on which the deposits of a layer are merged: x1, x9, x25, x100, x225."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ REPRESENTATIONS: Final[dict[str, int | None]] = {
     "x9": 3,
     "x25": 5,
     "x100": 10,
+    "x225": 15,
     "steps": None,
 }
 """Sub-cells per cell along each axis, by name; None where every step is kept."""
@@ -89,8 +90,8 @@ class Representation:
         | Full physics benchmark, section II B: https://arxiv.org/abs/2511.17293
 
     Arguments:
-        split: Sub-cells per cell along each axis: 1 (x1), 3 (x9), 5 (x25), 10 (x100); None keeps
-            every step.
+        split: Sub-cells per cell along each axis: 1 (x1), 3 (x9), 5 (x25), 10 (x100), 15 (x225);
+            None keeps every step.
         cell: Pitch of the readout cells, in mm.
         at: Where a point lies: at the "peak" of its sub-cell, or at its "centre".
 
@@ -116,8 +117,8 @@ class Representation:
 
     def __post_init__(self) -> None:
         if self.split not in REPRESENTATIONS.values():
-            msg = f"A cell is split in 1, 3, 5 or 10, or None to keep every step, not {self.split}."
-            raise InputError(msg)
+            msg = "A cell is split in 1, 3, 5, 10 or 15, or None to keep every step, "
+            raise InputError(msg + f"not {self.split}.")
         if not (math.isfinite(self.cell) and self.cell > 0):
             msg = f"The pitch of the cells must be a positive length in mm, not {self.cell}."
             raise InputError(msg)
@@ -146,7 +147,7 @@ class Representation:
 
     @property
     def name(self) -> str:
-        """Its name: "x1", "x9", "x25", "x100" or "steps"."""
+        """Its name: "x1", "x9", "x25", "x100", "x225" or "steps"."""
         return next(name for name, split in REPRESENTATIONS.items() if split == self.split)
 
     def __call__(self, showers: Showers, seed: int, first: int = 0) -> Showers:
@@ -203,7 +204,7 @@ def nests(fine: str, coarse: str) -> bool:
     """True if each sub-cell of one representation lies in a single sub-cell of another.
 
     Example:
-        >>> nests("x100", "x25"), nests("x25", "x9")
+        >>> nests("x225", "x25"), nests("x25", "x9")
         (True, False)
     """
     if fine in ("steps", coarse):

@@ -26,7 +26,7 @@ __all__ = [
     "check_precision",
 ]
 
-RepresentationName = Literal["x1", "x9", "x25", "x100", "steps"]
+RepresentationName = Literal["x1", "x9", "x25", "x100", "x225", "steps"]
 """How finely deposits are merged."""
 
 PLUGIN_API = 1
@@ -134,7 +134,7 @@ class ModelSpec(StrictModel):
         summary: One sentence.
         factory: Where its Generator class is, as `package.module:Class`; imported only when the
             model is loaded, so that a list of models costs nothing.
-        representation: What its points are: "x1", "x9", "x25", "x100" or "steps".
+        representation: What its points are: "x1", "x9", "x25", "x100", "x225" or "steps".
         detector: The detector its showers belong to.
         conditions: What it was trained on.
         weights: Folder in the plugin's package with `config.json` and `model.safetensors`, as

@@ -132,7 +132,9 @@ def test_what_is_read_makes_the_same_library(tmp_path_factory, grid, batch, size
     assert np.array_equal(cells_of(folder / "a.h5"), cells_of(folder / "b.h5"))
 
 
-@pytest.mark.parametrize(("split", "name"), [(1, "x1"), (3, "x9"), (5, "x25"), (10, "x100")])
+@pytest.mark.parametrize(
+    ("split", "name"), [(1, "x1"), (3, "x9"), (5, "x25"), (10, "x100"), (15, "x225")]
+)
 def test_points_that_are_read_are_of_the_representation_of_the_cells(tmp_path, split, name):
     grid = Grid((30, 30), CELL / split)
     write_library(tmp_path / "l.h5", [one_deposit(1, 1)], grid=grid)

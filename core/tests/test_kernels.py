@@ -261,7 +261,7 @@ def test_energies_that_are_not_finite_are_refused_and_large_ones_are_not(value):
         fill(energies, primaries(1), table, streams(1))
 
 
-@pytest.mark.parametrize("name", ["runs", "start", "last", "patch", "first"])
+@pytest.mark.parametrize("name", ["runs", "start", "patch", "first"])
 @pytest.mark.parametrize("wrong", [-5, 1 << 30])
 def test_a_damaged_table_is_refused_and_never_read_beyond(name, wrong):
     own = getattr(load_table(DETECTOR).lookup, name)
@@ -271,7 +271,7 @@ def test_a_damaged_table_is_refused_and_never_read_beyond(name, wrong):
 @pytest.mark.parametrize(("count", "from_end"), [(-1, 100), (30000, 29999)])
 def test_a_table_whose_patches_have_points_that_it_has_not_is_refused(count, from_end):
     lookup = load_table(DETECTOR).lookup
-    first = np.full_like(lookup.first, len(lookup.x) - from_end)
+    first = np.full_like(lookup.first, len(lookup.points) - from_end)
     first[1::2] += count
     refuse(first=first)
 

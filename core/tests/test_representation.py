@@ -17,7 +17,7 @@ from calozoo_core.representation import REPRESENTATIONS, Representation, grid_of
 from calozoo_core.showers import Showers
 
 CELL = load_detector("ild_siecal_regular").cell_mm
-MERGING = ["x1", "x9", "x25", "x100"]
+MERGING = ["x1", "x9", "x25", "x100", "x225"]
 
 seeds = st.integers(0, 2**64 - 1)
 names = st.sampled_from(MERGING)
@@ -195,7 +195,7 @@ def test_showers_of_a_detector_with_other_cells_are_refused():
 
 @pytest.mark.parametrize("split", [0, 2, -1, 25])
 def test_a_split_that_is_not_offered_is_refused(split):
-    with pytest.raises(InputError, match="split in 1, 3, 5 or 10"):
+    with pytest.raises(InputError, match="split in 1, 3, 5, 10 or 15"):
         Representation(split=split, cell=CELL)
 
 
@@ -211,7 +211,7 @@ def test_a_cell_that_is_no_length_is_refused(cell):
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(InputError, match="there are x1, x9, x25, x100, steps"):
+    with pytest.raises(InputError, match="there are x1, x9, x25, x100, x225, steps"):
         Representation.named("x36", CELL)
 
 

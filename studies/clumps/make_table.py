@@ -56,8 +56,8 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("folder", type=Path, help="where config.json and model.safetensors go")
     parser.add_argument("files", type=Path, nargs="+", help="files of training showers")
-    parser.add_argument("--each", type=int, default=300, help="showers of each file")
-    parser.add_argument("--representation", default="x100", help="what points are merged to")
+    parser.add_argument("--each", type=int, default=220, help="showers of each file")
+    parser.add_argument("--representation", default="x225", help="what points are merged to")
     options = parser.parse_args(arguments)
     try:
         table = made_from(options.files, options.each, options.representation)

@@ -49,6 +49,9 @@ __all__ = [
 
 SEED: Final = 1
 BATCH: Final = 50
+VOXELS_OF: Final = "x25"
+"""Points whose voxels are filled: those of the training showers, which models draw."""
+
 RATIOS: Final = {
     "cells": "cells.occupancy",
     "cells beside another, 40-80 mm": "cells.neighbour_adjacent@40-80mm",
@@ -71,7 +74,7 @@ def merged(name: str) -> Callable[[Showers, int], Showers]:
 def filled(showers: Showers, first: int) -> Showers:
     """True energies of voxels, filled from the table of clumps."""
     clumps = load_table(showers.detector)
-    points = merged(clumps.config.representation)(showers, first)
+    points = merged(VOXELS_OF)(showers, first)
     energies = voxel_energies(points, clumps.config.mesh, clumps.config.linking)
     streams = [stream(SEED, first + i, "clumps") for i in range(len(showers))]
     return fill(energies, showers.incident, clumps, streams)
@@ -80,7 +83,7 @@ def filled(showers: Showers, first: int) -> Showers:
 def completed(showers: Showers, first: int) -> Showers:
     """True cores; halo and azimuth from the library, points from the table of clumps."""
     clumps, library = load_table(showers.detector), load_library(showers.detector)
-    points = merged(clumps.config.representation)(showers, first)
+    points = merged(VOXELS_OF)(showers, first)
     mesh, rings = clumps.config.mesh, library.config.core_rings
     core = mesh.ring_energies(voxel_energies(points, mesh, clumps.config.linking))[:, :, :rings]
     streams = [stream(SEED, first + i, "clumps") for i in range(len(showers))]
@@ -88,7 +91,7 @@ def completed(showers: Showers, first: int) -> Showers:
 
 
 DESIGNS: Final[dict[str, Callable[[Showers, int], Showers]]] = {
-    **{name: merged(name) for name in ("steps", "x100", "x25", "x9")},
+    **{name: merged(name) for name in ("steps", "x225", "x100", "x25", "x9")},
     "voxels filled from the table of clumps": filled,
     "true cores, halos of the library": completed,
 }

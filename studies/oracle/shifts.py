@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from calozoo_core.typing import FloatArray
 from calozoo_core.weights import sha256
 from studies.oracle.placed import DESIGNS
 
-__all__ = ["features", "shifts", "spread"]
+__all__ = ["Shifts", "features", "shifts", "spread"]
 
 GRIDS: Final = 6
 """Grids of cells that each shower is laid on, which differ by less than a cell."""
@@ -61,8 +61,21 @@ def spread(values: FloatArray, incident: Incident) -> FloatArray:
     return np.asarray(rest.std(axis=0))
 
 
-def shifts(showers: Showers, name: str) -> FloatArray:
-    """Shift of each feature by a design, over its spread, shape (n_features,).
+class Shifts(NamedTuple):
+    """Shifts of features by a design, over their spreads.
+
+    Arguments:
+        mean: Mean shift of each feature, shape (n_features,).
+        chance: Expected square of it if there were none, from the scatter of the showers, shape
+            (n_features,).
+    """
+
+    mean: FloatArray
+    chance: FloatArray
+
+
+def shifts(showers: Showers, name: str) -> Shifts:
+    """Shift of each feature by a design.
 
     Arguments:
         showers: Steps of Geant4.
@@ -72,8 +85,9 @@ def shifts(showers: Showers, name: str) -> FloatArray:
     parts = [draw(showers[i : i + BLOCK], i) for i in range(0, len(showers), BLOCK)]
     own, true = features(Showers.concatenate(parts)), features(showers)
     width = spread(true, showers.incident)
-    moved = (own - true).mean(axis=0)
-    return np.asarray(np.divide(moved, width, out=np.zeros_like(moved), where=width > 0))
+    scale = np.divide(1, width, out=np.zeros_like(width), where=width > 0)
+    moved = (own - true) * scale
+    return Shifts(moved.mean(axis=0), moved.var(axis=0) / len(moved))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -92,12 +106,13 @@ def main(arguments: list[str] | None = None) -> None:
         rows = []
         for design in (name for name in DESIGNS if name != showers.representation):
             found = shifts(showers, design)
-            most = np.argsort(-np.abs(found))[:SHOWN]
-            told = "; ".join(f"{names[i]} {found[i]:+.2f}" for i in most)
-            rows.append((design, f"{np.sum(found**2):.3f}", told))
+            most = np.argsort(-np.abs(found.mean))[:SHOWN]
+            told = "; ".join(f"{names[i]} {found.mean[i]:+.2f}" for i in most)
+            squares, chance = np.sum(found.mean**2), np.sum(found.chance)
+            rows.append((design, f"{squares:.3f}", f"{chance:.3f}", told))
     except CalozooError as error:
         sys.exit(str(error))
-    text = table(("design", "squares of all shifts", "largest shifts"), rows)
+    text = table(("design", "squares of all shifts", "by chance", "largest shifts"), rows)
     sys.stdout.write(f"{text}\n")
     if options.write is not None:
         write_block(options.write, "shifts", text)

@@ -34,13 +34,23 @@ def made_up(n=40, each=150):
 
 
 def test_steps_themselves_are_not_shifted():
-    assert not study.shifts(made_up(), "steps").any()
+    found = study.shifts(made_up(), "steps")
+    assert not found.mean.any()
+    assert not found.chance.any()
+
+
+def test_other_halos_scatter_and_so_shift_by_chance():
+    own, other = (
+        study.shifts(made_up(), name).chance.sum()
+        for name in ("x25", "true cores, halos of the library")
+    )
+    assert 0 < 10 * own < other
 
 
 def test_coarse_points_have_fewer_cells_beside_others():
     columns = feature_columns(load_detector("ild_siecal_regular").n_layers)
     names = [name for group in ("primary", *FEATURE_GROUPS) for name in columns[group]]
-    found = dict(zip(names, study.shifts(made_up(each=800), "x9"), strict=True))
+    found = dict(zip(names, study.shifts(made_up(each=800), "x9").mean, strict=True))
     assert found["log energy"] == 0
     assert found["mean number of neighbours from 2 cells"] < -0.2
     assert abs(found["energy of layer 12"]) < 0.5

@@ -64,7 +64,6 @@ def compiled_points(
         rings,
         lookup.runs,
         lookup.start,
-        lookup.last,
         lookup.level,
         lookup.patch,
         lookup.first,
@@ -72,7 +71,7 @@ def compiled_points(
         patches,
         sums,
         n_layers,
-        len(lookup.x),
+        len(lookup.points),
         config.most_apart,
     )
     offsets = np.zeros(n + 1, np.int64)
@@ -81,9 +80,7 @@ def compiled_points(
     layer = np.empty(offsets[-1], np.uint8)
     _compiled.place_points(
         patches,
-        lookup.x,
-        lookup.y,
-        lookup.point_energy,
+        lookup.points,
         perpendicular_to_local(incident.direction),
         config.mesh.turns,
         axis_slopes(incident.direction.astype(np.float64)),

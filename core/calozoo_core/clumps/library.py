@@ -234,19 +234,17 @@ class HaloLibrary:
             msg = f"{len(incident)} primaries need a core of shape {expected}, not {core.shape}."
             raise InputError(msg, argument="core")
         numbers = self.matcher(core, incident, coin)
+        factors = incident.energy[:, None] / self._energies[numbers % self.config.n_showers]
         around = self._compiled_around if use_compiled() else self._numpy_around
-        energies = around(numbers, core, coin)
-        beyond = sum(self.config.mesh.sectors[: self.config.core_rings])
-        scale = incident.energy[:, None] / self._energies[numbers % self.config.n_showers]
-        energies[:, :, beyond:] *= scale[..., None]
-        return energies
+        return around(numbers, core, coin, factors)
 
     def _numpy_around(
-        self, numbers: IntArray, core: Float32Array, coin: Float32Array
+        self, numbers: IntArray, core: Float32Array, coin: Float32Array, factors: Float32Array
     ) -> Float32Array:
         energies = self.voxels(numbers)
         sectors = self.config.mesh.sectors[: self.config.core_rings]
-        parts = energies[:, :, : sum(sectors)]
+        parts, beyond = np.split(energies, [sum(sectors)], axis=2)
+        beyond *= factors[..., None]
         starts = self.config.mesh.ring_start[: self.config.core_rings]
         sums = np.add.reduceat(parts, starts, axis=2)
         missing = (sums == 0) & (core > 0)
@@ -258,17 +256,18 @@ class HaloLibrary:
         return energies
 
     def _compiled_around(
-        self, numbers: IntArray, core: Float32Array, coin: Float32Array
+        self, numbers: IntArray, core: Float32Array, coin: Float32Array, factors: Float32Array
     ) -> Float32Array:
         from calozoo_core.kernels import _compiled
 
         config = self.config
         shape = (len(numbers), self.n_layers, config.mesh.n_cells)
-        energies = np.empty(shape, np.float32)
+        energies = np.zeros(shape, np.float32)
         _compiled.voxels_around(
             numbers,
             np.ascontiguousarray(core, np.float32),
             np.asarray(coin, np.float64),
+            factors,
             self.first,
             self.step,
             self.level,

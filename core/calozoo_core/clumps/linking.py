@@ -22,21 +22,18 @@ class Linking(StrictModel):
     """Distance below which two deposits of a layer belong to one clump.
 
     Deposits link if they are closer than `growth` times the smaller of their distances to the axis,
-    but at least `least_mm` and at most `most_mm`. Nearer to the axis than `core_mm` showers are so
-    dense that voxels are smaller than what links, and clumps of voxels side by side would be filled
-    into each other; there each deposit is a clump. All lengths are measured in the plane at right
-    angles to the axis.
+    but at least `least_mm` and at most `most_mm`: so far that clumps stay whole, and less than the
+    voxels there measure, or clumps of voxels side by side would be filled into each other. All
+    lengths are measured in the plane at right angles to the axis.
 
     Arguments:
-        core_mm: Distance to the axis from which deposits link.
         growth: Linking distance over the distance to the axis.
         least_mm: Shortest linking distance.
         most_mm: Longest linking distance.
     """
 
-    core_mm: _Length = 11.0
-    growth: Annotated[float, Field(ge=0, le=1)] = 0.1
-    least_mm: _Length = 1.3
+    growth: Annotated[float, Field(ge=0, le=1)] = 0.12
+    least_mm: _Length = 0.35
     most_mm: _Length = 6.0
 
     @model_validator(mode="after")
@@ -71,7 +68,7 @@ def link_clumps(showers: Showers, linking: Linking | None = None) -> Clumps:
     """Clumps of showers: the connected components of their linked deposits.
 
     Arguments:
-        showers: Points of any representation; "x25" is what the distances were found with.
+        showers: Points of any representation; the distances were found for "x225" and "x25".
         linking: Distances; by default those of `Linking()`.
 
     Raises:
@@ -90,11 +87,8 @@ def link_clumps(showers: Showers, linking: Linking | None = None) -> Clumps:
     detector = load_detector(showers.detector)
     x, y = perpendicular_positions(showers, detector)
     row = showers.shower_index * detector.n_layers + showers.layer
-    radius = np.hypot(x, y)
-    far = np.flatnonzero(radius >= linking.core_mm)
-    reach = np.clip(linking.growth * radius[far], linking.least_mm, linking.most_mm)
-    one, other = _close_pairs(x[far], y[far], row[far], reach)
-    label = _components(len(x), far[one], far[other])
+    reach = np.clip(linking.growth * np.hypot(x, y), linking.least_mm, linking.most_mm)
+    label = _components(len(x), *_close_pairs(x, y, row, reach))
     # Labels are the smallest point of each component: numbered by row, then by that point.
     first, inverse = np.unique(label, return_inverse=True)
     order = np.lexsort((first, row[first]))

@@ -30,29 +30,24 @@ class Lookup(NamedTuple):
     Arguments:
         runs: Run of each class, then those of wider classes, shape (3, n_classes).
         most: Largest energy of a patch in the widest class, in MeV, shape (n_classes,).
-        start: First entry of each run, shape (n_runs,).
-        last: Last entry of each run, shape (n_runs,).
+        start: First entry of each run, and their number, shape (n_runs + 1,).
         level: Energy level of each entry, growing in a run, shape (n_entries,).
         patch: Patch of each entry but the first n_patches, which are the patches in their own
             order, shape (n_entries - n_patches,).
         first: First point of each patch, and the number of all, shape (n_patches + 1,).
         energy: Energy of each patch, in MeV, shape (n_patches,).
-        x: Position of each point in 1/32 mm, its patch in the first sector of its ring, shape (N,).
-        y: The same, the other way.
-        point_energy: In MeV, shape (N,).
+        points: Position of each point in 1/32 mm, its patch in the first sector of its ring, and
+            the bits of its energy as a float16, in MeV, shape (N, 3).
     """
 
     runs: NDArray[np.int32]
     most: Float32Array
     start: NDArray[np.int32]
-    last: NDArray[np.int32]
     level: NDArray[np.uint16]
     patch: NDArray[np.int32]
     first: NDArray[np.int32]
     energy: Float32Array
-    x: NDArray[np.int16]
-    y: NDArray[np.int16]
-    point_energy: NDArray[np.float16]
+    points: NDArray[np.int16]
 
     def draw(
         self,
@@ -87,7 +82,7 @@ class Lookup(NamedTuple):
         shift: NDArray[np.int8],
     ) -> NDArray[np.int32]:
         run = runs.take(classes)
-        start, last = self.start.take(run), self.last.take(run)
+        start, last = self.start.take(run), self.start.take(run + 1) - 1
         level = energy_level(energy)
         low, high = start, last + 1
         while (low < high).any():

@@ -118,12 +118,13 @@ def numpy_points(
         owner = np.repeat(np.arange(own.stop - own.start), count[own])
         point = (lookup.first.take(patch[own]) - border[own]).take(owner)
         point += np.arange(points.start, points.stop)
-        px, py = (column.take(point) * GRID_MM for column in (lookup.x, lookup.y))
+        columns = lookup.points.take(point, axis=0)
+        px, py = (columns[:, axis] * GRID_MM for axis in range(2))
         xx, xy, yx, yy = (row.take(turn[own]).take(owner) for row in matrices)
         dx, dy = (row.take(voxels.row[own]).take(owner) for row in axes)
         x[points] = xx * px + xy * py + dx
         y[points] = yx * px + yy * py + dy
-        energy[points] = lookup.point_energy.take(point)
+        energy[points] = columns[:, 2].view(np.float16)
         energy[points] *= scale[own].take(owner)
     return PlacedPoints(border[first_voxel], x, y, np.repeat(layer, count), energy)
 

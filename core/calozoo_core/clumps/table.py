@@ -42,17 +42,15 @@ class ClumpTable:
         config: What it was made of.
         patches: Number of patches of each class, shape (n_classes,), int32.
         first: First point of each patch, and their number, shape (n_patches + 1,), int32.
-        x: Position of each point, in 1/32 mm, shape (n_points,), int16.
-        y: The same, the other way.
-        energy: Of each point, in MeV, shape (n_points,), float16.
+        points: Position of each point in 1/32 mm, one way and the other, and the bits of its energy
+            as a float16, in MeV, side by side since they are read together, shape (n_points, 3),
+            int16.
     """
 
     config: ClumpTableConfig
     patches: NDArray[np.int32]
     first: NDArray[np.int32]
-    x: NDArray[np.int16]
-    y: NDArray[np.int16]
-    energy: NDArray[np.float16]
+    points: NDArray[np.int16]
 
     @classmethod
     def from_showers(
@@ -87,8 +85,8 @@ class ClumpTable:
             n_points=1,
             sources=sources,
         )
-        voxels, owner, x, y, energy = _patches(showers, mesh, linking)
-        sums = np.bincount(owner, energy.astype(np.float64))
+        voxels, owner, columns = _patches(showers, mesh, linking)
+        sums = np.bincount(owner, columns[:, 2].view(np.float16).astype(np.float64))
         count = np.bincount(owner)
         classes = config.class_of(voxels, showers.incident)
         order = np.lexsort((sums, classes))
@@ -98,10 +96,8 @@ class ClumpTable:
         table = cls(
             config.model_copy(update={"n_patches": len(order), "n_points": len(points)}),
             held.astype(np.int32),
-            _first_points(count[order]),
-            x[points],
-            y[points],
-            energy[points],
+            _starts(count[order]),
+            columns[points],
         )
         missing = _empty_rings(table)
         if len(missing):
@@ -125,23 +121,21 @@ class ClumpTable:
             {
                 "patches": (int(np.prod(config.class_shape)),),
                 "count": (config.n_patches,),
-                **dict.fromkeys(("x", "y", "energy"), (config.n_points,)),
+                "points": (config.n_points, 3),
             },
-            {
-                "patches": "int32",
-                **dict.fromkeys(("count", "x", "y"), "int16"),
-                "energy": "float16",
-            },
+            {"patches": "int32", "count": "int16", "points": "int16"},
         )
         count = arrays.pop("count")
-        table = cls(config, first=_first_points(count), **arrays)
+        table = cls(config, first=_starts(count), **arrays)
         wrong = (
             "patches"
             if arrays["patches"].min() < 0 or arrays["patches"].sum() != config.n_patches
             else "count"
             if count.min() < 1 or count.sum() != config.n_points
-            else "energy"
-            if arrays["energy"].min() < 0 or not _is_sorted(table)
+            else "points"
+            if not np.isfinite(table.energy).all()
+            or table.energy.min() < 0
+            or not _is_sorted(table)
             else "patches"
             if len(_empty_rings(table))
             else None
@@ -157,10 +151,12 @@ class ClumpTable:
         Raises:
             WeightsError: If the folder cannot be written to.
         """
-        names = ("patches", "x", "y", "energy")
-        count = np.diff(self.first).astype(np.int16)
-        arrays = {name: getattr(self, name) for name in names}
-        write_weights(folder, self.config, {"count": count, **arrays})
+        arrays: dict[str, NDArray[Any]] = {
+            "count": np.diff(self.first).astype(np.int16),
+            "patches": self.patches,
+            "points": self.points,
+        }
+        write_weights(folder, self.config, arrays)
 
     def check(self, mesh: VoxelMesh, detector: str) -> None:
         """Refuse to be used for other voxels or another detector than it was made for.
@@ -178,6 +174,12 @@ class ClumpTable:
                 f"and the model has {mesh.n_rings} rings of {mesh.n_cells} cells."
             )
             raise WeightsError(msg)
+
+    @property
+    def energy(self) -> NDArray[np.float16]:
+        """Energy of each point, in MeV, shape (n_points,)."""
+        energy: NDArray[np.float16] = self.points[:, 2].view(np.float16)
+        return energy
 
     @cached_property
     def layer_depth_mm(self) -> FloatArray:
@@ -204,9 +206,9 @@ class ClumpTable:
         for kind, width in enumerate((1, kinds, kinds * primaries)):
             held = self.patches.reshape(-1, width).sum(axis=1)
             counts.append(held[held > 0])
-            number = np.cumsum(held > 0) - 1 + n_runs
+            number = np.cumsum(held > 0, dtype=np.int32) + np.int32(n_runs - 1)
             fewest = self.config.fewest if width < kinds * primaries else 1
-            runs.append(np.repeat(np.where(held >= fewest, number, -1), width))
+            runs.append(np.repeat(np.where(held >= fewest, number, np.int32(-1)), width))
             if kind:
                 there = patch[(kind - 1) * n :]
                 sort_patches(energy, counts[kind], level[kind * n :], there)
@@ -214,19 +216,16 @@ class ClumpTable:
         runs[2] = _with_nearest_group(runs[2].reshape(groups, rings, -1)).ravel()
         for narrow, wide in ((1, 2), (0, 1)):
             runs[narrow] = np.where(runs[narrow] >= 0, runs[narrow], runs[wide])
-        end = np.cumsum(np.concatenate(counts)).astype(np.int32)
+        start = _starts(np.concatenate(counts))
         return Lookup(
-            np.stack(runs).astype(np.int32),
-            energy[patch[end[runs[2]] - 1 - n]],
-            np.concatenate([[0], end[:-1]]).astype(np.int32),
-            end - 1,
+            np.stack(runs),
+            energy[patch[start[runs[2] + 1] - 1 - n]],
+            start,
             level,
             patch,
             self.first,
             energy,
-            self.x,
-            self.y,
-            self.energy,
+            self.points,
         )
 
 
@@ -243,8 +242,8 @@ def load_table(detector: str) -> ClumpTable:
 
 def _patches(
     showers: Showers, mesh: VoxelMesh, linking: Linking
-) -> tuple[FilledVoxels, IntArray, NDArray[np.int16], NDArray[np.int16], NDArray[np.float16]]:
-    """Filled voxels of showers; and of their points the voxel, the position and the energy.
+) -> tuple[FilledVoxels, IntArray, NDArray[np.int16]]:
+    """Filled voxels of showers; and of their points the voxel, and what the table keeps of it.
 
     Points are in the order of voxels, each voxel turned and mirrored as the table keeps it.
     """
@@ -260,9 +259,12 @@ def _patches(
     owner = np.unique(voxel[points], return_inverse=True)[1].reshape(-1)
     x, y = (p[points] for p in perpendicular_positions(showers, detector))
     x, y = _in_first_sector(x, y, mesh, voxels.cell[owner], voxels.is_mirrored[owner])
-    column, row = (np.clip(np.rint(p / GRID_MM), -_LIMIT, _LIMIT) for p in (x, y))
+    columns = np.empty((len(points), 3), np.int16)
+    for axis, position in enumerate((x, y)):
+        columns[:, axis] = np.clip(np.rint(position / GRID_MM), -_LIMIT, _LIMIT)
     energy = np.minimum(showers.energy[points], np.finfo(np.float16).max).astype(np.float16)
-    return voxels, owner, column.astype(np.int16), row.astype(np.int16), energy
+    columns[:, 2] = energy.view(np.int16)
+    return voxels, owner, columns
 
 
 def _in_first_sector(
@@ -277,8 +279,8 @@ def _in_first_sector(
     return np.where(is_mirrored, image_x, x), np.where(is_mirrored, image_y, y)
 
 
-def _first_points(count: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
-    """First point of each patch, and the number of all, shape (n + 1,)."""
+def _starts(count: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
+    """First one of each of n groups, and the number of all, shape (n + 1,)."""
     first = np.zeros(len(count) + 1, np.int32)
     np.cumsum(count, out=first[1:])
     return first

@@ -67,7 +67,7 @@ class ClumpTableConfig(StrictModel):
         sources: Showers it was made of.
     """
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     detector: str
     representation: RepresentationName
     mesh: VoxelMesh = VoxelMesh()
@@ -85,8 +85,8 @@ class ClumpTableConfig(StrictModel):
     ] = (15.0, 30.0, 45.0)
     exact_rings: Annotated[int, Field(ge=0, le=MAX_RINGS)] = 5
     exact_mev: Annotated[float, Field(ge=0)] = 1.0
-    fewest: Annotated[int, Field(ge=1, le=1000)] = 10
-    most_apart: Annotated[float, Field(gt=1)] = 1.5
+    fewest: Annotated[int, Field(ge=1, le=1000)] = 60
+    most_apart: Annotated[float, Field(gt=1)] = 1.15
     n_patches: Annotated[int, Field(ge=1, le=MAX_PATCHES)]
     n_points: Annotated[int, Field(ge=1, le=MAX_POINTS)]
     sources: Annotated[tuple[ShowerSource, ...], Field(max_length=1000)] = ()

@@ -124,7 +124,7 @@ class Grid:
             detector: Name of the detector.
 
         Raises:
-            DetectorError: If these are not cells, or thirds or fifths of cells, of the detector.
+            DetectorError: If these are not cells, or parts of cells that a representation has.
         """
         turn, entry = self.frame(incident.direction.astype(np.float64))
         shower, layer, ix, iy = np.nonzero(layers > 0)
@@ -206,8 +206,8 @@ def write_library(
 
     Raises:
         OutputExistsError: If the file is there and `overwrite` is not set.
-        DetectorError: If the grid's cells are not the detector's, or thirds or fifths of them, or
-            batches are of different detectors.
+        DetectorError: If the grid's cells are not the detector's, or parts of them that a
+            representation has, or batches are of different detectors.
         ShowerFileError: If a value is no measurement, no shower came, or the file cannot be
             written.
     """
@@ -298,6 +298,6 @@ def _representation(cell_mm: float, detector: str) -> str:
             return name
     msg = (
         f"Cells of {cell_mm:g} mm are neither the {pitch:g} mm cells of {detector} nor a third, "
-        "a fifth or a tenth of them; take a grid of such cells."
+        "a fifth, a tenth or a fifteenth of them; take a grid of such cells."
     )
     raise DetectorError(msg)

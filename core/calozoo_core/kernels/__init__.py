@@ -20,7 +20,7 @@ __all__ = ["SWITCH", "compiled_lanes", "implementation", "numpy_only", "use_comp
 SWITCH: Final = "CALOZOO_KERNELS"
 """Environment variable that is "numpy" to do without the compiled kernels."""
 
-INTERFACE: Final = 9
+INTERFACE: Final = 10
 """Number of the arguments of the kernels; those built of other sources are not used."""
 
 _is_refused: Final = ContextVar("calozoo_numpy_only", default=False)

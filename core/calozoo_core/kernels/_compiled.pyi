@@ -51,7 +51,6 @@ def draw_patches(
     rings: NDArray[np.int32],
     runs: NDArray[np.int32],
     start: NDArray[np.int32],
-    last: NDArray[np.int32],
     levels: NDArray[np.uint16],
     patch: NDArray[np.int32],
     first: NDArray[np.int32],
@@ -67,9 +66,7 @@ def draw_patches(
 
 def place_points(
     patches: _Bytes,
-    column: NDArray[np.int16],
-    row: NDArray[np.int16],
-    half: NDArray[np.float16],
+    source: NDArray[np.int16],
     local: NDArray[np.float64],
     turns: NDArray[np.float64],
     slopes: NDArray[np.float64],
@@ -117,6 +114,7 @@ def voxels_around(
     numbers: NDArray[np.int64],
     core: NDArray[np.float32],
     coin: NDArray[np.float64],
+    factors: NDArray[np.float32],
     first: NDArray[np.int32],
     step: NDArray[np.uint8],
     level: NDArray[np.uint8],
@@ -128,7 +126,7 @@ def voxels_around(
     core_rings: int,
     /,
 ) -> None:
-    """Voxel energies of whole showers."""
+    """Voxel energies of whole showers, written into zeros."""
 
 def spline_bins(
     y: NDArray[np.float32],

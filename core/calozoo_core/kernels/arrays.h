@@ -43,7 +43,6 @@ Py_ssize_t whole_number(PyObject *given, const char *name, Py_ssize_t low, Py_ss
 #define DOUBLES(array) ((const double *)(array).buffer.buf)
 #define BYTES(array) ((const uint8_t *)(array).buffer.buf)
 #define SHORTS(array) ((const int16_t *)(array).buffer.buf)
-#define HALVES(array) ((const uint16_t *)(array).buffer.buf)
 #define INTS(array) ((const int32_t *)(array).buffer.buf)
 #define KEYS(array) ((const uint32_t *)(array).buffer.buf)
 #define LONGS(array) ((const int64_t *)(array).buffer.buf)

@@ -8,7 +8,7 @@ enum { LEVELS = 1 << 13, BLOCK = 128 /* a byte counts them */ };
 
 typedef struct {
     Py_ssize_t n_classes, n_runs, n_entries, n_patches, n_points;
-    const int32_t *runs, *start, *last, *patch, *first;
+    const int32_t *runs, *start, *patch, *first;
     const uint16_t *level;
     const float *energy;
     float most_apart;
@@ -25,7 +25,7 @@ typedef struct {
     const Voxel *voxels;
     const uint32_t *levels;
     const uint8_t *coins;
-    int32_t patches[BLOCK];
+    int32_t patches[BLOCK], runs[BLOCK]; /* what was found, and where */
 } Lookup;
 
 static float ratio_of(const Table *table, const Lookup *lookup, Py_ssize_t i)
@@ -83,13 +83,12 @@ static int look_up(const Table *table, int kind, Lookup *lookup, const int *whic
         int32_t run = runs[lookup->voxels[which[k]].class_number];
         if (run < 0 || run >= table->n_runs)
             return -1;
-        searches[k].run = run;
+        searches[k].run = lookup->runs[which[k]] = run;
         PREFETCH(table->start + run);
-        PREFETCH(table->last + run);
     }
     for (int k = 0; k < n; k++) {
         Search *own = searches + k;
-        Py_ssize_t start = table->start[own->run], last = table->last[own->run];
+        Py_ssize_t start = table->start[own->run], last = (Py_ssize_t)table->start[own->run + 1] - 1;
         if (start < 0 || last < start || last >= table->n_entries)
             return -1;
         own->low = table->level + start;
@@ -100,7 +99,7 @@ static int look_up(const Table *table, int kind, Lookup *lookup, const int *whic
     search_together(searches, n);
     for (int k = 0; k < n; k++) {
         const Search *own = searches + k;
-        Py_ssize_t start = table->start[own->run], last = table->last[own->run];
+        Py_ssize_t start = table->start[own->run], last = (Py_ssize_t)table->start[own->run + 1] - 1;
         Py_ssize_t at = own->low - table->level + (*own->low < own->level);
         at += (lookup->coins[which[k]] & 3) - 2;
         /* The first entries are the patches themselves. */
@@ -120,8 +119,9 @@ static int look_up(const Table *table, int kind, Lookup *lookup, const int *whic
     return 0;
 }
 
-static int finish(const Table *table, const Mesh *mesh, const Lookup *lookup, Py_ssize_t i,
-                  Patch *result)
+/* `widths` are those of the sectors of each ring, in the narrowest ones. */
+static int finish(const Table *table, const Mesh *mesh, const int32_t *widths,
+                  const Lookup *lookup, Py_ssize_t i, Patch *result)
 {
     const Voxel *voxel = lookup->voxels + i;
     int32_t patch = lookup->patches[i], ring = mesh->ring[voxel->cell];
@@ -129,8 +129,7 @@ static int finish(const Table *table, const Mesh *mesh, const Lookup *lookup, Py
     int is_exact = (voxel->flags & IS_EXACT) || is_apart(ratio, table->most_apart);
     int mirror = (voxel->flags & IS_SYMMETRIC) ? (lookup->coins[i] & 4) != 0
                                                : (voxel->flags & IS_MIRRORED) != 0;
-    int32_t sector = voxel->cell - mesh->start[ring];
-    int32_t turn = (sector + mirror) * (mesh->most / mesh->sectors[ring]) % mesh->most;
+    int32_t turn = (voxel->cell - mesh->start[ring] + mirror) * widths[ring];
     int64_t first = table->first[patch], count = table->first[patch + 1] - first;
 
     if (count < 0 || count > INT16_MAX || first < 0 || first + count > table->n_points)
@@ -139,58 +138,70 @@ static int finish(const Table *table, const Mesh *mesh, const Lookup *lookup, Py
     result->row = voxel->row;
     result->first = (int32_t)first;
     result->count = (int16_t)count;
-    result->turn = (uint8_t)(turn | (mirror ? MIRROR : 0));
+    result->turn = (uint8_t)((turn < mesh->most ? turn : 0) | (mirror ? MIRROR : 0));
     result->unused = 0;
     return 0;
 }
 
 static int draw_all(const Table *table, const Mesh *mesh, const Voxel *voxels,
                     const uint32_t *levels, const uint8_t *coins, Py_ssize_t n, Patch *patches,
-                    int64_t *sums, Py_ssize_t n_layers, Py_ssize_t n_showers)
+                    int64_t *sums, uint32_t n_layers, Py_ssize_t n_rows)
 {
+    int32_t widths[MOST_RINGS];
+
+    for (Py_ssize_t ring = 0; ring < mesh->n_rings; ring++)
+        widths[ring] = mesh->most / mesh->sectors[ring];
     for (Py_ssize_t start = 0; start < n; start += BLOCK) {
-        int size = n - start < BLOCK ? (int)(n - start) : BLOCK, which[BLOCK], left = size;
-        Lookup lookup = {voxels + start, levels + start, coins + start, {0}};
+        int size = n - start < BLOCK ? (int)(n - start) : BLOCK, left = size;
+        int which[BLOCK], others[BLOCK];
+        Lookup lookup = {voxels + start, levels + start, coins + start, {0}, {0}};
 
         for (int i = 0; i < size; i++) {
             const Voxel *voxel = lookup.voxels + i;
             if (voxel->class_number < 0 || voxel->class_number >= table->n_classes ||
-                voxel->cell >= mesh->n_cells || voxel->row < 0 ||
-                voxel->row / n_layers >= n_showers || lookup.levels[i] >= LEVELS)
+                voxel->cell >= mesh->n_cells || voxel->row < 0 || voxel->row >= n_rows ||
+                lookup.levels[i] >= LEVELS)
                 return -1;
             which[i] = i;
         }
         if (look_up(table, 0, &lookup, which, size) < 0)
             return -1;
-        /* Those whose energy is far from the patch's look in a wider class. */
+        /* Those whose energy is far from the patch's look in a wider class, if it is another. */
         for (int kind = 1; kind < 3; kind++) {
-            int apart = 0;
-            for (int k = 0; k < left; k++)
-                if (is_apart(ratio_of(table, &lookup, which[k]), table->most_apart))
-                    which[apart++] = which[k];
+            const int32_t *wider = table->runs + kind * table->n_classes;
+            int apart = 0, other = 0;
+            for (int k = 0; k < left; k++) {
+                int i = which[k];
+                if (!is_apart(ratio_of(table, &lookup, i), table->most_apart))
+                    continue;
+                which[apart++] = i;
+                if (wider[lookup.voxels[i].class_number] != lookup.runs[i])
+                    others[other++] = i;
+            }
             left = apart;
-            if (look_up(table, kind, &lookup, which, left) < 0)
+            if (look_up(table, kind, &lookup, others, other) < 0)
                 return -1;
         }
         for (int i = 0; i < size; i++) {
-            if (finish(table, mesh, &lookup, i, patches + start + i) < 0)
+            if (finish(table, mesh, widths, &lookup, i, patches + start + i) < 0)
                 return -1;
-            sums[lookup.voxels[i].row / n_layers] += patches[start + i].count;
+            /* Divided as 32 bits, which is faster than 64. */
+            sums[(uint32_t)lookup.voxels[i].row / n_layers] += patches[start + i].count;
         }
     }
     return 0;
 }
 
 enum {
-    VOXELS, LEVEL, COINS, CELLS, RINGS, RUNS, START, LAST, LEVELS_OF, PATCH, FIRST, ENERGY,
-    PATCHES, SUMS, N_ARRAYS
+    VOXELS, LEVEL, COINS, CELLS, RINGS, RUNS, START, LEVELS_OF, PATCH, FIRST, ENERGY, PATCHES,
+    SUMS, N_ARRAYS
 };
 
 static const Argument WANTED[N_ARRAYS] = {
     {"voxels", 'V', 0}, {"level", 'I', 0}, {"coins", 'B', 0},  {"cells", 'i', 0},
-    {"rings", 'i', 0},  {"runs", 'i', 0},  {"start", 'i', 0},  {"last", 'i', 0},
-    {"levels", 'H', 0}, {"patch", 'i', 0}, {"first", 'i', 0},
-    {"energy", 'f', 0}, {"patches", 'V', 1}, {"sums", 'q', 1},
+    {"rings", 'i', 0},  {"runs", 'i', 0},  {"start", 'i', 0},  {"levels", 'H', 0},
+    {"patch", 'i', 0},  {"first", 'i', 0}, {"energy", 'f', 0}, {"patches", 'V', 1},
+    {"sums", 'q', 1},
 };
 
 PyObject *draw_patches(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count)
@@ -202,7 +213,7 @@ PyObject *draw_patches(PyObject *Py_UNUSED(module), PyObject *const *given, Py_s
     int failed;
 
     if (count != N_ARRAYS + 3) {
-        PyErr_SetString(PyExc_TypeError, "draw_patches takes 17 arguments.");
+        PyErr_SetString(PyExc_TypeError, "draw_patches takes 16 arguments.");
         return NULL;
     }
     Py_ssize_t n_layers = whole_number(given[N_ARRAYS], "n_layers", 1, 1 << 20);
@@ -214,19 +225,17 @@ PyObject *draw_patches(PyObject *Py_UNUSED(module), PyObject *const *given, Py_s
         goto close;
     Py_ssize_t n = arrays[LEVEL].length;
     table.n_classes = arrays[RUNS].length / 3;
-    table.n_runs = arrays[START].length;
+    table.n_runs = arrays[START].length - 1;
     table.n_entries = arrays[LEVELS_OF].length;
     table.n_patches = arrays[ENERGY].length;
     if (check_length(&arrays[VOXELS], &WANTED[VOXELS], n * (Py_ssize_t)sizeof(Voxel)) < 0 ||
         check_length(&arrays[PATCHES], &WANTED[PATCHES], n * (Py_ssize_t)sizeof(Patch)) < 0 ||
         check_length(&arrays[COINS], &WANTED[COINS], n) < 0 ||
-        check_length(&arrays[LAST], &WANTED[LAST], table.n_runs) < 0 ||
         check_length(&arrays[PATCH], &WANTED[PATCH], table.n_entries - table.n_patches) < 0 ||
         check_length(&arrays[FIRST], &WANTED[FIRST], table.n_patches + 1) < 0)
         goto close;
     table.runs = INTS(arrays[RUNS]);
     table.start = INTS(arrays[START]);
-    table.last = INTS(arrays[LAST]);
     table.level = arrays[LEVELS_OF].buffer.buf;
     table.patch = INTS(arrays[PATCH]);
     table.first = INTS(arrays[FIRST]);
@@ -237,8 +246,8 @@ PyObject *draw_patches(PyObject *Py_UNUSED(module), PyObject *const *given, Py_s
     for (Py_ssize_t i = 0; i < n_showers; i++)
         sums[i] = 0;
     failed = draw_all(&table, &mesh, (const Voxel *)arrays[VOXELS].buffer.buf, KEYS(arrays[LEVEL]),
-                      BYTES(arrays[COINS]), n, (Patch *)arrays[PATCHES].buffer.buf, sums, n_layers,
-                      n_showers);
+                      BYTES(arrays[COINS]), n, (Patch *)arrays[PATCHES].buffer.buf, sums,
+                      (uint32_t)n_layers, n_showers * n_layers);
     Py_END_ALLOW_THREADS
     if (failed)
         contradiction("table");

@@ -105,7 +105,7 @@ static int find_in_row(const Request *request, Py_ssize_t row, Found *found)
         int parts = 1;
         if (ring < request->exact_rings || values[i] > request->exact_mev)
             flags |= IS_EXACT;
-        if (ring >= request->exact_rings) {
+        if (ring >= request->exact_rings && values[i] > request->most[number]) {
             float share = ceilf(values[i] / request->most[number]);
             parts = share > MOST_PARTS ? MOST_PARTS : share > 1 ? (int)share : 1;
         }

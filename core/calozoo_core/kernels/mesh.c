@@ -13,7 +13,7 @@ int read_mesh(Mesh *mesh, const Array *cells, const Array *rings)
     mesh->sectors = INTS(*rings) + n_rings;
     mesh->most = 0;
     if (n < 1 || n > MOST_CELLS || cells->length != 8 * n || n_rings < 1 ||
-        rings->length != 2 * n_rings)
+        n_rings > MOST_RINGS || rings->length != 2 * n_rings)
         goto wrong;
     for (int k = 0; k < 8; k++, column += n) {
         int32_t limit = (int32_t)(k < 6 ? n + 1 : k == 6 ? n_rings : n);

@@ -6,7 +6,8 @@
 #include "arrays.h"
 
 #define MOST_SECTORS 64
-#define MOST_CELLS (64 * MOST_SECTORS)
+#define MOST_RINGS 64
+#define MOST_CELLS (MOST_RINGS * MOST_SECTORS)
 
 typedef struct {
     Py_ssize_t n_cells, n_rings;

@@ -1,4 +1,5 @@
-/* Voxels of whole showers about given cores: a library's layers, their rings scaled to the core's. */
+/* Voxels of whole showers about given cores: a library's layers, their rings scaled to the core's,
+   and what is beyond by given factors. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +21,15 @@ typedef struct {
     const float *energy; /* of each level */
 } Library;
 
-/* Write the voxels of a layer of the library into zeros; -1 for a damaged library. */
-static int decode(const Library *library, int64_t number, Py_ssize_t layer, float *voxels)
+/* Write the voxels of a layer of the library into zeros, those beyond the core times a factor; -1
+   for a damaged library. */
+static int decode(const Library *library, int64_t number, Py_ssize_t layer, float factor,
+                  float *voxels)
 {
     Py_ssize_t cells = library->mesh.n_cells, cell = -1;
+    Py_ssize_t beyond = library->core_rings < library->mesh.n_rings
+                            ? library->mesh.start[library->core_rings]
+                            : cells;
     Py_ssize_t row = (Py_ssize_t)(number % library->n_showers) * library->n_layers + layer;
     const int32_t *mirror = number >= library->n_showers ? library->mesh.mirror : NULL;
     Py_ssize_t entry = library->first[row], stop = library->first[row + 1];
@@ -35,9 +41,24 @@ static int decode(const Library *library, int64_t number, Py_ssize_t layer, floa
         if (cell < 0 || cell >= cells)
             return -1;
         if (library->level[entry])
-            voxels[mirror ? mirror[cell] : cell] = library->energy[library->level[entry]];
+            voxels[mirror ? mirror[cell] : cell] =
+                library->energy[library->level[entry]] * (cell < beyond ? 1.0f : factor);
     }
     return 0;
+}
+
+/* Ask for a layer that is decoded later: each is elsewhere in the memory. */
+static void ask_for(const Library *library, int64_t number, Py_ssize_t layer)
+{
+    Py_ssize_t entry;
+
+    if (number < 0 || number >= 2 * library->n_showers)
+        return;
+    entry = library->first[(Py_ssize_t)(number % library->n_showers) * library->n_layers + layer];
+    if (entry < 0 || entry >= library->n_entries)
+        return;
+    PREFETCH(library->step + entry);
+    PREFETCH(library->level + entry);
 }
 
 static int holds_any(const float *values, Py_ssize_t n)
@@ -101,12 +122,14 @@ static void scale(const Library *library, const float *core, double coin, float 
         }
 }
 
-enum { NUMBERS, CORE, COIN, FIRST, STEP, LEVEL, LEVEL_ENERGY, CELLS, RINGS, VOXELS, N_ARRAYS };
+enum {
+    NUMBERS, CORE, COIN, FACTORS, FIRST, STEP, LEVEL, LEVEL_ENERGY, CELLS, RINGS, VOXELS, N_ARRAYS
+};
 
 static const Argument WANTED[N_ARRAYS] = {
-    {"numbers", 'q', 0}, {"core", 'f', 0},  {"coin", 'd', 0},         {"first", 'i', 0},
-    {"step", 'B', 0},    {"level", 'B', 0}, {"level_energy", 'f', 0}, {"cells", 'i', 0},
-    {"rings", 'i', 0},   {"voxels", 'f', 1}};
+    {"numbers", 'q', 0}, {"core", 'f', 0}, {"coin", 'd', 0},  {"factors", 'f', 0},
+    {"first", 'i', 0},   {"step", 'B', 0}, {"level", 'B', 0}, {"level_energy", 'f', 0},
+    {"cells", 'i', 0},   {"rings", 'i', 0}, {"voxels", 'f', 1}};
 
 PyObject *voxels_around(PyObject *Py_UNUSED(module), PyObject *const *given, Py_ssize_t count)
 {
@@ -117,7 +140,7 @@ PyObject *voxels_around(PyObject *Py_UNUSED(module), PyObject *const *given, Py_
     int failed = 0;
 
     if (count != N_ARRAYS + 2) {
-        PyErr_SetString(PyExc_TypeError, "voxels_around takes 12 arguments.");
+        PyErr_SetString(PyExc_TypeError, "voxels_around takes 13 arguments.");
         return NULL;
     }
     library.n_layers = whole_number(given[N_ARRAYS], "n_layers", 1, 1 << 16);
@@ -135,6 +158,7 @@ PyObject *voxels_around(PyObject *Py_UNUSED(module), PyObject *const *given, Py_
     }
     if (check_length(&arrays[CORE], &WANTED[CORE], n * library.n_layers * library.core_rings) < 0 ||
         check_length(&arrays[NUMBERS], &WANTED[NUMBERS], n * library.n_layers) < 0 ||
+        check_length(&arrays[FACTORS], &WANTED[FACTORS], n * library.n_layers) < 0 ||
         check_length(&arrays[FIRST], &WANTED[FIRST], library.n_showers * library.n_layers + 1) < 0 ||
         check_length(&arrays[LEVEL], &WANTED[LEVEL], library.n_entries) < 0 ||
         check_length(&arrays[LEVEL_ENERGY], &WANTED[LEVEL_ENERGY], 256) < 0 ||
@@ -151,12 +175,14 @@ PyObject *voxels_around(PyObject *Py_UNUSED(module), PyObject *const *given, Py_
     }
     float *voxels = arrays[VOXELS].buffer.buf;
     const int64_t *numbers = LONGS(arrays[NUMBERS]);
+    const float *factors = FLOATS(arrays[FACTORS]);
     Py_BEGIN_ALLOW_THREADS
-    memset(voxels, 0, (size_t)(n * size) * sizeof(float));
     for (Py_ssize_t i = 0; i < n && !failed; i++) {
+        for (Py_ssize_t layer = 0; layer < library.n_layers; layer++)
+            ask_for(&library, numbers[layer], layer);
         for (Py_ssize_t layer = 0; layer < library.n_layers && !failed; layer++, numbers++)
             failed = *numbers < 0 || *numbers >= 2 * library.n_showers ||
-                     decode(&library, *numbers, layer,
+                     decode(&library, *numbers, layer, *factors++,
                             voxels + i * size + layer * library.mesh.n_cells) < 0;
         if (!failed)
             scale(&library, FLOATS(arrays[CORE]) + i * library.n_layers * library.core_rings,

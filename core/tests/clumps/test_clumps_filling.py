@@ -82,7 +82,7 @@ def in_cell(clumps, cell):
     return np.all((np.array(close) == cell).any(axis=0))
 
 
-SHIFTS = (-0.05, 0, 0.05)
+SHIFTS = (-0.05, -0.025, 0, 0.025, 0.05)
 
 
 def test_voxels_of_filled_showers_are_about_those_they_were_filled_from(table):
@@ -139,7 +139,7 @@ def test_a_shower_without_energy_has_no_points(table):
 def test_shapes_that_do_not_fit_are_refused(table):
     energies, incident = random_voxels(2)
     for wrong, given_streams in ((energies[:1], 2), (energies[:, :29], 2), (energies, 1)):
-        with pytest.raises(InputError, match=r"2 primaries need energies of shape \(2, 30, 176\)"):
+        with pytest.raises(InputError, match=r"2 primaries need energies of shape \(2, 30, 552\)"):
             fill(wrong, incident, table, streams(given_streams))
 
 
@@ -152,7 +152,7 @@ def test_energies_that_are_not_finite_are_refused(table):
 
 def test_a_voxel_with_more_energy_than_any_of_geant4s_gets_more_points_not_hotter_ones(table):
     energies = np.zeros((2, 30, MESH.n_cells), np.float32)
-    cell = MESH.ring_start[10]
+    cell = MESH.cell(np.array(65.0), np.array(1.0))
     energies[0, 15, cell], energies[1, 15, cell] = 10, 30
     incident = Incident(np.full(2, 50), (0, 0, 1))
     showers = fill(energies, incident, table, streams(2))

@@ -88,7 +88,7 @@ def test_the_second_half_is_the_mirror_image(library, voxels):
 
 def test_voxels_far_apart_come_out_where_they_were():
     """From the first voxel of a layer to the last is farther than one entry reaches."""
-    wide = VoxelMesh(sectors=(64,) * 12)
+    wide = VoxelMesh(sectors=(64,) * 20)
     one = Showers(
         offsets=[0, 2],
         x=[0.5, 300.0],
@@ -225,9 +225,9 @@ def test_a_mesh_without_the_core_is_refused(library, tmp_path):
     pytest.importorskip("torch")
     library.write(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
-    config["core_rings"] = 13
+    config["core_rings"] = 21
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(WeightsError, match="a mesh of 12 rings has no core of 13"):
+    with pytest.raises(WeightsError, match="a mesh of 20 rings has no core of 21"):
         HaloLibrary.read(tmp_path)
 
 

@@ -23,10 +23,9 @@ def linked_by_pairs(batch, linking):
         for k in range(i):
             reach = linking.growth * min(radius[i], radius[k])
             reach = min(max(reach, linking.least_mm), linking.most_mm)
-            is_far = min(radius[i], radius[k]) >= linking.core_mm
             is_together = batch.shower_index[i] == batch.shower_index[k]
             is_together &= batch.layer[i] == batch.layer[k]
-            if is_far and is_together and np.hypot(x[i] - x[k], y[i] - y[k]) <= reach:
+            if is_together and np.hypot(x[i] - x[k], y[i] - y[k]) <= reach:
                 label = [label[i] if one == label[k] else one for one in label]
     return first_appearance(label)
 
@@ -36,7 +35,7 @@ def first_appearance(label):
     return [seen.setdefault(one, len(seen)) for one in label]
 
 
-@given(showers(), st.sampled_from([Linking(), Linking(core_mm=0, least_mm=30, most_mm=60)]))
+@given(showers(), st.sampled_from([Linking(), Linking(least_mm=30, most_mm=60)]))
 def test_clumps_are_the_connected_components_of_close_pairs(batch, linking):
     clumps = link_clumps(batch, linking)
     assert first_appearance(clumps.of_point.tolist()) == linked_by_pairs(batch, linking)
@@ -73,7 +72,7 @@ def points_at(x, layer=0):
 
 
 def test_deposits_link_farther_away_from_the_axis_but_not_without_limit():
-    near, far, farthest = ([r, r + gap] for r, gap in ((20, 2.1), (40, 3.9), (200, 6.1)))
+    near, far, farthest = ([r, r + gap] for r, gap in ((20, 2.5), (40, 4.7), (200, 6.1)))
     assert len(link_clumps(points_at(near)).x) == 2
     assert len(link_clumps(points_at(far)).x) == 1
     assert len(link_clumps(points_at(farthest)).x) == 2
@@ -84,8 +83,9 @@ def test_a_chain_of_deposits_is_one_clump_however_long():
     assert len(link_clumps(chain).x) == 1
 
 
-def test_deposits_near_the_axis_are_alone():
-    assert len(link_clumps(points_at([0.1, 0.2, 4.9])).x) == 3
+def test_deposits_near_the_axis_link_where_they_touch():
+    assert len(link_clumps(points_at([0.1, 0.5, 4.9])).x) == 3
+    assert len(link_clumps(points_at([0.1, 0.4, 4.9])).x) == 2
 
 
 def test_linking_distances_in_the_wrong_order_are_refused():

@@ -120,12 +120,12 @@ def test_whole_clumps_go_to_the_voxel_of_their_centre():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"sectors": (7,) * 12}, "even numbers up to 64 that divide the largest, not 7"),
-        ({"sectors": (8,) * 11 + (12,)}, "divide the largest, not 8"),
-        ({"sectors": (8,) * 11}, "11 edges make 12 rings, and sectors has 11 numbers"),
+        ({"sectors": (7,) * 20}, "even numbers up to 64 that divide the largest, not 7"),
+        ({"sectors": (8,) * 19 + (12,)}, "divide the largest, not 8"),
+        ({"sectors": (8,) * 19}, "19 edges make 20 rings, and sectors has 19 numbers"),
         ({"edges_mm": (3.0, 1.0), "sectors": (8,) * 3}, "edges_mm must be lengths that grow"),
         ({"edges_mm": (0.0, 1.0), "sectors": (8,) * 3}, "edges_mm must be lengths that grow"),
-        ({"sectors": (128,) * 12}, "even numbers up to 64 that divide the largest, not 128"),
+        ({"sectors": (128,) * 20}, "even numbers up to 64 that divide the largest, not 128"),
     ],
 )
 def test_rings_and_sectors_that_do_not_fit_are_one_clear_error(wrong, message):

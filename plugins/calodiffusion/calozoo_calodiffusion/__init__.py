@@ -14,7 +14,7 @@ SPEC = ModelSpec(
     summary="Diffusion with convolutions on a cylinder for the core, a library for the halo, "
     "Geant4's clumps in every voxel.",
     factory="calozoo_calodiffusion.model:CaloDiffusion",
-    representation="x100",
+    representation="x225",
     detector="ild_siecal_regular",
     conditions=Conditions(particles=("gamma",), energy_gev=(1.0, 127.0), theta_deg=(0.0, 60.0)),
     weights="calozoo_calodiffusion:weights/ild-photon-clumps",

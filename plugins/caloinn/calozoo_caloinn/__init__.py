@@ -28,7 +28,7 @@ CLUMPS_SPEC = SPEC.model_copy(
         "summary": "Spline flows for the core, a library for the halo, Geant4's clumps in every "
         "voxel.",
         "factory": "calozoo_caloinn.clumps.model:CaloInnClumps",
-        "representation": "x100",
+        "representation": "x225",
         "weights": "calozoo_caloinn:weights/ild-photon-clumps",
         "trainer": "calozoo_caloinn.clumps.training:train",
     }

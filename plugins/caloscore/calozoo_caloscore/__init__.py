@@ -14,7 +14,7 @@ SPEC = ModelSpec(
     summary="Diffusion distilled to few steps for the core, a library for the halo, Geant4's "
     "clumps in every voxel.",
     factory="calozoo_caloscore.model:CaloScore",
-    representation="x100",
+    representation="x225",
     detector="ild_siecal_regular",
     conditions=Conditions(particles=("gamma",), energy_gev=(1.0, 127.0), theta_deg=(0.0, 60.0)),
     weights="calozoo_caloscore:weights/ild-photon-clumps",
