@@ -16,7 +16,7 @@ from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import IntArray
 
-__all__ = ["REPRESENTATIONS", "PointKind", "Representation", "nests"]
+__all__ = ["REPRESENTATIONS", "PointKind", "Representation", "is_finer", "nests"]
 
 REPRESENTATIONS: Final[dict[str, int | None]] = {
     "x1": 1,
@@ -198,6 +198,16 @@ class Representation:
                 f"{showers.representation} or coarser instead of {self.name}."
             )
             raise InputError(msg)
+
+
+def is_finer(one: str, other: str) -> bool:
+    """True if points of one representation can be merged to those of another.
+
+    Example:
+        >>> is_finer("x225", "x25"), is_finer("x25", "x25"), is_finer("x9", "steps")
+        (True, False, False)
+    """
+    return _fineness(one) > _fineness(other)
 
 
 def nests(fine: str, coarse: str) -> bool:

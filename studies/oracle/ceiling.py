@@ -28,6 +28,7 @@ from calozoo_core.metrics.result import MetricResult
 from calozoo_core.observables import ObservableAccumulator
 from calozoo_core.observables.cell_features import FEATURE_GROUPS
 from calozoo_core.random import stream
+from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray
 from calozoo_core.weights import sha256
@@ -40,6 +41,7 @@ __all__ = [
     "ceiling_header",
     "ceiling_row",
     "filled_voxels",
+    "merged_like",
     "points_in_rings",
     "points_in_voxels",
 ]
@@ -98,6 +100,9 @@ def _turned(
 
 
 SEED: Final = 1
+MERGING_SEED: Final = 2
+"""Of the squares of merged points; with `SEED` they would lie in the cells."""
+
 ENERGIES_GEV: Final = ((1, 20), (20, 80), (80, 127))
 RATIOS: Final = ("cells.centre_x", "cells.centre_y", "cells.hot_1e-3")
 
@@ -130,6 +135,7 @@ def ceiling(
         reference: Other showers, to tell them from.
         floors: Of the reference, from `classifier_floors`; None to find them.
     """
+    drawn = merged_like(drawn, truth)
     mine, theirs = accumulated(drawn), accumulated(truth)
     areas = compare_classifier(mine, reference, seed=SEED, floors=floors)
     energy = truth.incident.energy
@@ -139,6 +145,24 @@ def ceiling(
         tuple(_ratios(drawn[chosen], truth[chosen])["cells.occupancy"] for chosen in inside),
         tuple(figures[name] for figures in [_by_name(mine, theirs)] for name in RATIOS),
     )
+
+
+def merged_like(drawn: Showers, truth: Showers) -> Showers:
+    """Showers whose points are merged to those of others, so that their cells can be compared.
+
+    A point carries all the energy of its square into one cell, whatever the borders: the coarser
+    the points, the fewer small cells. Squares do not lie in the cells here, as those of the true
+    showers do not.
+
+    Arguments:
+        drawn: Showers of any points, as fine as the others' or finer.
+        truth: The others.
+
+    Raises:
+        InputError: If the points are coarser.
+    """
+    cell = load_detector(drawn.detector).cell_mm
+    return Representation.named(truth.representation, cell)(drawn, MERGING_SEED)
 
 
 def accumulated(showers: Showers) -> ObservableAccumulator:

@@ -19,6 +19,7 @@ from studies.oracle import ceiling as study
 from studies.oracle.ceiling import (
     DESIGNS,
     filled_voxels,
+    merged_like,
     points_in_rings,
     points_in_voxels,
 )
@@ -45,6 +46,16 @@ def made_up(n: int = 3, each: int = 200) -> Showers:
 def around_axis(showers: Showers) -> tuple[np.ndarray, np.ndarray]:
     """Positions in the plane at right angles to the axis."""
     return perpendicular_positions(showers, load_detector(showers.detector))
+
+
+def test_finer_points_are_merged_and_the_same_points_are_as_they_were():
+    truth = made_up()
+    fine = filled_voxels(truth, 1)
+    merged = merged_like(fine, truth)
+    assert merged.representation == "x25"
+    assert len(merged.x) < len(fine.x)
+    np.testing.assert_allclose(merged.visible_energy, fine.visible_energy, rtol=1e-5)
+    assert merged_like(truth, truth) is truth
 
 
 @pytest.mark.parametrize("design", [points_in_rings, points_in_voxels])

@@ -177,6 +177,23 @@ def test_points_of_other_representations_are_left_out_with_a_reason(folder, tmp_
     assert mixed.figure("cells.spectrum", "js").value is not None
 
 
+def test_finer_points_are_merged_as_the_reference_has_them(folder, tmp_path):
+    cell = 5.0883331298828125
+    generated, truth = (read_showers(folder / name) for name in ("gen.h5", "ref.h5"))
+    x9 = write(
+        tmp_path / "x9.h5", Representation.named("x9", cell)(truth, seed=5), "geant4.made-up"
+    )
+    found = evaluate(folder / "gen.h5", x9)
+    assert found.report.notes == (
+        "The x25 points of gen.h5 were merged to x9, as the reference has them.",
+    )
+    merged = write(tmp_path / "m.h5", Representation.named("x9", cell)(generated, seed=1))
+    again = evaluate(merged, x9)
+    assert again.report.notes == ()
+    for name in ("points.spectrum", "points.occupancy", "cells.spectrum", "cells.occupancy"):
+        assert found.figure(name, "js").value == again.figure(name, "js").value, name
+
+
 @pytest.fixture(scope="module")
 def placed(tmp_path_factory, toy):
     """The same primaries twice: made for a detector without gaps, and in one that has them."""

@@ -20,6 +20,7 @@ from calozoo_core.errors import CalozooError
 from calozoo_core.io import ShowerFile
 from calozoo_core.observables import LEVELS, ObservableAccumulator
 from calozoo_core.placement import Placement, load_placement
+from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers
 
 __all__ = ["AccumulatedFiles", "FileReadout", "accumulate_files", "peak_mb"]
@@ -37,6 +38,7 @@ class FileReadout:
         threshold_mev: Energy below which cells are left out.
         seed: Seed of the grids of cells, where there is no readout.
         levels: Points and cells, or cells alone.
+        merge_to: Representation that its points are merged to; None to leave them as they are.
     """
 
     path: Path
@@ -46,6 +48,7 @@ class FileReadout:
     threshold_mev: float
     seed: int = 0
     levels: tuple[str, ...] = LEVELS
+    merge_to: str | None = None
 
     @property
     def needs_points(self) -> bool:
@@ -74,11 +77,18 @@ class FileReadout:
     def add(self, accumulator: ObservableAccumulator, file: ShowerFile, rows: slice) -> None:
         """Add some showers of the file to an accumulator."""
         if self.needs_points:
-            showers = file[rows]
+            showers = self._merged(file[rows], rows.start)
         else:
             incident = file.incident(rows)
             showers = Showers.without_points(incident, file.representation, file.detector)
         accumulator.add(showers, file.hits(rows) if self.use_hits else None)
+
+    def _merged(self, showers: Showers, first: int) -> Showers:
+        if self.merge_to is None:
+            return showers
+        # Of another seed than the cells: else the squares would lie in them.
+        seed = (self.seed + 1) % 2**64
+        return Representation.named(self.merge_to, self.detector.cell_mm)(showers, seed, first)
 
 
 class AccumulatedFiles(NamedTuple):

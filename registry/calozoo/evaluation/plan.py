@@ -16,7 +16,7 @@ from calozoo_core.errors import DetectorError, InputError, ShowerFileError
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile
 from calozoo_core.observables import LEVELS
-from calozoo_core.representation import PointKind
+from calozoo_core.representation import PointKind, is_finer
 from calozoo_core.strict_model import StrictModel
 from calozoo_core.typing import FloatArray
 from calozoo_core.weights import sha256
@@ -104,17 +104,17 @@ def plan_evaluation(
         for file in files[:-1]:
             check_order(file, files[-1])
         readout = _readout(files, None if place is None else load_detector(place))
-        readouts = _with_levels(
-            [_file_readout(file, readout, threshold_mev, seed, place) for file in files], files
-        )
+        readouts = [_file_readout(file, readout, threshold_mev, seed, place) for file in files]
+        readouts = _with_levels(_merged_like_the_last(readouts, files), files)
         spectra = [read_incident_spectrum(file) for file in files]
         records = [_record(file, one) for file, one in zip(files, readouts, strict=True)]
     notes = [
         (
             *check_agreement(spectrum, spectra[-1]),
             *_remarks(spectrum, record, records[-1], spectra[-1], is_placed=readout is not None),
+            *_merging_remark(record, one),
         )
-        for spectrum, record in zip(spectra[:-1], records[:-1], strict=True)
+        for spectrum, record, one in zip(spectra[:-1], records[:-1], readouts[:-1], strict=True)
     ]
     return EvaluationPlan(tuple(records[:-1]), records[-1], tuple(readouts), tuple(notes))
 
@@ -190,9 +190,33 @@ def _file_readout(
     )
 
 
+def _merged_like_the_last(
+    readouts: Sequence[FileReadout], files: Sequence[ShowerFile]
+) -> list[FileReadout]:
+    """Readouts that merge points which are finer than those of the reference.
+
+    A point carries all the energy of its square into one cell, so coarser points have fewer small
+    cells, also if all else is equal. Hits are as they are.
+    """
+    reference = files[-1]
+    if readouts[-1].use_hits:
+        return list(readouts)
+    return [
+        replace(readout, merge_to=reference.representation)
+        if file.detector == reference.detector
+        and not readout.use_hits
+        and is_finer(file.representation, reference.representation)
+        else readout
+        for readout, file in zip(readouts, files, strict=True)
+    ]
+
+
 def _with_levels(readouts: Sequence[FileReadout], files: Sequence[ShowerFile]) -> list[FileReadout]:
     """Readouts with the points of those files that have the same points as the reference."""
-    *kinds, of_reference = map(PointKind.of, files)
+    *kinds, of_reference = (
+        PointKind(readout.merge_to or file.representation, file.detector)
+        for readout, file in zip(readouts, files, strict=True)
+    )
     have_points = [kind == of_reference for kind in kinds]
     return [
         replace(readout, levels=LEVELS if has_points else LEVELS[1:])
@@ -234,6 +258,13 @@ def _remarks(
             "may lie differently in them."
         )
     return remarks
+
+
+def _merging_remark(record: SampleRecord, readout: FileReadout) -> list[str]:
+    if readout.merge_to is None:
+        return []
+    points = f"The {record.representation} points of {record.file}"
+    return [f"{points} were merged to {readout.merge_to}, as the reference has them."]
 
 
 MOST = 100_000
