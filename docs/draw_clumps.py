@@ -59,7 +59,7 @@ def main() -> None:
         for ax, letter, within in zip(axes, "de", WITHIN_MM, strict=True):
             draw_fractions(ax, letter, within, truth, filled, independent)
         axes[0].set_ylabel("fraction of points")
-        axes[0].legend(frameon=False)
+        axes[0].legend(facecolor="white", framealpha=1, edgecolor="none")  # Geant4 is grey
         figure.savefig(target, dpi=130)
 
 
