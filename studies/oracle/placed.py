@@ -35,6 +35,7 @@ from calozoo_core.placement import Placement, load_placement
 from calozoo_core.random import stream
 from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers
+from studies.clumps.make_library import MERGED_TO
 
 __all__ = [
     "BATCH",
@@ -49,9 +50,6 @@ __all__ = [
 
 SEED: Final = 1
 BATCH: Final = 50
-VOXELS_OF: Final = "x25"
-"""Points whose voxels are filled: those of the training showers, which models draw."""
-
 RATIOS: Final = {
     "cells": "cells.occupancy",
     "cells beside another, 40-80 mm": "cells.neighbour_adjacent@40-80mm",
@@ -74,7 +72,7 @@ def merged(name: str) -> Callable[[Showers, int], Showers]:
 def filled(showers: Showers, first: int) -> Showers:
     """True energies of voxels, filled from the table of clumps."""
     clumps = load_table(showers.detector)
-    points = merged(VOXELS_OF)(showers, first)
+    points = merged(MERGED_TO)(showers, first)
     energies = voxel_energies(points, clumps.config.mesh, clumps.config.linking)
     streams = [stream(SEED, first + i, "clumps") for i in range(len(showers))]
     return fill(energies, showers.incident, clumps, streams)
@@ -83,7 +81,7 @@ def filled(showers: Showers, first: int) -> Showers:
 def completed(showers: Showers, first: int) -> Showers:
     """True cores; halo and azimuth from the library, points from the table of clumps."""
     clumps, library = load_table(showers.detector), load_library(showers.detector)
-    points = merged(VOXELS_OF)(showers, first)
+    points = merged(MERGED_TO)(showers, first)
     mesh, rings = clumps.config.mesh, library.config.core_rings
     core = mesh.ring_energies(voxel_energies(points, mesh, clumps.config.linking))[:, :, :rings]
     streams = [stream(SEED, first + i, "clumps") for i in range(len(showers))]

@@ -30,7 +30,7 @@ class Lookup(NamedTuple):
     Arguments:
         runs: Run of each class, then those of wider classes, shape (3, n_classes).
         most: Largest energy of a patch in the widest class, in MeV, shape (n_classes,).
-        start: First entry of each run, and their number, shape (n_runs + 1,).
+        start: First entry of each run, and the number of all, shape (n_runs + 1,).
         level: Energy level of each entry, growing in a run, shape (n_entries,).
         patch: Patch of each entry but the first n_patches, which are the patches in their own
             order, shape (n_entries - n_patches,).
