@@ -228,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         text = (
             f"{report(measured)}\n\nCompiled networks have vectors of {compiled_lanes()}, numpy's "
             f"library uses its kernels for {linear_algebra()}, and the peak is "
-            f"{peak() / 1e9:.3g} thousand million operations a second."
+            f"{peak() / 1e9:.3g} GFLOP/s."
         )
         sys.stdout.write(f"{text}\n")
         if options.write is not None:
