@@ -62,7 +62,7 @@ def calibrate(
     \b
     Examples:
       calozoo calibrate caloclouds3.ild-photon --data g4.h5 --out calibrated
-      calozoo generate --model caloclouds3 --weights calibrated --energy 50 --out showers.h5
+      calozoo generate --model caloclouds3.ild-photon --weights calibrated --energy 50 --out s.h5
     """
     from calozoo.evaluation import calibrate
 

@@ -61,7 +61,8 @@ BESIDE_A_PLAN = (
     "--model",
     metavar="NAME",
     shell_complete=complete_models,
-    help="architecture[.tag][@revision] | hub:ORG/NAME[@REVISION].",
+    help="architecture[.tag][@revision] | hub:ORG/NAME[@REVISION] | mlflow:NAME@ALIAS | "
+    "mlflow:NAME@VERSION.",
 )
 @click.option(
     "--energy",

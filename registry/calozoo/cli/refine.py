@@ -127,8 +127,8 @@ def refine(
 
     \b
     Examples:
-      calozoo refine caloinn --reference ild_photons --out refined
-      calozoo generate --model caloinn+refined --weights refined --energy 50 -n 100 --out f.h5
+      calozoo refine caloinn.ild-photon --reference ild_photons --out refined
+      calozoo generate --model caloinn.ild-photon+refined --weights refined --energy 50 --out f.h5
     """
     if as_json and markdown:
         msg = "--json and --markdown are two forms of one report; leave one out."

@@ -90,7 +90,7 @@ def train(
       calozoo train caloclouds3.ild-photon --config run1/train.yaml --out run2 -o seed=3
       calozoo train caloclouds3.ild-photon --data ild_photons --out run3 --devices 4
       calozoo train caloinn.calochallenge2-electron --data dataset_2_1.hdf5 --out run4
-      calozoo generate --model caloclouds3 --weights run1 --energy 50 --out showers.h5
+      calozoo generate --model caloclouds3.ild-photon --weights run1 --energy 50 --out showers.h5
     """
     from calozoo.training import parse_options, train_model
     from calozoo.training_record import TrainConfig, read_train_config
@@ -175,7 +175,7 @@ def convert(model: str, source: Path, out: Path, overwrite: bool, as_json: bool)
     \b
     Examples:
       calozoo convert caloclouds3.ild-photon published.pt --out published
-      calozoo generate --model caloclouds3 --weights published --energy 50 --out showers.h5
+      calozoo generate --model caloclouds3.ild-photon --weights published --energy 50 --out s.h5
     """
     from calozoo.training import convert_files
 
