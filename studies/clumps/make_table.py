@@ -1,4 +1,4 @@
-"""Table of clumps from training showers: `python -m studies.clumps.make_table FOLDER FILE...`."""
+"""Table of clumps from fine showers: `python -m studies.clumps.make_table FOLDER FILE...`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m studies.clumps.make_table", description=__doc__
     )
     parser.add_argument("folder", type=Path, help="where config.json and model.safetensors go")
-    parser.add_argument("files", type=Path, nargs="+", help="files of training showers")
+    parser.add_argument("files", type=Path, nargs="+", help="files of showers, at least as fine")
     parser.add_argument("--each", type=int, default=220, help="showers of each file")
     parser.add_argument("--representation", default="x225", help="what points are merged to")
     options = parser.parse_args(arguments)

@@ -7,7 +7,7 @@ Which model the weights are for is written on the repository's card, in its fron
       plugin: calozoo-caloclouds3
 
 These lines are found as text, and only at the beginning of the card: a card is written by
-strangers, and YAML can be written that keeps a parser busy for ever.
+third parties, and YAML can be written that keeps a parser busy for ever.
 """
 
 from __future__ import annotations
