@@ -25,8 +25,9 @@ class CoreGenerator(SteppedGenerator[Config], Generic[Config]):
     """Generator of photon showers from networks of the core and a library of halos.
 
     Networks draw the energy within 8 mm of the axis in every layer, and how it divides among five
-    rings. One of the nearest showers of a library of Geant4's gives what lies beyond, and how rings
-    divide among sectors. Each voxel is filled with the points of one of Geant4's voxels.
+    rings. What lies beyond, and how rings divide among sectors, comes layer by layer from the
+    showers of a library of Geant4's that match the core best. Each voxel is filled with the points
+    of one of Geant4's voxels.
 
     A plugin sets `schema`, a `CoreConfig`, and implements `layout` and `core_sampler`.
 

@@ -138,9 +138,10 @@ class ClumpsGenerator(FedGenerator):
     """Generator that takes the core of another model's showers, and the rest from Geant4's.
 
     Of the other model's shower only the energies of the rings within 8 mm of the axis are kept, in
-    every layer. One of the nearest showers of a library gives what lies beyond, and how rings
-    divide among sectors; each voxel is filled with the points of one of Geant4's voxels. Points of
-    a model that are independent of each other hit too many cells; these do not.
+    every layer. What lies beyond, and how rings divide among sectors, comes layer by layer from the
+    showers of a library that match the core best; each voxel is filled with the points of one of
+    Geant4's voxels. Points of a model that are independent of each other hit too many cells; these
+    do not.
 
     Arguments:
         spec: Spec it was registered with.

@@ -20,8 +20,9 @@ class CaloDiffusion(CoreGenerator[CaloDiffusionConfig]):
 
     .. math:: x = x_0 + \sigma \epsilon, \quad \epsilon \sim N(0, 1).
 
-    One of the nearest showers of a library of Geant4's gives what lies beyond, and how rings divide
-    among sectors. Each voxel is filled with the points of one of Geant4's voxels.
+    What lies beyond, and how rings divide among sectors, comes layer by layer from the showers of a
+    library of Geant4's that match the core best. Each voxel is filled with the points of one of
+    Geant4's voxels.
 
     References:
         | CaloDiffusion: https://arxiv.org/abs/2308.03876

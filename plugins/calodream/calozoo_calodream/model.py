@@ -19,9 +19,9 @@ class CaloDream(CoreGenerator[CaloDreamConfig]):
 
     .. math:: \frac{dx}{dt} = v(x, t, c), \quad x_0 \sim N(0, 1),
 
-    whose velocity it was trained for by flow matching, in few steps. One of the nearest showers of
-    a library of Geant4's gives what lies beyond, and how rings divide among sectors. Each voxel is
-    filled with the points of one of Geant4's voxels.
+    whose velocity it was trained for by flow matching, in few steps. What lies beyond, and how
+    rings divide among sectors, comes layer by layer from the showers of a library of Geant4's that
+    match the core best. Each voxel is filled with the points of one of Geant4's voxels.
 
     References:
         | CaloDREAM: https://arxiv.org/abs/2405.09629

@@ -35,9 +35,9 @@ class CaloQvae(CoreGenerator[CaloQvaeConfig]):
 
     .. math:: p(z) \propto \exp\Big(\sum_i b_i z_i + \sum_{(i, j)} W_{ij} z_i z_j\Big) .
 
-    A quarter of the nodes is set by the primary. One of the nearest showers of a library of
-    Geant4's gives what lies beyond, and how rings divide among sectors. Each voxel is filled with
-    the points of one of Geant4's voxels.
+    A quarter of the nodes is set by the primary. What lies beyond, and how rings divide among
+    sectors, comes layer by layer from the showers of a library of Geant4's that match the core
+    best. Each voxel is filled with the points of one of Geant4's voxels.
 
     References:
         | Conditioned Calo4pQVAE: https://arxiv.org/abs/2410.22870

@@ -23,8 +23,9 @@ class CaloScore(CoreGenerator[CaloScoreConfig]):
     .. math:: z_{\theta'} = \cos(\theta - \theta') z_\theta - \sin(\theta - \theta') v(z_\theta).
 
     There is a network for each of a few numbers of steps, distilled from the first, which takes
-    any. One of the nearest showers of a library of Geant4's gives what lies beyond, and how rings
-    divide among sectors. Each voxel is filled with the points of one of Geant4's voxels.
+    any. What lies beyond, and how rings divide among sectors, comes layer by layer from the showers
+    of a library of Geant4's that match the core best. Each voxel is filled with the points of one
+    of Geant4's voxels.
 
     References:
         | CaloScore v2: https://arxiv.org/abs/2308.03847

@@ -31,9 +31,10 @@ __all__ = ["CaloInnClumps"]
 class CaloInnClumps(NetworkGenerator[ClumpsConfig]):
     r"""Generator of photon showers in the ILD Si-W ECAL that keeps the clumps of Geant4.
 
-    Spline flows sample the energies of five rings within 8 mm of the axis, in every layer. One of
-    the nearest showers of a library of Geant4's gives what lies beyond, and how rings divide among
-    sectors. Each voxel is filled with the points of one of Geant4's voxels.
+    Spline flows sample the energies of five rings within 8 mm of the axis, in every layer. What
+    lies beyond, and how rings divide among sectors, comes layer by layer from the showers of a
+    library of Geant4's that match the core best. Each voxel is filled with the points of one of
+    Geant4's voxels.
 
     References:
         | CaloINN: https://arxiv.org/abs/2312.09290
