@@ -260,7 +260,7 @@ class Generator(ABC):
 
     @property
     def provenance(self) -> dict[str, str | int | float]:
-        """What a file of its showers says of how they were made, beside the model and the seed."""
+        """Attributes that a file of its showers has beside the model and the seed."""
         return {}
 
     @property

@@ -227,7 +227,7 @@ class NetworkGenerator(Generator, Generic[Config]):
         seed: int,
         first: int,
     ) -> list[Part]:
-        """What `sample_in_parts` makes, part by part and in order; of whatever type.
+        """Parts of `sample_in_parts`, in order; of whatever type.
 
         Arguments:
             sample: Makes a part, as `Generator.sample`; threads call it at once.

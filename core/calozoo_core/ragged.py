@@ -317,6 +317,13 @@ def sort_order(key: IntArray, largest: int) -> IntArray:
     Numpy sorts 16-bit numbers by counting, about ten times as fast as wider ones by comparing, so
     the key is sorted digit by digit of 16 bits, the lowest first.
 
+    Arguments:
+        key: Key of each row, shape (N,).
+        largest: Largest key there may be.
+
+    Returns:
+        Numbers of the rows in order, shape (N,).
+
     Example:
         >>> sort_order(np.array([70000, 5, 70000, 4]), 70000).tolist()
         [3, 1, 0, 2]

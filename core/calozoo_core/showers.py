@@ -63,7 +63,7 @@ class Showers:
         layer: Index of the sensitive layer, from 0 at the face, shape (N,), uint8.
         energy: Deposited energy, in MeV, shape (N,).
         incident: The n primaries.
-        representation: How finely deposits are merged: "x1", "x9", "x25", "x100", "x225" or
+        representation: Fineness to which deposits are merged: "x1", "x9", "x25", "x100", "x225" or
             "steps".
         detector: Name of the detector they were made for.
         time: Time of the deposit, in ns, shape (N,), where the generator knows it.
@@ -386,7 +386,7 @@ class Shower:
 
     @property
     def representation(self) -> str:
-        """How finely deposits are merged: "x1", "x9", "x25", "x100", "x225" or "steps"."""
+        """Fineness to which deposits are merged: "x1", "x9", "x25", "x100", "x225" or "steps"."""
         return self.batch.representation
 
     @property

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 RepresentationName = Literal["x1", "x9", "x25", "x100", "x225", "steps"]
-"""How finely deposits are merged."""
+"""Fineness to which deposits are merged."""
 
 PLUGIN_API = 1
 """Version of the contract between core and plugins; a plugin states the one it was written for."""

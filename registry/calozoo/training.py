@@ -187,7 +187,7 @@ def _takes_file(train: Callable[..., Any]) -> bool:
 
 
 def _is_other_node() -> bool:
-    """Whether this is not the first of several machines that train together."""
+    """True if this is not the first of several machines that train together."""
     from calozoo_core.training.together import node_number
 
     return node_number() > 0

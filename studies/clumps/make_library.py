@@ -22,7 +22,7 @@ from calozoo_core.weights import sha256
 __all__ = ["main", "whole_files"]
 
 MERGED_TO: Final = "x25"
-"""What steps are merged to, as the training showers are."""
+"""Representation that steps are merged to, as the training showers are."""
 
 GRID_SEED: Final = 0
 

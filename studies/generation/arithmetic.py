@@ -72,7 +72,7 @@ class Meter:
         return result
 
     def given(self, *conditions: Any) -> Any:
-        """What conditions contribute to all evaluations, whose time counts; torch counts it."""
+        """Contributions of conditions to all evaluations, whose time counts; torch counts it."""
         return self._timed(self._function.given, *conditions)
 
     def _timed(self, function: Any, *arguments: Any) -> Any:

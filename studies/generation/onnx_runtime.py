@@ -68,7 +68,7 @@ class Comparison(NamedTuple):
 
 
 TIME: Final = 0.4
-"""What says how noisy the values are that a network of the core is evaluated for."""
+"""Time at which a network of the core is evaluated: how noisy its values are."""
 
 
 def _of_core(name: str, conditions: Callable[[Any, int], list[Float32Array]]) -> Network:

@@ -77,7 +77,7 @@ DESIGNS: Final[dict[str, Callable[[Showers, int], Showers]]] = {
     "independent points in voxels": points_in_voxels,
     "voxels filled from the table of clumps": filled_voxels,
 }
-"""What a design draws is true; the rest is drawn from a table or at random."""
+"""Designs by name; what a design draws is true, and the rest is drawn from a table or at random."""
 
 
 def _turned(

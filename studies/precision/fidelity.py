@@ -40,7 +40,7 @@ SEEDS: Final = 4
 
 
 class Sample(NamedTuple):
-    """What is compared of showers.
+    """Features and voxels of showers, which are compared.
 
     Arguments:
         features: Features of the cells of each shower, shape (n, features).

@@ -168,7 +168,7 @@ class VoxelMesh(StrictModel):
 
     @cached_property
     def tables(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """What compiled kernels read of it: of the cells, and of the rings.
+        """Cells and rings as compiled kernels read them.
 
         Returns:
             The neighbours in their order, ring and mirror image of each cell, shape (8, n_cells);
@@ -179,7 +179,15 @@ class VoxelMesh(StrictModel):
         return cells.astype(np.int32), rings.astype(np.int32)
 
     def cell(self, x: AnyFloatArray, y: AnyFloatArray) -> IntArray:
-        """Cell of positions about the axis, in the plane at right angles to it, in mm."""
+        """Cell of positions about the axis, in the plane at right angles to it.
+
+        Arguments:
+            x: Positions along x', in mm, shape (N,).
+            y: Likewise along y'.
+
+        Returns:
+            Numbers of cells, below `n_cells`, shape (N,).
+        """
         ring = np.searchsorted(np.array(self.edges_mm), np.hypot(x, y), side="right")
         k = np.array(self.sectors)[ring]
         turn = np.arctan2(y, x) / (2 * np.pi) % 1

@@ -294,7 +294,7 @@ def _ranges(first: IntArray, count: IntArray) -> IntArray:
 
 
 def _is_sorted(table: ClumpTable) -> bool:
-    """Whether the patches of each class have energy, and more and more of it."""
+    """True if the patches of each class have energy, and more and more of it."""
     energy = table._patch_energy
     falls = np.flatnonzero(energy[1:] < energy[:-1]) + 1
     return bool(np.all(energy > 0) and np.isin(falls, np.cumsum(table.patches)).all())

@@ -44,7 +44,7 @@ class ShowerSource(StrictModel):
 
 
 class ClumpTableConfig(StrictModel):
-    """What a table of clumps was made of, and how voxels look patches up in it.
+    """Configuration of a table of clumps: its sources, and the classes in which patches are found.
 
     Arguments:
         version: Version of the format.
@@ -53,7 +53,7 @@ class ClumpTableConfig(StrictModel):
         mesh: Rings and sectors of the voxels.
         linking: Distances that make a clump.
         layer_groups: Group of each layer; layers of one group share their patches.
-        energy_edges_gev: Incident energies between the classes that do not.
+        energy_edges_gev: Incident energies that separate classes.
         angle_edges_deg: Likewise, angles to the normal; a slanted shower crosses a layer on a
             larger area, and has more points for its energy.
         exact_rings: Innermost rings whose voxels get exactly their energy; farther out a patch

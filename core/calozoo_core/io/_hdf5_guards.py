@@ -34,13 +34,13 @@ _MAX_TEXT_BYTES: Final = 1 << 16
 _MAX_HEAPS: Final = 64
 _BLOCK_BYTES: Final = 1 << 23
 _VIRTUAL_LAYOUT: Final = (b"\x03\x03", b"\x04\x03")
-"""What stands before the address of the heap where a virtual data set says where its values are.
+"""Bytes before the address of the heap in which a virtual data set names the files of its values.
 
 As a length it would be 51 MB, which the library may take; such data sets are refused later.
 """
 
 _CHUNK_INDEX: Final = b"\x04\x20\x04\x04\x10\x0a"
-"""What stands before the address of the index of chunks of a data set that can grow.
+"""Bytes before the address of the index of chunks of a data set that can grow.
 
 It says how the index grows; in front of a text it would be a dataspace of impossible size.
 """

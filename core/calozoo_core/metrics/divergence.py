@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 EPSILON = 1e-10
-"""What an empty bin of a normalised histogram holds instead of 0 (CaloClouds3, section 4.2)."""
+"""Content of an empty bin of a normalised histogram, instead of 0 (CaloClouds3, section 4.2)."""
 
 
 def js_divergence(counts: ArrayLike, reference: ArrayLike) -> float:

@@ -25,6 +25,12 @@ def hybrid_weight(sigma: Tensor) -> Tensor:
     """Weight of the squared error of data denoised from a level: 1 + 1 / sigma^2.
 
     It makes the errors of the network itself count alike at all levels.
+
+    Arguments:
+        sigma: Noise levels, of any shape.
+
+    Returns:
+        Weights, of the shape of the levels.
     """
     return 1 + sigma**-2
 
@@ -55,6 +61,9 @@ def log_normal_levels(
         generator: Draws them.
         mean: Mean of their logarithm.
         spread: Standard deviation of it.
+
+    Returns:
+        Noise levels sigma, of standardised data, shape (n,).
     """
     uniform = uniform_times(n, generator)
     normal = torch.special.ndtri(uniform.clamp(1e-6, 1 - 1e-6))

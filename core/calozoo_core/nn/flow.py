@@ -151,6 +151,12 @@ class SplineCoupling(Transform):
 def standard_normal_log_prob(x: Tensor) -> Tensor:
     """Log-density of the standard normal distribution, summed over the last axis.
 
+    Arguments:
+        x: Values, shape (..., features).
+
+    Returns:
+        Shape (...).
+
     Example:
         >>> round(float(standard_normal_log_prob(torch.zeros(3))), 4)
         -2.7568

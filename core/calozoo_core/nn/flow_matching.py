@@ -48,6 +48,13 @@ def uniform_times(n: int, generator: torch.Generator) -> Tensor:
     """Times of a batch, uniform, one in each of n equal parts of (0, 1), in random order.
 
     A training in several processes may draw them for the whole batch, as torch's own draws.
+
+    Arguments:
+        n: Number of times.
+        generator: Generator that draws them.
+
+    Returns:
+        Times, shape (n,).
     """
     if has_torch_function_unary(generator):
         times: Tensor = handle_torch_function(uniform_times, (), n, generator)

@@ -16,7 +16,10 @@ def normal_quantile(probability: Tensor) -> Tensor:
         | Applied Statistics 37 (1988) 477
 
     Arguments:
-        probability: Probabilities, in (0, 1), float64.
+        probability: Probabilities, in (0, 1), float64, of any shape.
+
+    Returns:
+        Quantiles, of the shape of the probabilities.
 
     Example:
         >>> p = torch.tensor([1e-12, 0.025, 0.5, 0.9], dtype=torch.float64)

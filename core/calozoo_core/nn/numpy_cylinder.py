@@ -28,7 +28,7 @@ CHUNK_BYTES = 1 << 20
 
 
 def border(kernel: int) -> int:
-    """How far windows of this size reach beyond an image."""
+    """Number of voxels that windows of this size reach beyond an image."""
     return 1 if kernel > 1 else 0
 
 
@@ -180,7 +180,7 @@ class NumpyUpsampling:
         return [max((c - 1) * s + k, g + 2 * border(k)) for c, s, k, g in beyond]
 
     def _cut(self, whole: Float32Array, turn: int) -> Float32Array:
-        """What lies on the grid, with what went beyond a turn added where it comes round."""
+        """Part on the grid, with what went beyond a turn added where it comes round."""
         at_z, at_a, at_r = (border(k) for k in self._kernel)
         layers, sectors, rings = self._grid
         whole = whole[:, at_z : at_z + layers, :, at_r : at_r + rings]

@@ -50,7 +50,7 @@ LOWEST: Final = 0.002
 """Lowest noise level before none."""
 
 CURVATURE: Final = 7.0
-"""How much closer the levels lie at low noise."""
+"""Exponent rho of the noise levels: the larger it is, the closer they lie at low noise."""
 
 
 def time_of(sigma: float) -> float:

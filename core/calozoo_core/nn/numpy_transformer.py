@@ -91,7 +91,7 @@ class NumpyTransformer:
     def given(
         self, condition: Float32Array, tokens: Float32Array | None = None
     ) -> tuple[Float32Array, Float32Array]:
-        """What the conditions contribute at every time: to the modulation, and to the tokens.
+        """Contributions of the conditions at every time: to the modulation, and to the tokens.
 
         Arguments:
             condition: Condition of each shower, shape (n, conditions).

@@ -49,5 +49,12 @@ def matrix(array: Float32Array, *, rows: int | None = None) -> Float32Array:
 
 
 def packed(parts: Iterable[Float32Array]) -> Float32Array:
-    """All numbers of some arrays, one array after the other."""
+    """All numbers of some arrays, one array after the other.
+
+    Arguments:
+        parts: Arrays of any shape.
+
+    Returns:
+        float32, shape (number of all elements,).
+    """
     return np.concatenate([np.asarray(array, np.float32).ravel() for array in parts])

@@ -64,7 +64,13 @@ class Binning(StrictModel):
     def index(self, values: ArrayLike) -> NDArray[np.int64]:
         """The bin of each value: 1 to `bins`, 0 for what lies below and bins + 1 for above.
 
-        A bin holds its lower edge and not its upper one. No value may be NaN.
+        A bin holds its lower edge and not its upper one.
+
+        Arguments:
+            values: Values in the unit of the bins, of any shape; none may be NaN.
+
+        Returns:
+            Numbers of bins, of the shape of the values.
         """
         given = np.asarray(values, np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -103,7 +103,7 @@ class Deposits:
 
     @cached_property
     def centre_y(self) -> FloatArray:
-        """Likewise along y'."""
+        """Energy-weighted mean of the distances to the axis along y', in mm, shape (n,)."""
         return self._mean(self.dy)
 
     @cached_property

@@ -64,7 +64,7 @@ def adjacent_cells(cells: Deposits) -> tuple[IntArray, BoolArray]:
 def has_point_within(
     points: Deposits, distances_mm: Sequence[float] = POINT_DISTANCES_MM
 ) -> BoolArray:
-    """Whether each point has another one in its layer within some distances.
+    """True for each point that has another one in its layer within some distances.
 
     Arguments:
         points: Points of showers.

@@ -115,7 +115,7 @@ class VoxelFeatures:
 
 
 def _moments(bins: LayerBins) -> FloatArray:
-    """What a voxel adds to the sums of a layer for each MeV, shape (n_voxels, 7)."""
+    """Contributions of a voxel to the sums of a layer for each MeV, shape (n_voxels, 7)."""
     edges = np.array(bins.r_edges_mm)
     alpha = 2 * np.pi * (np.arange(bins.n_alpha) + 0.5) / bins.n_alpha - np.pi
     r = np.tile((edges[1:] + edges[:-1]) / 2, bins.n_alpha)

@@ -44,7 +44,7 @@ SLIPS: Final[dict[str, tuple[tuple[Any, ...], dict[str, Any]]]] = {
 
 
 class ObjectChecks(ModelChecks):
-    """What a model is in a notebook, between processes, and for somebody who mistypes."""
+    """Checks of a model as an object: in a notebook, between processes, with mistyped arguments."""
 
     def test_its_repr_is_one_short_line(self, generator: Generator) -> None:
         for text in (repr(generator), repr(generator.spec)):

@@ -103,7 +103,7 @@ def wrong_under(
     generator: Generator,
     expected: str,
 ) -> Iterator[str]:
-    """What is wrong with showers and with the caller's state, while states of the caller hold."""
+    """Faults of showers and of the caller's state, while states of the caller hold."""
     names = ", ".join(states)
     with ExitStack() as stack:
         for state in states.values():
@@ -125,7 +125,7 @@ def wrong_under(
 
 
 def answer_in_child(method: str, work: Callable[[], object]) -> object:
-    """What a function returns in a child process, or the error that it ends in, as a text.
+    """Return value of a function in a child process, or the error that it ends in, as a text.
 
     Arguments:
         method: "fork" or "spawn".
@@ -197,7 +197,7 @@ def _decimal_commas() -> Iterator[None]:
 
 
 def callers_states() -> dict[str, Callable[[], AbstractContextManager[object]]]:
-    """What other code of a process may have set, by name."""
+    """States that other code of a process may have set, by name."""
     return _numpy_states() | _torch_states()
 
 

@@ -28,7 +28,7 @@ SIGNALS: Final[tuple[int, ...]] = tuple(
 )
 
 TIME_IS_UP: Final = "the end of its time"
-"""What stopped a training, where no signal did."""
+"""Reason of a stop at the time limit; a stop by a signal has the signal's name."""
 
 SPARE_SECONDS: Final = 30.0
 """Time that is left before a time limit for the last checkpoint and for leaving."""

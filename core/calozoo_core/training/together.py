@@ -134,7 +134,7 @@ def _check(codes: Sequence[int], said: Sequence[Mapping[str, str]]) -> None:
 
 
 def _last_words(member: subprocess.Popen[str]) -> dict[str, str]:
-    """Why a process ended, as it says itself; empty if it does not, or went well."""
+    """Reason of the end of a process, as it says itself; empty if it does not, or went well."""
     with member:  # waits for it, and closes its pipes
         if member.poll() is None:
             member.kill()

@@ -34,7 +34,7 @@ class World:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process is the one that writes files."""
+        """True if this process is the one that writes files."""
         return self.rank == 0
 
     def wait(self) -> None:

@@ -152,7 +152,7 @@ class NumpyUnet:
         self._output = _convolution(arrays, "output")
 
     def given(self, condition: Float32Array) -> Float32Array:
-        """What the condition contributes at every noise level, shape (n, embedding / 2).
+        """Contribution of the condition at every noise level, shape (n, embedding / 2).
 
         Arguments:
             condition: Condition of each shower, shape (n, conditions).

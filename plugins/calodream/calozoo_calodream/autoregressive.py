@@ -76,7 +76,7 @@ class AutoregressiveFlow(nn.Module):
         )
 
     def context(self, earlier: Tensor, condition: Tensor) -> Tensor:
-        """What the transformer says of each number, shape (n, 1 + earlier, width).
+        """Output of the transformer for each number, shape (n, 1 + earlier, width).
 
         Arguments:
             earlier: The first numbers, standardised, shape (n, earlier).

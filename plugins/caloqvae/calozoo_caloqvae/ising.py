@@ -22,7 +22,7 @@ LARGEST_SEED: Final = 2**31
 
 
 class DimodSampler(Protocol):
-    """What is used of `dimod.Sampler`."""
+    """Protocol of the part of `dimod.Sampler` that is used."""
 
     @property
     def parameters(self) -> Mapping[str, Any]:

@@ -134,7 +134,7 @@ class NumpyUnet:
     def given(
         self, conditions: Sequence[Float32Array], places: Float32Array
     ) -> tuple[Float32Array, Float32Array]:
-        """What the conditions contribute at every time: to the embedding, and to the stem.
+        """Contributions of the conditions at every time: to the embedding, and to the stem.
 
         Arguments:
             conditions: Conditions of each shower, shape (n, numbers) each.

@@ -45,7 +45,7 @@ LOWEST_LOG_MEV, ENERGY_BINS_PER_DECADE = -3.0, 6.0
 """Bins of the energy of a voxel, on a logarithmic axis from 1 keV on."""
 
 LEAST_SHARE = 1e-6
-"""What every point has beside its exponential number, so that no sum is zero."""
+"""Weight of every point beside its exponential number, so that no sum is zero."""
 
 
 class PointTables(NamedTuple):

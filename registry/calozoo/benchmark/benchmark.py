@@ -176,7 +176,7 @@ class Benchmark:
         return sha256(path)
 
     def _are_single_photons(self) -> bool:
-        """Whether the incident particles are those that are drawn when no file is given."""
+        """True if the incident particles are those that are drawn when no file is given."""
         n, rest = divmod(len(self.incident), len(ENERGIES_GEV))
         if n == 0 or rest:
             return False

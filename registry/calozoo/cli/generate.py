@@ -316,7 +316,7 @@ def _header(generator: Generator) -> str:
 
 
 def _note_on_threads(generator: Generator, asked: int) -> str:
-    """What a person is told whose threads a model has no use for."""
+    """Message for a person whose threads a model has no use for."""
     uses = f"{generator.spec.name} uses {counted(generator.threads, 'thread')}, not {asked}"
     if generator.device != "cpu":
         return f"note: {uses}: {generator.device} computes its showers."

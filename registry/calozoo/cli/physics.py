@@ -191,7 +191,7 @@ def tau(events_file: Path | None, **options: Any) -> None:
 
 @dataclass(frozen=True)
 class _Outputs:
-    """What a command writes and prints."""
+    """Files and tables that a command writes and prints."""
 
     cards: Path | None
     report: Path | None

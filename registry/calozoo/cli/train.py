@@ -122,7 +122,7 @@ def train(
 
 
 def _reason(said: str) -> str:
-    """What stopped a training, as it stands in a sentence; Ctrl-C needs no word."""
+    """Reason of the stop, as it stands in a sentence; Ctrl-C needs no word."""
     if said.startswith("SIG"):
         return "" if said == "SIGINT" else f" by {said}"
     return f" before {said}" if said else ""

@@ -246,7 +246,7 @@ def _damage(cached: CachedRepo, commit: str) -> Iterator[str]:
 
 
 def _fault(device: str) -> str:
-    """What is wrong with a device; empty if it computes."""
+    """Fault of a device; empty if it computes."""
     import torch
 
     try:

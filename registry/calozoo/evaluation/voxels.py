@@ -37,7 +37,7 @@ __all__ = ["are_voxels", "evaluate_voxels"]
 
 DETECTOR: Final = "par04_siw"
 PARTICLE: Final = "e-"
-"""What the data sets 2 and 3 are of; no file says it."""
+"""Particle of data sets 2 and 3; no file says it."""
 
 _AT_ONCE: Final = 20
 """Showers of a native file that are read together: one of 1 TeV has hundreds of thousands of
@@ -83,7 +83,7 @@ class _VoxelFile:
         return IncidentSpectrum(self.path.name, PARTICLE, Incident(energy, (0, 0, 1), PARTICLE))
 
     def record(self, n_showers: int) -> SampleRecord:
-        """What a report says of it."""
+        """Record of it in a report."""
         said = {"generator": "unknown", "seed": "unknown", "particle": PARTICLE}
         said |= {"representation": "voxels", "detector": DETECTOR}
         if self.is_native:

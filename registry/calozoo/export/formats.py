@@ -168,6 +168,15 @@ def _or(given: float | None, of_dataset: float, is_dataset: bool, else_: float) 
 
 
 def parse_grid(text: str, detector: str) -> ddml.Grid:
+    """Grid of DDML's showers with the cells of a detector, from `30x30`.
+
+    Arguments:
+        text: Numbers of cells along x' and y'.
+        detector: Name of the detector, whose cell size is the pitch.
+
+    Raises:
+        InputError: If the text is no grid.
+    """
     match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", text)
     if not match:
         msg = f"Cannot read the grid {text!r}; give cells along X and Y, such as 30x30."

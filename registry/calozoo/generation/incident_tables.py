@@ -50,7 +50,7 @@ _NAMES: Final = {
     "position_y": ("position_y", "pos_y"),
     "position_z": ("position_z", "pos_z"),
 }
-"""What a column may be called, in lower case."""
+"""Names that a column may have, in lower case."""
 
 _UNITS: Final = {
     "gev": ("energy", 1.0),
@@ -63,7 +63,7 @@ _UNITS: Final = {
     "cm": ("length", 10.0),
     "m": ("length", 1000.0),
 }
-"""What a column's unit is of, and how many GeV, degrees or mm it is."""
+"""Kind of a column's unit, and how many GeV, degrees or mm it is."""
 
 DIRECTION, ANGLES = ("x", "y", "z"), ("theta", "phi")
 POSITION: Final = ("position_x", "position_y", "position_z")

@@ -48,7 +48,17 @@ class LinesFromIp:
     momenta: Distribution | None = None
 
     def sample(self, seed: int, first: int, stop: int) -> tuple[FloatArray, FloatArray]:
-        """Entry points on the face, in mm, and momenta of particles first, ..., stop - 1."""
+        """Entry points on the face and momenta of particles first, ..., stop - 1.
+
+        Arguments:
+            seed: Seed of the request.
+            first: Number of the first particle.
+            stop: Number after that of the last.
+
+        Returns:
+            Global positions in mm, and momenta of any length, of which only the direction counts;
+            shape (n, 3) each.
+        """
         if self.momenta is None:
             return self.placement.draw(stop - first, seed, first)
         momenta = self.momenta.sample(seed, first, stop)

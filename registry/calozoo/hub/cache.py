@@ -52,12 +52,12 @@ def default_cache() -> Path:
 
 
 def is_commit(revision: str) -> bool:
-    """Whether a revision is a full commit hash, which never moves."""
+    """True if a revision is a full commit hash, which never moves."""
     return re.fullmatch(r"[0-9a-f]{40}", revision) is not None
 
 
 def is_real_folder(path: Path) -> bool:
-    """Whether this is a folder, and no link to one."""
+    """True if this is a folder, and no link to one."""
     return path.is_dir() and not path.is_symlink()
 
 
@@ -74,7 +74,7 @@ def cached_repos(cache: Path) -> list[CachedRepo]:
 
 
 def is_intact(path: Path, digest: str) -> bool:
-    """Whether a file has this digest: a sha256, or, with 40 digits, git's name for a blob."""
+    """True if a file has this digest: a sha256, or, with 40 digits, git's name for a blob."""
     if len(digest) == 64:
         return sha256(path) == digest
     content = path.read_bytes()
@@ -202,7 +202,7 @@ class CachedRepo:
             held.release()
 
     def has(self, commit: str) -> bool:
-        """Whether all weights files of a commit are in the cache."""
+        """True if all weights files of a commit are in the cache."""
         return all((self.snapshot(commit) / name).is_file() for name in WEIGHT_FILES)
 
     def check(self, commit: str, digests: Mapping[str, str]) -> None:

@@ -45,7 +45,7 @@ class HubRepo:
             self._api().whoami()
 
     def is_public(self) -> bool | None:
-        """Whether everybody can see it; None if it does not exist."""
+        """True if everybody can see it; None if it does not exist."""
         try:
             with self._plainly():
                 return not self._api().model_info(self.name).private
@@ -103,7 +103,7 @@ class HubRepo:
         return made.oid
 
     def holds(self, commit: str, files: Mapping[str, Path]) -> bool:
-        """Whether a commit has these files, byte for byte."""
+        """True if a commit has these files, byte for byte."""
         there = self.hub.digests(self.name, commit)
         return all(name in there and is_intact(path, there[name]) for name, path in files.items())
 

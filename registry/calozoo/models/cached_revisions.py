@@ -64,7 +64,7 @@ class CachedRevision:
         return f"{short}@{self.commit[:12]}"
 
     def is_called(self, revision: str) -> bool:
-        """Whether this is a branch or tag of it, or the beginning of its commit."""
+        """True if this is a branch or tag of it, or the beginning of its commit."""
         is_prefix = len(revision) >= SHORTEST_COMMIT and self.commit.startswith(revision)
         return revision in self.refs or is_prefix
 
@@ -81,7 +81,7 @@ class CachedRevision:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all weights files are here."""
+        """True if all weights files are here."""
         return self.cached.has(self.commit)
 
     def as_dict(self) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def remove(revisions: Iterable[CachedRevision]) -> int:
 
 
 def find_leftovers(cache: Path) -> list[Leftover]:
-    """What is not needed of calozoo's repositories in a cache.
+    """Files and folders of calozoo's repositories in a cache that are not needed.
 
     That is revisions which neither the index nor a branch or tag refers to, and what was left
     behind by pulls and removals that were stopped.
@@ -211,7 +211,7 @@ def _pinned() -> set[str]:
 
 
 def _says_so(cached: CachedRepo) -> bool:
-    """Whether a card of the repository names a model, or a configuration a known architecture."""
+    """True if a card of the repository names a model, or a configuration a known architecture."""
     architectures = {name.partition(".")[0] for name in read_index()}
     folders = map(cached.snapshot, cached.commits())
     return any(

@@ -75,7 +75,7 @@ def _requirements_on_core(plugin: Distribution) -> Iterator[Requirement]:
 
 
 def _wants_newer(needed: Requirement, core: Version) -> bool:
-    """Whether a lower bound excludes this core."""
+    """True if a lower bound excludes this core."""
     return any(
         bound.operator in LOWER
         and Version(bound.version.removesuffix(".*")) >= core

@@ -179,7 +179,7 @@ def find_factory(spec: ModelSpec) -> type[Generator]:
 
 
 def is_repository(name: str) -> bool:
-    """Whether a name is that of a repository on the Hub, `hub:...`.
+    """True if a name is that of a repository on the Hub, `hub:...`.
 
     Example:
         >>> is_repository("hub:my-lab/photons@v1.0"), is_repository("toy.ild-photon@v1.0")

@@ -86,7 +86,7 @@ def search_hub(text: str, hub: Hub) -> list[Match]:
 
 
 def _has(words: Iterable[str], texts: Iterable[str]) -> bool:
-    """Whether each word occurs in one of the texts."""
+    """True if each word occurs in one of the texts."""
     lower = [text.lower() for text in texts]
     return all(any(word in text for text in lower) for word in words)
 

@@ -173,7 +173,7 @@ def bundled_folder(spec: ModelSpec) -> Path | None:
 
 
 def is_offline() -> bool:
-    """Whether HF_HUB_OFFLINE forbids to use the network."""
+    """True if HF_HUB_OFFLINE forbids to use the network."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "TRUE", "YES"}
 
 
@@ -264,7 +264,7 @@ def _bundled(registration: Registration, entry: IndexEntry | None) -> Pulled | N
 
 
 def _is_outdated(bundled: Pulled, registration: Registration, entry: IndexEntry) -> bool:
-    """Whether the index pins newer weights than the installed plugin brings."""
+    """True if the index pins newer weights than the installed plugin brings."""
     if entry.version is not None and _release(registration.version) > _release(entry.version):
         return False
     return any(entry.sha256.get(file.name, file.sha256) != file.sha256 for file in bundled.files)

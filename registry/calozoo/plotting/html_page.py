@@ -30,7 +30,7 @@ POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
     "img-src data: blob:"
 )
-"""What a browser lets the page do: nothing from elsewhere. Vega compiles its expressions."""
+"""Rights that a browser gives the page: nothing from elsewhere. Vega compiles its expressions."""
 
 
 def html_page(

@@ -63,7 +63,7 @@ class BatchSystem(Protocol):
 
 
 def ask(words: Sequence[str], text: str = "", *, timeout: float = TIMEOUT_SECONDS) -> str:
-    """What a program of a batch system prints.
+    """Output of a program of a batch system.
 
     Arguments:
         words: The command.

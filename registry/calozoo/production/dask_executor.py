@@ -239,7 +239,7 @@ def _use_one_thread() -> None:
 
 
 def _note_error(future: Any, folder: ShardFolder, number: int) -> bool:
-    """Whether a shard was made; if not, its error is noted."""
+    """True if a shard was made; if not, its error is noted."""
     if future.status == "finished":
         return True
     error = future.exception() if future.status == "error" else None

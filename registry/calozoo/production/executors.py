@@ -324,7 +324,7 @@ class WorkerProcess(threading.Thread):
         return line.strip() if line.endswith("\n") else None
 
     def _death(self, process: subprocess.Popen[str], log: Any) -> str:
-        """Why a process ended."""
+        """Reason of the end of a process."""
         code = process.wait()
         self._close_pipes(process)
         if code < 0:

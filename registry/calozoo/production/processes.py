@@ -30,7 +30,7 @@ def own_name(name: str) -> str:
 
 
 def is_given_up(path: Path, process: str) -> bool:
-    """Whether nobody writes a file any more: its process is gone, or silent on another machine.
+    """True if nobody writes a file any more: its process is gone, or silent on another machine.
 
     Arguments:
         path: The file.

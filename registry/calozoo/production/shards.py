@@ -165,7 +165,7 @@ class ShardFolder:
         return [number for number in numbers if self.record(number, verify=verify) is None]
 
     def failure(self, number: int) -> ShardFailure | None:
-        """Why a shard could not be made; None if nothing is known of it."""
+        """Reason why a shard could not be made; None if nothing is known of it."""
         return _read(self._failure_path(number), ShardFailure) or self._failures.get(number)
 
     def running(self) -> list[RunningShard]:

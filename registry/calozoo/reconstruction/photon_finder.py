@@ -104,12 +104,26 @@ class PhotonFinder:
         return FoundPhotons(energy[order], position[order], rank[photon_of_hit])
 
     def energy_error(self, energy: FloatArray) -> FloatArray:
-        """Expected errors of energies in GeV."""
+        """Expected errors of the energies of photons.
+
+        Arguments:
+            energy: Energies in GeV, shape (n,).
+
+        Returns:
+            Standard deviations in GeV, shape (n,).
+        """
         p = self.parameters
         return np.sqrt(p.stochastic**2 * energy + (p.constant * energy) ** 2)
 
     def angle_error(self, energy: FloatArray) -> FloatArray:
-        """Expected errors of directions, in rad, of photons of these energies in GeV."""
+        """Expected errors of the directions of photons.
+
+        Arguments:
+            energy: Their energies in GeV, shape (n,).
+
+        Returns:
+            Standard deviations in rad, shape (n,).
+        """
         error: FloatArray = self.parameters.angle_mrad * 1e-3 / np.sqrt(energy)
         return error
 

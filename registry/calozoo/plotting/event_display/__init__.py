@@ -116,7 +116,7 @@ def _check_primaries(opened: Sequence[ShowerFile], numbers: range) -> None:
 
 
 def _drawn(file: ShowerFile, numbers: range) -> list[_Drawn]:
-    """What is drawn of some showers of a file."""
+    """Drawing of some showers of a file."""
     rows = slice(numbers.start, numbers.stop)
     depth = load_detector(file.detector).layer_depth_mm
     showers, positions = file[rows], file.incident(rows).position

@@ -92,7 +92,7 @@ class DepositPacker:
         }
 
     def data(self) -> dict[str, Any]:
-        """What the page needs to unpack them."""
+        """Values that the page needs to unpack them."""
         return {
             "energy": self._ranges,
             "step": self._extent / STEPS,
