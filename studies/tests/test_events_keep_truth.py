@@ -134,7 +134,7 @@ def test_numbers_of_tau_events_go_on(tmp_path):
 
 
 def test_a_folder_of_other_events_is_refused(work, tmp_path):
-    (work / CLOSE / "sample.txt").write_text("of others")
+    (work / CLOSE / "events.txt").write_text("of others")
     with pytest.raises(CalozooError, match="holds a sample of other events"):
         main([str(work), "--out", str(tmp_path / "measured")])
 

@@ -11,6 +11,7 @@ import calozoo
 from calozoo.physics.runner import common_trigger
 from calozoo.physics.sample_store import Sample, SampleStore
 from calozoo_core.detector import load_detector
+from calozoo_core.errors import CalozooError
 
 DETECTOR = load_detector("ild_siecal")
 SEED = 1
@@ -52,3 +53,26 @@ def test_chunks_of_the_same_model_are_not_made_again(sample, tmp_path):
     store_in(tmp_path).models(sample, {"toy": toy}, SEED)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")} == chunks
     assert len(chunks) == 3
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 12), (12, 2), (7, 8)])
+def test_a_sample_may_grow_and_shrink(sample, tmp_path, before, after):
+    toy = calozoo.load("toy")
+
+    def made(folder, n):
+        some = replace(sample, events=sample.events[:n])
+        return store_in(tmp_path / folder).models(some, {"toy": toy}, SEED)["toy"]
+
+    made("kept", before)
+    assert made("kept", after) == made("fresh", after)
+    assert made("kept", before) == made("kept", 12)[:before]
+
+
+def test_a_folder_is_refused_for_events_that_differ_behind_the_first_chunk(sample, tmp_path):
+    toy = {"toy": calozoo.load("toy")}
+    store_in(tmp_path).models(sample, toy, SEED)
+    order = [*range(8), 9, 8, 10, 11]
+    events = sample.events
+    others = type(events).concatenate([events[i : i + 1] for i in order])
+    with pytest.raises(CalozooError, match="holds a sample of other events"):
+        store_in(tmp_path).models(replace(sample, events=others), toy, SEED)

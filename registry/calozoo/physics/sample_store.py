@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from calozoo.events.chunks import add_model, simulate_fully, take_at_start
 from calozoo.events.deposits import Deposits
 from calozoo.events.hit_building import simulated_events
+from calozoo.physics.digests import primaries_digest
 from calozoo.physics.shared_source import SharedSource
 from calozoo_core.detector import Detector
 from calozoo_core.errors import CalozooError
@@ -21,12 +22,14 @@ from calozoo_core.event_hits import EventHits
 from calozoo_core.events import Events
 from calozoo_core.full_simulation import FaceTrigger, FullSimulation
 from calozoo_core.generator import Generator
+from calozoo_core.io.atomic import write_atomic
 from calozoo_core.placement import load_placement
 
 __all__ = ["THRESHOLD_MEV", "Sample", "SampleStore"]
 
 THRESHOLD_MEV = 0.1
-_REQUEST = "sample.txt"
+_NOTE = "events.txt"
+_DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,9 @@ class Sample:
 class SampleStore:
     """Simulated samples in a folder, one folder for each sample, model and seed.
 
-    Chunks that are there are not made again, also for a sample that has grown; but those of a model
-    are that makes other showers now, of other weights or in another version.
+    Chunks that are there are not made again, also for a sample that has grown or shrunk; but those
+    of a model are that makes other showers now, of other weights or in another version. The folder
+    of a sample notes its events, and is refused for others.
 
     Arguments:
         folder: The folder.
@@ -152,7 +156,7 @@ class SampleStore:
         above = self.folder / sample.name
         if not above.exists():
             return None
-        _check_note(above, sample)
+        _digests(above, sample, _noted(above))
         folder = _seed_folder(above, name, seed)
         there = list(
             takewhile(lambda c: _is_there(folder / c.file, c.events), _chunks(sample, start))
@@ -204,8 +208,12 @@ class SampleStore:
         """Folder of a sample of these events; another sample of its name is refused."""
         above = self.folder / sample.name
         above.mkdir(parents=True, exist_ok=True)
-        digest = _check_note(above, sample)
-        (above / _REQUEST).write_text(digest)
+        noted = _noted(above)
+        digests = _digests(above, sample, noted)
+        if len(digests) > len(noted):
+            # Another process that writes it notes the same events.
+            with suppress(BlockingIOError):
+                write_atomic(above / _NOTE, "\n".join(digests) + "\n")
         folder = _seed_folder(above, name, seed)
         folder.mkdir(exist_ok=True)
         return folder
@@ -225,16 +233,23 @@ def _seed_folder(above: Path, name: str, seed: int) -> Path:
     return above / f"{name}-seed{seed}"
 
 
-def _check_note(above: Path, sample: Sample) -> str:
-    """Hash of a sample for its folder, which is refused if it has the note of another one."""
-    # The first chunk tells samples apart, so that a sample may grow.
-    first = sample.events[: sample.chunk]
-    digest = hashlib.sha256(first.vertex.tobytes() + first.momentum.tobytes()).hexdigest()
-    note = above / _REQUEST
-    if note.exists() and note.read_text() != digest:
+def _noted(above: Path) -> list[str]:
+    """Hashes of the events that the folder of a sample is of; none if it has no note."""
+    try:
+        return (above / _NOTE).read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        return []
+
+
+def _digests(above: Path, sample: Sample, noted: list[str]) -> list[str]:
+    """Hashes of the events of a sample for its folder, which is refused if it is of others."""
+    digests = [
+        primaries_digest(sample.events[i : i + 1])[:_DIGITS] for i in range(len(sample.events))
+    ]
+    if any(one != other for one, other in zip(digests, noted, strict=False)):
         msg = f"{above} holds a sample of other events; give another folder, or remove it."
         raise CalozooError(msg)
-    return digest
+    return digests
 
 
 def _is_there(path: Path, events: Events) -> bool:
