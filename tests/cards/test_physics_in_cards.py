@@ -76,6 +76,16 @@ def test_pairs_of_other_energies_stay_in_a_card(tmp_path):
     ]
 
 
+def test_pairs_that_a_card_does_not_keep_are_named(tmp_path):
+    write_card(tmp_path, measurements())
+    of_weights = [physics_result("pairs", {"model.safetensors": c * 64}, energy=5) for c in "12"]
+    kept = add_physics(tmp_path, "caloclouds3.test", of_weights[0])
+    other = physics_result("pairs", {"model.safetensors": "2" * 64}, energy=20)
+    assert kept == (tmp_path / "caloclouds3.test", ())
+    assert add_physics(tmp_path, "caloclouds3.test", other)[1] == (5,)
+    assert add_physics(tmp_path, "caloclouds3.test", of_weights[1])[1] == ()
+
+
 def test_models_with_other_events_are_ranked_apart():
     one, two, three = (measurements(f"{name}.test") for name in ("one", "two", "three"))
     usual = physics_result("pairs")

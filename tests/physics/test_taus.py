@@ -107,6 +107,24 @@ def test_the_sample_of_taus_without_pythia_is_one_sentence(monkeypatch):
         TauSample(1).events(ILD, trigger)
 
 
+def test_pythia_without_its_settings_says_nothing_of_its_own(monkeypatch, tmp_path, capfd):
+    pytest.importorskip("pythia8mc")
+    monkeypatch.setenv("PYTHIA8DATA", str(tmp_path / "nothing"))
+    with pytest.raises(SystemExit):
+        main(["physics", "tau", "--model", "toy", "-n", "1001", "--work", str(tmp_path / "work")])
+    said = capfd.readouterr()
+    assert f"PYTHIA8DATA is {tmp_path / 'nothing'}, where Pythia's settings are not" in said.err
+    assert said.out == ""
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_file_of_fewer_tau_events_is_refused(tmp_path, capfd):
+    write_events(tmp_path / "tau-8.h5", pi0_events(3))
+    with pytest.raises(SystemExit):
+        main(["physics", "tau", "--model", "toy", "-n", "8", "--work", str(tmp_path)])
+    assert "tau-8.h5 has 3 events, not 8; remove it" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -118,6 +136,10 @@ def test_the_sample_of_taus_without_pythia_is_one_sentence(monkeypatch):
         (["pairs", "--model", "toy", "-n", "x"], "Cannot read the numbers"),
         (["pairs", "--model", "toy", "-n", "5,6"], "one for each of 3 energies"),
         (["pairs", "--model", "toy", "--close", "0"], "The number of events must be at least 2"),
+        (["pairs", "--model", "toy", "--energy", "5,5"], "is given twice"),
+        (["tau", "--model", "toy", "--model", "toy.ild-photon"], "toy.ild-photon is named twice"),
+        (["tau", "--model", "toy", "--plot", "x.txt"], "A picture is .png"),
+        (["tau", "--model", "toy", "--plot", "nowhere/x.png"], "There is no folder nowhere"),
     ],
 )
 def test_bad_requests_are_one_sentence(tmp_path, capfd, arguments, complaint):
@@ -135,6 +157,7 @@ def test_bad_requests_are_one_sentence(tmp_path, capfd, arguments, complaint):
     [
         (["pairs", "--model", "caloinn.calochallenge2-electron"], "par04_siw do not fit into"),
         (["tau", "--model", "toy", "--events", "nowhere.h5"], "no file of events nowhere.h5"),
+        (["tau", "--model", "toy", "--report", "nowhere/r.json"], "There is no folder nowhere"),
     ],
 )
 def test_models_and_files_that_do_not_fit_are_refused(tmp_path, capfd, arguments, complaint):
@@ -206,6 +229,26 @@ def test_pairs_are_compared_from_stored_samples_and_reported(tmp_path, capfd, mo
     with pytest.raises(SystemExit):
         main(["physics", "pairs", *arguments, *map(str, places)])
     assert "report.json is already there. Add --overwrite" in capfd.readouterr().err
+    fewer = ["--model", "toy", "--energy", "20", "--work", tmp_path / "other", "--out", cards]
+    with pytest.raises(SystemExit):
+        main(["physics", "pairs", *map(str, fewer)])
+    said = capfd.readouterr().err
+    assert "has pairs of 5 GeV by another number of seeds; pass --seeds 2, or measure" in said
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_stopped_comparison_says_where_its_events_are(tmp_path, monkeypatch, capfd):
+    from calozoo.physics import benchmark
+
+    def stopped(*_):
+        (tmp_path / "work").mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(benchmark, "run_taus", stopped)
+    with pytest.raises(SystemExit) as stop:
+        main(["physics", "tau", "--model", "toy", "--work", str(tmp_path / "work")])
+    assert f"stopped; finished events are kept in {tmp_path / 'work'}" in capfd.readouterr().err
+    assert stop.value.code == 130
 
 
 def test_a_model_is_refused_photons_that_it_was_not_trained_on(tmp_path, monkeypatch, capfd):

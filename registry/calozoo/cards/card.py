@@ -14,7 +14,7 @@ from calozoo.benchmark.measurements import Measurements, read_measurements
 from calozoo.cards.card_markdown import card_markdown
 from calozoo.models.index import read_index
 from calozoo.physics.results import PhysicsResult
-from calozoo_core.errors import CalozooError
+from calozoo_core.errors import CalozooError, InputError
 from calozoo_core.io.atomic import write_atomic
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "add_physics",
     "card_link",
     "check_cards",
+    "check_seeds",
     "find_card",
     "own_cards",
     "read_cards",
@@ -112,17 +113,52 @@ def check_cards(folder: Path, models: Sequence[str]) -> None:
         read_measurements(find_card(model, folder) / MEASUREMENTS)
 
 
-def add_physics(folder: Path, model: str, result: PhysicsResult) -> Path:
-    """Put a result of `calozoo physics` into the card of a model, whose folder is returned.
+def check_seeds(
+    folder: Path, models: Sequence[str], seeds: int, energies_gev: Sequence[float]
+) -> None:
+    """Refuse pairs that would replace those of other energies, as these have more or fewer seeds.
+
+    Arguments:
+        folder: Folder of the cards.
+        models: Full names of the models.
+        seeds: Number of seeds of the new pairs.
+        energies_gev: Their energies in GeV.
+
+    Raises:
+        InputError: If a card has such pairs.
+    """
+    for model in models:
+        for result in read_measurements(find_card(model, folder) / MEASUREMENTS).physics:
+            others = [energy for energy in result.pair_energies if energy not in energies_gev]
+            if others and result.seeds != seeds:
+                named = " and ".join(f"{energy:g}" for energy in others)
+                msg = (
+                    f"The card of {model} has pairs of {named} GeV by another number of seeds; "
+                    f"pass seeds={result.seeds}, or measure those energies, too."
+                )
+                raise InputError(msg, argument=f"seeds={result.seeds}")
+
+
+def add_physics(folder: Path, model: str, result: PhysicsResult) -> tuple[Path, tuple[float, ...]]:
+    """Put a result of `calozoo physics` into the card of a model.
 
     Arguments:
         folder: Folder of the cards.
         model: Full name of the model.
         result: The result; it replaces an older one of the same test, of which pairs of other
-            energies are kept.
+            energies are kept, if they are of the same weights, finder and number of seeds.
+
+    Returns:
+        Folder of the card, and energies in GeV of the pairs that were not kept.
 
     Raises:
         CalozooError: If the model has no card there.
     """
-    measured = read_measurements(find_card(model, folder) / MEASUREMENTS)
-    return write_card(folder, measured.with_physics(result))
+    before = read_measurements(find_card(model, folder) / MEASUREMENTS)
+    after = before.with_physics(result)
+    there = _pair_energies(after)
+    return write_card(folder, after), tuple(e for e in _pair_energies(before) if e not in there)
+
+
+def _pair_energies(measured: Measurements) -> list[float]:
+    return [energy for result in measured.physics for energy in result.pair_energies]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,11 @@ import click
 
 from calozoo.cli.completion import complete_models
 from calozoo.cli.options import offline_option, overwrite_option, quiet_option, workers_option
-from calozoo.cli.output import aligned, batch_progress
+from calozoo.cli.output import StoppedError, aligned, batch_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from calozoo.cli.output import BatchProgress
     from calozoo.physics.options import PhysicsRun
@@ -147,14 +149,14 @@ def pairs(energies: str, **options: Any) -> None:
         () if text is None else _integers(text, "numbers", "1000,500,100")
         for text in (options["n"], options.pop("close"))
     )
-    outputs = _Outputs.checked(options)
-    with batch_progress(hidden=options["quiet"], unit="events") as progress:
+    outputs = _Outputs.checked(options, picture, energy_list)
+    with _kept_chunks(options["work"]), _progress(options) as progress:
         results, measurements = run_pairs(_run(progress, options, sizes, close), energy_list)
+    outputs.write(results)
     if picture is not None:
         from calozoo.plotting.physics import plot_pairs
 
         plot_pairs(measurements, picture)
-    outputs.write(results)
 
 
 @physics.command()
@@ -179,14 +181,14 @@ def tau(events_file: Path | None, **options: Any) -> None:
 
     picture = options.pop("picture")
     sizes = () if options["n"] is None else (options["n"],)
-    outputs = _Outputs.checked(options)
-    with batch_progress(hidden=options["quiet"], unit="events") as progress:
+    outputs = _Outputs.checked(options, picture)
+    with _kept_chunks(options["work"]), _progress(options) as progress:
         results, measurements = run_taus(_run(progress, options, sizes), events_file)
+    outputs.write(results)
     if picture is not None:
         from calozoo.plotting.physics import plot_taus
 
         plot_taus(measurements, picture)
-    outputs.write(results)
 
 
 @dataclass(frozen=True)
@@ -199,41 +201,67 @@ class _Outputs:
     quiet: bool
 
     @classmethod
-    def checked(cls, options: dict[str, Any]) -> _Outputs:
+    def checked(
+        cls, options: dict[str, Any], picture: Path | None, energies: tuple[int, ...] = ()
+    ) -> _Outputs:
         """Outputs of a command, refused now rather than after hours."""
         from calozoo import api
-        from calozoo.cards.card import check_cards
-        from calozoo_core.errors import OutputExistsError
+        from calozoo.cards.card import check_cards, check_seeds
+        from calozoo.output_files import check_output_file
+        from calozoo.plotting.style import check_picture
 
         cards, report = options["cards"], options["report_file"]
-        if report is not None and report.exists() and not options["overwrite"]:
-            msg = f"{report} is already there. Add overwrite=True to replace it."
-            raise OutputExistsError(msg, argument="overwrite=True")
+        if report is not None:
+            check_output_file(report, overwrite=options["overwrite"])
+        if picture is not None:
+            check_picture(picture)
+            check_output_file(picture, overwrite=True)
         if cards is not None:
-            check_cards(cards, [api.find_model(name).name for name in options["models"]])
+            models = [api.find_model(name).name for name in options["models"]]
+            check_cards(cards, models)
+            if energies:
+                check_seeds(cards, models, options["seeds"], energies)
         return cls(cards, report, options["as_json"], options["quiet"])
 
     def write(self, results: Mapping[str, PhysicsResult]) -> None:
-        """Print the results, and write them into cards and a report."""
+        """Write the results into a report and cards, and print them."""
         from calozoo.cards.card import add_physics
         from calozoo_core.io.atomic import write_atomic
 
         content = {
             name: one.model_dump(mode="json", exclude_none=True) for name, one in results.items()
         }
-        if self.as_json:
-            click.echo(json.dumps(content))
-        else:
-            click.echo(_table(results))
         if self.report is not None:
             write_atomic(self.report, json.dumps(content, indent=1) + "\n")
-        if self.cards is None:
-            return
         for name, result in results.items():
-            if name != result.truth:
-                place = add_physics(self.cards, name, result)
+            if self.cards is not None and name != result.truth:
+                place, gone = add_physics(self.cards, name, result)
                 if not self.quiet:
-                    click.echo(f"{place}  written", err=True)
+                    click.echo(f"{place}  written{_without(gone)}", err=True)
+        click.echo(json.dumps(content) if self.as_json else _table(results))
+
+
+def _without(energies_gev: Sequence[float]) -> str:
+    if not energies_gev:
+        return ""
+    named = " and ".join(f"{energy:g}" for energy in energies_gev)
+    return f", without its pairs of {named} GeV, which were of other weights or another finder"
+
+
+def _progress(options: dict[str, Any]) -> AbstractContextManager[BatchProgress]:
+    return batch_progress(hidden=options["quiet"], unit="events")
+
+
+@contextmanager
+def _kept_chunks(work: Path) -> Iterator[None]:
+    """Say where finished events are if the command is stopped."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if not work.exists():
+            raise
+        msg = f"stopped; finished events are kept in {work}, and the same command goes on there."
+        raise StoppedError(msg) from error
 
 
 def _run(
@@ -276,7 +304,7 @@ def _integers(text: str, what: str, example: str) -> tuple[int, ...]:
 
 def _table(results: Mapping[str, PhysicsResult]) -> str:
     """Samples, and a row for each figure: Geant4's quantity, and the models' distances from it."""
-    from calozoo.cards.metric_labels import label, value_text
+    from calozoo.cards.metric_labels import label_with_unit, value_text
     from calozoo.physics.results import TITLES
 
     first = next(iter(results.values()))
@@ -290,5 +318,5 @@ def _table(results: Mapping[str, PhysicsResult]) -> str:
         floor = ""
         if figure.noise_floor is not None:
             floor = value_text(figure.noise_floor, None, figure.metric)
-        rows.append((label(figure), truth, *texts, floor))
+        rows.append((label_with_unit(figure), truth, *texts, floor))
     return f"{TITLES[first.test]}: {events}\n{aligned(rows)}"

@@ -34,11 +34,14 @@ def numbers_of_pairs(run: PhysicsRun, energies: tuple[int, ...]) -> dict[int, tu
         energies: Energies of the photons in GeV.
 
     Raises:
-        InputError: If there is no such energy, or not one number for each.
+        InputError: If there is no such energy, one is given twice, or not one number for each.
     """
     unknown = [energy for energy in energies if energy not in PAIRS]
     if unknown or not energies:
         msg = f"Pairs have energies of 5, 20 and 100 GeV, not {unknown[0] if unknown else 'none'}."
+        raise InputError(msg)
+    if len(set(energies)) < len(energies):
+        msg = "An energy of the pairs is given twice; give each once."
         raise InputError(msg)
     own = [PAIRS[energy] for energy in energies]
     uniform = _for_each(run.n, energies) or [number for number, _ in own]
@@ -85,7 +88,7 @@ def tau_events(
         trigger: Choice of the photons.
 
     Raises:
-        InputError: If several numbers are given, or the file has fewer events.
+        InputError: If several numbers are given, or a file has not as many events.
         CalozooError: If Pythia fails, or a file cannot be read.
     """
     if len(run.n) > 1:
@@ -100,14 +103,19 @@ def tau_events(
         return events[:n] if run.n else events
     made = run.folder / f"tau-{n}.h5"
     if made.exists():
-        return read_events(made)
+        events = read_events(made)
+        if len(events) != n:
+            msg = f"{made} has {len(events)} events, not {n}; remove it, or give another folder."
+            raise InputError(msg)
+        return events
     kept = kept_tau_events()
     if kept is not None and n <= len(kept):
         return kept[:n]
+    events = TauSample(n).events(placement, trigger)
     run.folder.mkdir(parents=True, exist_ok=True)
     # Another process may have made the same events meanwhile.
-    write_events(made, TauSample(n).events(placement, trigger), overwrite=True)
-    return read_events(made)
+    write_events(made, events, overwrite=True)
+    return events
 
 
 def _for_each(numbers: tuple[int, ...], energies: tuple[int, ...]) -> list[int]:

@@ -53,7 +53,13 @@ class PhysicsRun:
         if self.seeds < 1:
             msg = f"seeds must be at least 1, not {self.seeds}."
             raise InputError(msg, argument="seeds")
+        full_names: set[str] = set()
         for name in self.models:
-            if api.find_model(name, offline=self.offline).name.startswith(FULL_SIMULATION):
+            full_name = api.find_model(name, offline=self.offline).name
+            if full_name.startswith(FULL_SIMULATION):
                 msg = f"{name} is what models are compared with; name a model."
                 raise InputError(msg)
+            if full_name in full_names:
+                msg = f"{full_name} is named twice; name each model once."
+                raise InputError(msg)
+            full_names.add(full_name)

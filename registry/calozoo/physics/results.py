@@ -137,6 +137,11 @@ class PhysicsResult(StrictModel):
             if self.test != "pairs" or _pair_energy(name) == _pair_energy(figure)
         )
 
+    @property
+    def pair_energies(self) -> tuple[float, ...]:
+        """Energies in GeV of its pairs, in order; none of tau events."""
+        return tuple(sorted({_pair_energy(name) for name in self.samples if self.test == "pairs"}))
+
     def with_other_energies(self, older: PhysicsResult) -> PhysicsResult:
         """This result, with the pairs of an older one that have other energies.
 

@@ -7,8 +7,10 @@ References:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -108,6 +110,13 @@ def _pythia(seed: int, *, isr: bool) -> Any:
     except ImportError as error:
         msg = "Tau pairs need Pythia; type `pip install 'calozoo[physics]'`."
         raise CalozooError(msg) from error
+    settings = os.environ.get(_SETTINGS)
+    if settings and not Path(settings, "Index.xml").is_file():
+        msg = (
+            f"{_SETTINGS} is {settings}, where Pythia's settings are not; give their folder, or "
+            "unset it."
+        )
+        raise CalozooError(msg)
     pythia = pythia8mc.Pythia("", False)
     for line in (
         "Print:quiet = on",
@@ -154,6 +163,7 @@ def _selected(event: Any, placement: Placement, trigger: FaceTrigger) -> Events 
     )
 
 
+_SETTINGS = "PYTHIA8DATA"
 _LIGHT_MM_PER_NS = 299.792458
 
 _Photon = tuple[int, tuple[float, float, float], tuple[float, float, float], float]
