@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,7 @@ class Events:
         mother: Number within the event of the particle that it comes from, shape (N,); -1 where
             that is not known. Primaries with one number have one mother.
         mother_pdg: Number of that particle in the PDG's scheme, shape (N,); 0 where not known.
+        first_event: Number of the first event in the whole sample, for messages.
 
     Raises:
         InputError: If the columns do not fit each other, or a value is impossible; the message
@@ -61,8 +62,9 @@ class Events:
     time: FloatArray
     mother: NDArray[np.int32]
     mother_pdg: NDArray[np.int32]
+    first_event: InitVar[int] = 0
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, first_event: int) -> None:
         object.__setattr__(self, "offsets", np.asarray(self.offsets, np.int64))
         for name, (dtype, width) in PRIMARY_COLUMNS.items():
             values = np.asarray(getattr(self, name), dtype)
@@ -74,7 +76,7 @@ class Events:
         if np.any(np.diff(self.offsets) < 0) or self.offsets[0] != 0:
             msg = "The offsets of events must begin with 0 and not fall."
             raise InputError(msg)
-        self._check()
+        self._check(first_event)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -145,6 +147,7 @@ class Events:
         time: float | FloatArray = 0.0,
         mother: Any = -1,
         mother_pdg: Any = 0,
+        first_event: int = 0,
     ) -> Events:
         """Events from columns that broadcast, such as one vertex for all primaries."""
         n = int(offsets[-1])
@@ -157,6 +160,7 @@ class Events:
             np.broadcast_to(np.asarray(time, np.float64), (n,)),
             np.broadcast_to(np.asarray(mother, np.int32), (n,)),
             np.broadcast_to(np.asarray(mother_pdg, np.int32), (n,)),
+            first_event,
         )
 
     @classmethod
@@ -171,25 +175,31 @@ class Events:
             msg = "There are no events to put together."
             raise InputError(msg)
         counts = [np.diff(part.offsets) for part in parts]
-        columns = {
+        columns: dict[str, Any] = {
             name: np.concatenate([getattr(part, name) for part in parts])
             for name in PRIMARY_COLUMNS
         }
         return cls(np.concatenate([[0], *counts]).cumsum(), **columns)
 
-    def _check(self) -> None:
+    def _check(self, first_event: int) -> None:
+        with np.errstate(over="ignore"):
+            length = np.asarray(np.linalg.norm(self.momentum, axis=1), np.float64)
         checks: list[tuple[BoolArray, str]] = [
             (
                 np.isin(self.pdg, list(PARTICLES)),
                 "is no long-lived particle (PDG number {pdg}); decay it in the event generator",
             ),
             (
-                np.isfinite(self.energy) & (self.energy > 0),
-                "has a kinetic energy of {energy:g} GeV, which must be positive and finite",
+                np.asarray(np.isfinite(self.momentum).all(axis=1)),
+                "has a momentum that is not finite",
             ),
             (
-                np.isfinite(self.momentum).all(axis=1) & (self.momentum != 0).any(axis=1),
-                "has a momentum of zero, or one that is not finite, and so no direction",
+                np.isfinite(length) & (length > 0),  # squares of tiny ones are 0, of huge ones inf
+                "has a momentum of {momentum:g} GeV, which gives no direction",
+            ),
+            (
+                np.isfinite(self.energy) & (self.energy > 0),
+                "has a kinetic energy of {energy:g} GeV, which must be positive and finite",
             ),
             (
                 (np.abs(self.vertex) < _LARGEST_MM).all(axis=1) & np.isfinite(self.time),
@@ -199,8 +209,12 @@ class Events:
         for is_good, complaint in checks:
             if not is_good.all():
                 row = int(np.argmin(is_good))
-                text = complaint.format(pdg=int(self.pdg[row]), energy=float(self.energy[row]))
-                msg = f"{self.label(row)} {text}."
+                text = complaint.format(
+                    pdg=int(self.pdg[row]),
+                    energy=float(self.energy[row]),
+                    momentum=float(np.abs(self.momentum[row]).max()),
+                )
+                msg = f"{self.label(row, first_event)} {text}."
                 raise InputError(msg)
 
     def label(self, row: int, first_event: int = 0) -> str:

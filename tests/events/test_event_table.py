@@ -46,8 +46,10 @@ def test_runs_of_events_put_together_are_the_whole():
         ({"pdg": [23]}, r"Primary 0 of event 0 is no long-lived particle \(PDG number 23\)"),
         ({"energy": [0.0]}, "kinetic energy of 0 GeV"),
         ({"energy": [np.inf]}, "kinetic energy of inf GeV"),
-        ({"momentum": [[0, 0, 0]]}, "a momentum of zero"),
-        ({"momentum": [[0, np.nan, 0]]}, "a momentum of zero, or one that is not finite"),
+        ({"momentum": [[0, 0, 0]]}, "a momentum of 0 GeV, which gives no direction"),
+        ({"momentum": [[0, 1e-200, 0]]}, "a momentum of 1e-200 GeV, which gives no direction"),
+        ({"momentum": [[0, 1e200, 0]]}, r"a momentum of 1e\+200 GeV, which gives no direction"),
+        ({"momentum": [[0, np.nan, 0]]}, "a momentum that is not finite"),
         ({"vertex": [0, np.inf, 0]}, "no finite vertex"),
     ],
 )
