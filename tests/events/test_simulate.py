@@ -249,7 +249,7 @@ def test_a_damaged_part_is_made_again(monkeypatch, folder, capfd):
     [
         (["nowhere.h5"], "There is no file of events nowhere.h5.", 1),
         (["text.txt"], "text.txt holds no events: give a native file of events", 1),
-        (["bad.hepmc"], "bad.hepmc has no events.", 1),
+        (["bad.hepmc"], "bad.hepmc is no file of HepMC3 or HepMC2 in ASCII", 1),
         ([], "Give a file of EVENTS or a gun, such as --gun gamma:50, and not both.", 2),
         (["events.h5", "-n", "99"], "events.h5 has 7 events, not 99.", 2),
         (["events.h5", "--from-ip"], "--from-ip, --vertex and", 2),
