@@ -76,6 +76,17 @@ class TakenParticle:
     direction: Vector
     time_ns: float = 0.0
 
+    @classmethod
+    def at_start(cls, primary: Primary) -> TakenParticle:
+        """Primary that is stopped where it starts, on the face."""
+        return cls(
+            primary.particle,
+            primary.energy_gev,
+            primary.vertex,
+            primary.direction,
+            primary.time_ns,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class PrimaryDeposits:

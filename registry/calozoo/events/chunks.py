@@ -60,13 +60,7 @@ def take_at_start(
         return None
     deposits: list[PrimaryDeposits] = []
     for primary in events.primaries:
-        particle = TakenParticle(
-            primary.particle,
-            primary.energy_gev,
-            primary.vertex,
-            primary.direction,
-            primary.time_ns,
-        )
+        particle = TakenParticle.at_start(primary)
         if not trigger.accepts(placement, particle):
             return None
         deposits.append(PrimaryDeposits(taken=(particle,)))
@@ -109,6 +103,7 @@ def add_model(
         on_batch: Called after each of these batches.
     """
     taken = deposits.taken
+    size = model.default_batch_size if batch_size is None else batch_size
     numbers = shower_numbers(
         events.event[taken.primary] + first, events.ordinal[taken.primary], taken.number
     )
@@ -116,7 +111,7 @@ def add_model(
     hits: list[Hits] = []
     for particle in model.spec.conditions.particles:
         of_particle = taken.of_particle(particle)
-        for some in _batches(of_particle, batch_size or model.default_batch_size):
+        for some in _batches(of_particle, size):
             position = taken.position[some]
             incident = Incident(
                 taken.energy[some],

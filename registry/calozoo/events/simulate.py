@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -76,7 +76,7 @@ def check_output(out: Path, *, overwrite: bool) -> None:
         InputError: If the name is not of an HDF5 file.
         CalozooError: If its folder or the disk does not allow it.
     """
-    if out.suffix not in (".h5", ".hdf5"):
+    if out.suffix not in (".h5", ".hdf5") and not out.is_dir():
         msg = f"{out} is to be an HDF5 file; call it {out.with_suffix('.h5').name}."
         raise InputError(msg)
     check_output_file(out, overwrite=overwrite)
@@ -98,7 +98,7 @@ def simulate_to_file(
 
     Deposits are kept by chunk in the folder `NAME.parts` beside the file until it is complete, so
     that the same call goes on after an interruption. The file does not depend on the sizes of
-    chunks and batches, nor on the number of workers.
+    chunks and batches, nor on the number of workers. One process at a time simulates for a file.
 
     Arguments:
         request: The request.
@@ -113,31 +113,40 @@ def simulate_to_file(
             raises ends the simulation there, and the chunks that are finished are kept.
 
     Raises:
-        CalozooError: If the simulation, the model or the file fails.
+        InputError: If a number is impossible.
+        CalozooError: If the simulation, the model or the file fails, or another process simulates
+            for this file; the message says which events are kept.
     """
     began = time.perf_counter()
     check_output(out, overwrite=overwrite)
-    if chunk < 1:
-        msg = f"chunk must be 1 event or more, not {chunk}."
-        raise InputError(msg, argument="chunk")
-    parts = _Parts(out.with_name(f"{out.name}.parts"), request.digest(chunk, model_digest))
+    _check_sizes(chunk, batch_size)
+    attributes = _provenance(request, model, model_digest)
     result = SimulationResult(out)
-    runner = _ChunkRunner(request, simulation, model, batch_size)
-    try:
-        result.n_kept = _make_parts(request, parts, runner, chunk, on_events)
-    finally:
-        runner.close()
-    placement = request.placement
-    with EventWriter(
-        out, overwrite=overwrite, attributes=_provenance(request, model, model_digest)
-    ) as writer:
-        for events, deposits in _regrouped(request, parts, chunk):
-            run = simulated_events(events, deposits, placement, request.threshold_mev)
-            writer.append(run)
-            result.add(run)
+    # The writer locks the file, and so the folder beside it, from the first event on.
+    with EventWriter(out, overwrite=overwrite, attributes=attributes) as writer:
+        parts = _Parts(out.with_name(f"{out.name}.parts"), request.digest(chunk, model_digest))
+        with parts.kept_after_errors():
+            runner = _ChunkRunner(request, simulation, model, batch_size)
+            try:
+                result.n_kept = _make_parts(request, parts, runner, chunk, on_events)
+            finally:
+                runner.close()
+            for events, deposits in _regrouped(request, parts, chunk):
+                run = simulated_events(events, deposits, request.placement, request.threshold_mev)
+                writer.append(run)
+                result.add(run)
     parts.remove()
     result.seconds = time.perf_counter() - began
     return result
+
+
+def _check_sizes(chunk: int, batch_size: int | None) -> None:
+    if chunk < 1:
+        msg = f"chunk must be 1 event or more, not {chunk}."
+        raise InputError(msg, argument="chunk")
+    if batch_size is not None and batch_size < 1:
+        msg = f"A batch holds at least one shower, not {batch_size}."
+        raise InputError(msg)
 
 
 def _provenance(
@@ -168,15 +177,16 @@ class _Parts:
     def __init__(self, folder: Path, digest: str) -> None:
         self.folder = folder
         note = folder / _REQUEST
-        if folder.exists() and (not note.is_file() or note.read_text() != digest):
+        if note.is_file() and note.read_text() == digest:
+            return
+        if folder.exists() and any(folder.iterdir()):
             msg = (
                 f"{folder} holds parts of another simulation; remove it, or finish that one with "
                 "the command that it was begun with."
             )
             raise CalozooError(msg)
-        if not folder.exists():
-            folder.mkdir()
-            write_atomic(note, digest)
+        folder.mkdir(exist_ok=True)
+        write_atomic(note, digest)
 
     def path(self, number: int) -> Path:
         return self.folder / f"{number:06d}.npz"
@@ -190,21 +200,37 @@ class _Parts:
         deposits.write(self.path(number))
         write_atomic(self.record(number), sha256(self.path(number)))
 
-    def is_there(self, number: int) -> bool:
-        """`True` if a chunk is finished and as its record says; another one is made again."""
+    def is_there(self, number: int, events: Events) -> bool:
+        """`True` if a chunk is finished and as its record says; another one is made again.
+
+        The last chunk of a run of fewer events of the same file has fewer primaries.
+        """
         try:
-            return self.record(number).read_text() == sha256(self.path(number))
+            path = self.path(number)
+            is_sound = self.record(number).read_text() == sha256(path)
+            return is_sound and len(Deposits.read(path)) == events.n_primaries
         except (OSError, UnicodeDecodeError):
             return False
 
     def remove(self) -> None:
         shutil.rmtree(self.folder)
 
-    def remove_if_empty(self) -> None:
-        """Leave nothing behind of a simulation of which no chunk was finished."""
-        if not list(self.folder.glob("*.npz")):
-            with suppress(OSError):
-                self.remove()
+    @contextmanager
+    def kept_after_errors(self) -> Iterator[None]:
+        """Leave finished chunks behind after an error, which says so; nothing if there is none."""
+        try:
+            yield
+        except BaseException as error:
+            if not any(self.folder.glob("*.npz")):
+                with suppress(OSError):
+                    self.remove()
+                raise
+            where = f"events are kept in {self.folder}, and the same command goes on there"
+            if isinstance(error, CalozooError):
+                error.args = (f"{error} Finished {where}.",)
+            elif isinstance(error, OSError) and error.strerror:
+                error.strerror = f"{error.strerror}; finished {where}"
+            raise
 
 
 class _ChunkRunner:
@@ -277,7 +303,7 @@ def _make_parts(
         try:
             for number, events in enumerate(request.source.chunks(chunk)):
                 first = number * chunk
-                if parts.is_there(number):
+                if parts.is_there(number, events):
                     n_kept += len(events)
                     on_events(len(events))
                     continue
@@ -288,7 +314,6 @@ def _make_parts(
         except BaseException:
             runner.close()
             beside.shutdown(cancel_futures=True)
-            parts.remove_if_empty()
             raise
     return n_kept
 

@@ -140,7 +140,7 @@ class GunSource(EventSource):
 
     @property
     def name(self) -> str:
-        joined = (":" if self.is_range else ",").join(f"{energy:g}" for energy in self.energies)
+        joined = (":" if self.is_range else ",").join(map(_shortest, self.energies))
         return f"gun {self.particle}:{joined}"
 
     def digest(self) -> str:
@@ -185,6 +185,11 @@ class GunSource(EventSource):
         theta, phi = np.radians(self.direction_deg)
         unit = [np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)]
         return np.tile(unit, (n, 1))
+
+
+def _shortest(value: float) -> str:
+    """Number as a text that is read as the very same number."""
+    return repr(value).removesuffix(".0")
 
 
 def find_source(events: Path, n: int | None = None) -> EventSource:
