@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,21 @@ from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.event_hits import EventHits
 from calozoo_core.events import PRIMARY_COLUMNS, Events
 from calozoo_core.hits import Hits
-from calozoo_core.io._event_layout import FORMAT, TAKEN_COLUMNS, VERSION, TakenParticles
+from calozoo_core.io._event_layout import (
+    FORMAT,
+    TAKEN_COLUMNS,
+    VERSION,
+    TakenParticles,
+    event_hit_fault,
+    simulated_by_fault,
+    taken_fault,
+)
 from calozoo_core.io._layout import (
     HIT_TYPES,
     LayoutError,
     attribute,
     column,
     has_member,
-    hit_fault,
     n_ragged_rows,
     number,
 )
@@ -30,6 +37,8 @@ from calozoo_core.io._opening import open_hdf5
 from calozoo_core.io.file_faults import reason, system_reason
 
 __all__ = ["EventFile"]
+
+_TAKEN_BLOCK: Final = 1 << 16
 
 
 class EventFile:
@@ -88,8 +97,10 @@ class EventFile:
         with _readable(self.path):
             offsets = self._primary_offsets[first : stop + 1]
             part = slice(int(offsets[0]), int(offsets[-1]))
-            columns = {name: self._primaries[name][part] for name in PRIMARY_COLUMNS}
-        return Events(offsets - offsets[0], **columns)
+            columns: dict[str, Any] = {
+                name: self._primaries[name][part] for name in PRIMARY_COLUMNS
+            }
+        return Events(offsets - offsets[0], **columns, first_event=first)
 
     def simulated_by(self, rows: slice = slice(None)) -> NDArray[np.uint8]:
         """Simulation of each primary of events that follow one another, shape (N,).
@@ -103,11 +114,8 @@ class EventFile:
         with _readable(self.path):
             self.check_simulated()
             offsets = self._primary_offsets[first : stop + 1]
-            values = column(self._file, "primaries/simulated_by", "u1")
-            if len(values) != self.n_primaries:
-                msg = "its primaries/simulated_by does not fit its primaries"
-                raise LayoutError(msg)
-            by: NDArray[np.uint8] = values[int(offsets[0]) : int(offsets[-1])]
+            by: NDArray[np.uint8] = self._simulated_by[int(offsets[0]) : int(offsets[-1])]
+            _refuse(simulated_by_fault(by))
         return by
 
     def taken(self) -> TakenParticles:
@@ -118,14 +126,18 @@ class EventFile:
         """
         with _readable(self.path):
             self.check_simulated()
-            columns: dict[str, Any] = {
-                name: column(self._file, f"taken/{name}", dtype, 3 if width == 3 else None)[:]
-                for name, (dtype, width) in TAKEN_COLUMNS.items()
-            }
-            if len({len(values) for values in columns.values()}) != 1:
-                msg = "its columns of taken particles have different lengths"
-                raise LayoutError(msg)
-        return TakenParticles(**columns)
+            return self._taken_rows(slice(0, len(self._taken["event"])))
+
+    def check_taken(self) -> None:
+        """Read the particles left to the model, block by block, and refuse those that cannot be.
+
+        Raises:
+            ShowerFileError: If the file is damaged, or has no hits.
+        """
+        with _readable(self.path):
+            self.check_simulated()
+            for first in range(0, len(self._taken["event"]), _TAKEN_BLOCK):
+                self._taken_rows(slice(first, first + _TAKEN_BLOCK))
 
     def hits(self, rows: slice = slice(None)) -> EventHits:
         """Hits of events that follow one another, with their contributions.
@@ -143,14 +155,13 @@ class EventFile:
             part = slice(int(offsets[0]), int(offsets[-1]))
             columns: dict[str, Any] = {name: table[part] for name, table in self._hits.items()}
             hits = Hits(offsets=offsets - offsets[0], **columns)
-            wrong = hit_fault(hits, str(self.detector))
-            if wrong:
-                msg = f"it holds {wrong}"
-                raise LayoutError(msg)
             of_hits = self._contribution_offsets[part.start : part.stop + 1]
             inner = slice(int(of_hits[0]), int(of_hits[-1]))
             primary, energy = self._contributions["primary"][inner], self._contributions["energy"]
-            return EventHits(hits, of_hits - of_hits[0], primary, energy[inner])
+            found = EventHits(hits, of_hits - of_hits[0], primary, energy[inner])
+            n_primaries = np.diff(self._primary_offsets[first : stop + 1])
+            _refuse(event_hit_fault(found, n_primaries, str(self.detector), first))
+        return found
 
     def check_simulated(self) -> None:
         """Refuse a file without hits.
@@ -210,6 +221,27 @@ class EventFile:
         }
         n_hits = n_ragged_rows(self._hit_offsets, self._n_events, self._hits, "hits")
         n_ragged_rows(self._contribution_offsets, n_hits, self._contributions, "contributions")
+        self._simulated_by = column(self._file, "primaries/simulated_by", "u1")
+        if len(self._simulated_by) != self.n_primaries:
+            msg = "its primaries/simulated_by does not fit its primaries"
+            raise LayoutError(msg)
+        self._taken = {
+            name: column(self._file, f"taken/{name}", dtype, 3 if width == 3 else None)
+            for name, (dtype, width) in TAKEN_COLUMNS.items()
+        }
+        if len({len(values) for values in self._taken.values()}) != 1:
+            msg = "its columns of taken particles have different lengths"
+            raise LayoutError(msg)
+
+    def _taken_rows(self, rows: slice) -> TakenParticles:
+        taken = TakenParticles(**{name: values[rows] for name, values in self._taken.items()})
+        if len(taken.event):
+            # Clipped, since a damaged file may say anything: what lies outside is refused.
+            low = min(max(int(taken.event.min()), 0), len(self) - 1)
+            high = min(max(int(taken.event.max()), 0), len(self) - 1)
+            n_primaries = np.diff(self._primary_offsets[low : high + 2])
+            _refuse(taken_fault(taken, n_primaries, low))
+        return taken
 
     def _text(self, name: str) -> str:
         value = attribute(self._file, name)
@@ -224,6 +256,12 @@ class EventFile:
             msg = "Events are read in runs of neighbours: give a slice without a step."
             raise InputError(msg)
         return first, max(first, stop)
+
+
+def _refuse(fault: str | None) -> None:
+    if fault is not None:
+        msg = f"it holds {fault}"
+        raise LayoutError(msg)
 
 
 @contextmanager

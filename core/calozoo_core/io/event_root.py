@@ -102,7 +102,7 @@ def _write(
     uproot = import_uproot()
     import awkward
 
-    file.check_simulated()
+    file.check_taken()
     exported = Exported()
     with whole_file(path, overwrite=overwrite) as part, uproot.recreate(part) as out:
         for name in _TEXTS:

@@ -69,6 +69,8 @@ def summarise_events(path: Path) -> EventFileSummary:
             seed=file.text("seed"),
             hits_threshold_mev=file.threshold_mev,
         )
+        if file.is_simulated:
+            file.check_taken()
         particles = Counter[str]()
         for first in range(0, len(file), CHUNK):
             rows = slice(first, first + CHUNK)
