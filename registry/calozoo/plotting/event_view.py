@@ -95,14 +95,16 @@ class EventView:
         names = ("cell", "layer", "x", "y", "z", "energy")
         columns = {name: getattr(hits, name)[near] for name in names}
         shown = Hits(offsets=np.array([0, int(near.sum())]), **columns)
-        axis = self.primary_lines[self.strongest]
+        axis = self.axis
         direction = axis.direction if axis is not None else np.array([0.0, 0.0, 1.0])
         return PlacedShower(shown, self.placement, self.position, direction)
 
     @property
-    def strongest(self) -> int:
-        """Number of the primary of the highest energy."""
-        return int(self.events.energy.argmax())
+    def axis(self) -> Line | None:
+        """Path of the strongest primary; None without primaries, or if its path is none."""
+        if not self.events.n_primaries:
+            return None
+        return self.primary_lines[int(self.events.energy.argmax())]
 
     @property
     def primary_lines(self) -> list[Line | None]:
@@ -171,6 +173,8 @@ class EventView:
             f"{particle_name(int(pdg))} of {energy:.3g} GeV"
             for pdg, energy in zip(self.events.pdg, self.events.energy, strict=True)
         ]
+        if not names:
+            return "no primaries"
         if len(names) > 3:
             return f"{len(names)} primaries of {self.events.energy.sum():.4g} GeV together"
         text = " and ".join(names)

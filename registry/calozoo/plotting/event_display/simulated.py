@@ -189,8 +189,7 @@ def _ends(line: Line | None, view: EventView) -> list[list[float]] | None:
 
 
 def _described(view: EventView, number: int) -> dict[str, Any]:
-    lines = view.primary_lines
-    axis = lines[view.strongest]
+    axis = view.axis
     slopes = [0.0, 0.0] if axis is None else (axis.direction[:2] / axis.direction[2]).tolist()
     return {
         "number": number,
@@ -198,6 +197,6 @@ def _described(view: EventView, number: int) -> dict[str, Any]:
         "axis": [round(slope, 5) for slope in slopes],
         "primaries": [
             {"energy": float(f"{energy:.4g}"), "line": _ends(line, view)}
-            for energy, line in zip(view.events.energy, lines, strict=True)
+            for energy, line in zip(view.events.energy, view.primary_lines, strict=True)
         ],
     }
