@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import shutil
 
+import h5py
 import numpy as np
 import pytest
 from plotting.page_data import page_data, unpacked
@@ -173,3 +175,68 @@ def test_what_cannot_be_drawn_is_said_in_a_sentence(
     assert says in err
     assert err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def sparse(tmp_path_factory):
+    """Files of an event with two photons and one without primaries, and of empty events alone."""
+    folder = tmp_path_factory.mktemp("sparse")
+    pair = PAIRS.events()[:1]
+    none = Events.of([0, 0], [], [], np.zeros((0, 3)), np.zeros((0, 3)))
+    for name, events in (("mixed.h5", [pair, none]), ("empty.h5", [none, none])):
+        write_events(folder / f"of_{name}", Events.concatenate(events))
+        words = ["--model", "toy", "--detector", "ild_siecal", "--out", str(folder / name)]
+        assert main(["simulate", str(folder / f"of_{name}"), *words, "--quiet"]) == 0
+    return folder
+
+
+@pytest.mark.parametrize(("name", "number"), [("mixed.h5", 1), ("empty.h5", 0)])
+def test_an_event_without_primaries_is_drawn(sparse, typed, tmp_path, monkeypatch, name, number):
+    monkeypatch.chdir(tmp_path)
+    drawn = ["--plot", "e.png", "--html", "e.html", "--event", str(number), "--reconstruct"]
+    code, _, err = typed("show", str(sparse / name), *drawn)
+    assert code == 0, err
+    assert (tmp_path / "e.png").read_bytes().startswith(b"\x89PNG")
+    shown = page_data((tmp_path / "e.html").read_text())["showers"][0]
+    assert shown["text"] == "no primaries"
+    assert (shown["primaries"], shown["axis"]) == ([], [0, 0])
+    assert shown["sides"][0]["hits"]["count"] == 0
+
+
+@pytest.mark.parametrize("name", ["primaries/energy", "taken/event"])
+def test_a_damaged_file_leaves_no_page_and_no_picture(files, typed, tmp_path, monkeypatch, name):
+    """The damage lies behind the events that are drawn."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(files[0], "damaged.h5")
+    with h5py.File("damaged.h5", "r+") as stored:
+        stored[name][-1] = -1
+    words = ["--html", "v.html", "--count", "1", "--plot", "v.png"]
+    code, out, err = typed("show", "damaged.h5", *words)
+    assert code in (1, 2)
+    assert not out
+    assert err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["damaged.h5"]
+
+
+def test_a_page_is_not_written_if_the_picture_fails(files, typed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "v.png").mkdir()
+    code, _, err = typed("show", str(files[0]), "--html", "v.html", "--plot", "v.png")
+    assert code == 1
+    assert err.count("\n") == 1
+    assert not (tmp_path / "v.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(None, "There is no shower file v.h5"), (b"no HDF5", "v.h5 is not a whole HDF5 file")],
+)
+def test_a_missing_or_damaged_file_is_not_called_one_without_events(
+    typed, tmp_path, monkeypatch, content, says
+):
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        (tmp_path / "v.h5").write_bytes(content)
+    code, _, err = typed("show", "v.h5", "--reconstruct", "--plot", "v.png")
+    assert code == 1
+    assert says in err

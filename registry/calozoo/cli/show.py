@@ -81,6 +81,7 @@ def show(
       calozoo show geant4.h5 --beside model.h5 --html showers.html
       calozoo show events.h5 --reconstruct --html events.html
     """
+    from calozoo_core.io import ShowerFile
     from calozoo_core.io.events import is_event_file
 
     _check_options(picture, page, beside, event, count, reconstruct=reconstruct)
@@ -89,6 +90,7 @@ def show(
             file, picture, page, beside, event or 0, count, reconstruct=reconstruct
         )
     elif reconstruct:
+        ShowerFile(file).close()  # a file that is missing or damaged is refused as that
         msg = f"{file} holds no events to find photons in; leave out --reconstruct."
         raise click.UsageError(msg)
     else:
@@ -139,17 +141,17 @@ def _show_showers(
     """Draw what is asked for of a file of showers; its summary for JSON, and as rows."""
     from calozoo.generation.file_summary import summarise
 
+    _check_outputs(picture, page)
+    summary, text = summarise(file), ""
     if page is not None:
         from calozoo.plotting.event_display import COUNT, event_display
-        from calozoo.plotting.html_page import check_html, write_html
 
-        check_html(page)
-        write_html(page, event_display([file, *beside], first=event, count=count or COUNT))
+        text = event_display([file, *beside], first=event, count=count or COUNT)
     if picture is not None:
         from calozoo.plotting.showers import plot_file
 
         plot_file(file, picture, event=event)
-    summary = summarise(file)
+    _write_page(page, text)
     return summary.as_dict(), _rows(summary)
 
 
@@ -166,22 +168,41 @@ def _show_events(
     """Draw what is asked for of a file of events; its summary for JSON, and as rows."""
     from calozoo.events.file_summary import summarise_events
 
+    _check_outputs(picture, page)
+    summary, text = summarise_events(file), ""
     if page is not None:
         from calozoo.plotting.event_display import COUNT
         from calozoo.plotting.event_display.simulated import simulated_event_display
-        from calozoo.plotting.html_page import check_html, write_html
 
-        check_html(page)
         text = simulated_event_display(
             [file, *beside], first=event, count=count or COUNT, reconstruct=reconstruct
         )
-        write_html(page, text)
     if picture is not None:
         from calozoo.plotting.events import plot_event_file
 
         plot_event_file(file, picture, event=event, reconstruct=reconstruct)
-    summary = summarise_events(file)
+    _write_page(page, text)
     return summary.as_dict(), _event_rows(summary)
+
+
+def _check_outputs(picture: Path | None, page: Path | None) -> None:
+    """Refuse a picture or a page that cannot be written, before a large file is read."""
+    if picture is not None:
+        from calozoo.plotting.style import check_picture
+
+        check_picture(picture)
+    if page is not None:
+        from calozoo.plotting.html_page import check_html
+
+        check_html(page)
+
+
+def _write_page(page: Path | None, text: str) -> None:
+    """Write the page, once nothing else can fail."""
+    if page is not None:
+        from calozoo.plotting.html_page import write_html
+
+        write_html(page, text)
 
 
 def _rows(summary: FileSummary) -> list[tuple[str, str]]:
