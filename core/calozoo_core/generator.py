@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from calozoo_core.detector import Detector
+    from calozoo_core.events import Events
     from calozoo_core.full_simulation import FaceTrigger, FullSimulation
     from calozoo_core.incident import Incident
     from calozoo_core.nn.exported import ExportedModel
@@ -292,6 +293,21 @@ class Generator(ABC):
         """
         msg = f"{cls.__name__} simulates no events; a full simulation such as geant4 does."
         raise InputError(msg)
+
+    @classmethod
+    def impossible_primaries(cls, detector: Detector, events: Events) -> dict[int, str]:
+        """Primaries of events that `full_simulation` would refuse; by default none.
+
+        Arguments:
+            detector: The detector.
+            events: The events.
+
+        Returns:
+            By the row of the primary, a clause that goes on after its name, such as "starts outside
+            the world".
+        """
+        del detector, events
+        return {}
 
     @property
     def threads(self) -> int:

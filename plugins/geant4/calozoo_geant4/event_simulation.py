@@ -17,6 +17,7 @@ from calozoo_core.typing import IntArray
 from calozoo_geant4.calorimeter_face import CalorimeterFace
 from calozoo_geant4.geometry import Geometry
 from calozoo_geant4.layout import Layout
+from calozoo_geant4.primary_limits import PrimaryLimits
 from calozoo_geant4.pybind import g4
 from calozoo_geant4.simulation import Simulation
 from calozoo_geant4.world_frame import WorldFrame
@@ -42,6 +43,7 @@ class EventSimulation(Simulation):
         self._frame = WorldFrame.of(detector)
         self.face = CalorimeterFace(detector, trigger, self._frame)
         self._placement = load_placement(detector)
+        self._limits = PrimaryLimits(detector)
         super().__init__(detector)
 
     def shoot_primary(self, primary: Primary, seed: int) -> PrimaryDeposits:
@@ -55,24 +57,19 @@ class EventSimulation(Simulation):
             seed: Seed of Geant4's random numbers, 0 < seed < 2^63.
 
         Raises:
-            InputError: If it starts outside the world.
+            InputError: If it starts outside the world, or has more energy than Geant4 simulates.
         """
         definition = g4.G4ParticleTable.GetParticleTable().FindParticle(primary.particle)
         if definition is None:
             return PrimaryDeposits(is_known=False)
-        at_start = TakenParticle(
-            primary.particle,
-            primary.energy_gev,
-            primary.vertex,
-            primary.direction,
-            primary.time_ns,
-        )
+        at_start = TakenParticle.at_start(primary)
         if self.face.accepts(at_start):
             return PrimaryDeposits(taken=(at_start,))
-        start = self._frame.position_to_world(primary.vertex)
-        if any(abs(x) >= half for x, half in zip(start, self._layout.half_mm, strict=True)):
-            msg = f"{primary} starts outside the world around the detector."
+        faults = self._limits.faults(np.array([primary.vertex]), np.array([primary.energy_gev]))
+        if faults:
+            msg = f"{primary} {faults[0]}."
             raise InputError(msg)
+        start = self._frame.position_to_world(primary.vertex)
         gun = self._actions.gun
         gun.SetParticleDefinition(definition)
         gun.SetParticleEnergy(primary.energy_gev * g4.GeV)

@@ -12,6 +12,7 @@ import numpy as np
 from calozoo_core.cores import check_processes
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import ConditionsError, InputError
+from calozoo_core.events import Events
 from calozoo_core.full_simulation import FaceTrigger
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
@@ -23,6 +24,7 @@ from calozoo_geant4.data_sets import data_environment
 from calozoo_geant4.event_generator import Geant4Events
 from calozoo_geant4.layout import frame_of
 from calozoo_geant4.pool import WorkerPool
+from calozoo_geant4.primary_limits import MOST_GEV, PrimaryLimits
 from calozoo_geant4.worker import ShowerTask, WorkerReply
 
 __all__ = ["Geant4"]
@@ -105,6 +107,11 @@ class Geant4(Generator):
         return Geant4Events(detector, trigger, _checked_workers(workers))
 
     @classmethod
+    def impossible_primaries(cls, detector: Detector, events: Events) -> dict[int, str]:
+        """Primaries that start outside the world, or have more energy than Geant4 simulates."""
+        return PrimaryLimits(detector).faults(events.vertex, events.energy)
+
+    @classmethod
     def check_machine(cls, spec: ModelSpec) -> None:
         """Check that Geant4's data sets are on this machine.
 
@@ -118,7 +125,8 @@ class Geant4(Generator):
         """Showers of these primaries, each with a Geant4 seed from its own random stream.
 
         Raises:
-            ConditionsError: If the particle is not among the spec's conditions.
+            ConditionsError: If the particle is not among the spec's conditions, or an energy is
+                above what Geant4 simulates.
             InputError: If the detector has a shape and the primaries have no position on its face.
             CalozooError: If Geant4 stops, or a worker dies; it names the shower.
             DetectorError: If the detector's parts overlap, or Geant4 knows no such material.
@@ -126,6 +134,12 @@ class Geant4(Generator):
         particles = self.spec.conditions.particles
         if incident.particle not in particles:
             msg = f"{self.spec.name} simulates {', '.join(particles)}, not {incident.particle}."
+            raise ConditionsError(msg)
+        if float(incident.energy.max(initial=0.0)) > MOST_GEV:
+            msg = (
+                f"{self.spec.name} simulates {MOST_GEV:g} GeV at most, not "
+                f"{incident.energy.max():g} GeV."
+            )
             raise ConditionsError(msg)
         frames, starts = self._starts(incident)
         tasks = [

@@ -18,7 +18,15 @@ from calozoo_core.typing import BoolArray, FloatArray
 from calozoo_geant4 import barrel, endcap
 from calozoo_geant4.solids import AIR, IDENTITY, Axes, Box, PlacedVolume, Tube, Volume, check_boxes
 
-__all__ = ["CylinderFrame", "FlatFrame", "Layout", "LocalFrame", "frame_of", "layout"]
+__all__ = [
+    "CylinderFrame",
+    "FlatFrame",
+    "Layout",
+    "LocalFrame",
+    "frame_of",
+    "layout",
+    "world_half_mm",
+]
 
 _SLAB_HALF_WIDTH_MM = 1400.0  # five times the depth if that is more
 _MARGIN_MM = 100.0  # between the detector and the end of the world
@@ -141,7 +149,6 @@ def layout(detector: Detector) -> Layout:
         return _slab(detector)
     volumes: list[PlacedVolume] = []
     frames: list[LocalFrame] = []
-    half = (0.0, 0.0)
     if detector.barrel is not None:
         stave = barrel.Stave(detector)
         volumes += stave.placed()
@@ -155,19 +162,37 @@ def layout(detector: Detector) -> Layout:
                 slant=stave.slant,
             )
         )
-        half = (stave.shape.half_length_mm, stave.outer_mm)
     if detector.endcap is not None:
         volumes += endcap.quadrants(detector)
         frames += [
             FlatFrame(axes, detector.endcap.face_mm, depth_mm=detector.depth_mm)
             for axes in endcap.AXES
         ]
-        reach = detector.endcap.face_mm + detector.depth_mm
-        half = (max(half[0], reach), max(half[1], 1.1 * detector.endcap.outer_radius_mm))
     for volume in {id(placed.volume): placed.volume for placed in volumes}.values():
         check_boxes(detector.name, volume)
-    along, across = half[0] + _MARGIN_MM, half[1] + _MARGIN_MM
-    return Layout(tuple(volumes), (along, across, across), tuple(frames))
+    return Layout(tuple(volumes), world_half_mm(detector), tuple(frames))
+
+
+def world_half_mm(detector: Detector) -> tuple[float, float, float]:
+    """Half lengths of the world around a detector, in mm, in Geant4's frame.
+
+    Raises:
+        DetectorError: If its stack is too thick for its barrel.
+    """
+    if detector.cylinder is not None:
+        along = detector.cylinder.half_length_mm
+        across = detector.face_mm + detector.depth_mm
+    elif detector.barrel is None and detector.endcap is None:
+        outside = _slab_half_width_mm(detector) + _MARGIN_MM
+        return outside, outside, detector.depth_mm + _BEHIND_AND_BEFORE_MM
+    else:
+        along = across = 0.0
+        if detector.barrel is not None:
+            along, across = detector.barrel.half_length_mm, barrel.Stave(detector).outer_mm
+        if detector.endcap is not None:
+            along = max(along, detector.endcap.face_mm + detector.depth_mm)
+            across = max(across, 1.1 * detector.endcap.outer_radius_mm)
+    return along + _MARGIN_MM, across + _MARGIN_MM, across + _MARGIN_MM
 
 
 def frame_of(detector: Detector, part: int) -> int:
@@ -181,7 +206,7 @@ def frame_of(detector: Detector, part: int) -> int:
 
 
 def _slab(detector: Detector) -> Layout:
-    half_width = max(_SLAB_HALF_WIDTH_MM, 5 * detector.depth_mm)
+    half_width = _slab_half_width_mm(detector)
     volumes = []
     front = 0.0
     for i, sheet in enumerate(_joined_sheets(detector.slabs)):
@@ -191,9 +216,11 @@ def _slab(detector: Detector) -> Layout:
             volume = Volume(f"sheet {i}", box, sheet.material, sheet.layer is not None)
             volumes.append(PlacedVolume(volume, (0.0, 0.0, front + half)))
         front += sheet.thickness_mm
-    outside = half_width + _MARGIN_MM
-    half_mm = (outside, outside, detector.depth_mm + _BEHIND_AND_BEFORE_MM)
-    return Layout(tuple(volumes), half_mm, (FlatFrame(IDENTITY, 0.0),))
+    return Layout(tuple(volumes), world_half_mm(detector), (FlatFrame(IDENTITY, 0.0),))
+
+
+def _slab_half_width_mm(detector: Detector) -> float:
+    return max(_SLAB_HALF_WIDTH_MM, 5 * detector.depth_mm)
 
 
 def _cylinder(detector: Detector) -> Layout:
@@ -208,9 +235,7 @@ def _cylinder(detector: Detector) -> Layout:
             volume = Volume(f"sheet {i}", tube, sheet.material, sheet.layer is not None)
             volumes.append(PlacedVolume(volume, axes=_ALONG_BEAM))
         inner = outer
-    across = inner + _MARGIN_MM
-    half_mm = (half_length + _MARGIN_MM, across, across)
-    return Layout(tuple(volumes), half_mm, (CylinderFrame(detector.face_mm),))
+    return Layout(tuple(volumes), world_half_mm(detector), (CylinderFrame(detector.face_mm),))
 
 
 def _is_air(detector: Detector, sheet: Slab) -> bool:

@@ -38,6 +38,11 @@ class WorldFrame:
         turned: FloatArray = points @ np.array(self.axes) + self.origin_mm
         return turned
 
+    def to_world(self, points: FloatArray) -> FloatArray:
+        """Points in the world of global positions, in mm, shape (n, 3)."""
+        turned: FloatArray = (points - self.origin_mm) @ np.array(self.axes).T
+        return turned
+
     def direction_to_global(self, direction: Vector) -> Vector:
         """Global direction of a direction in the world."""
         x, y, z = (

@@ -14,12 +14,15 @@ import pytest
 
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import CalozooError
+from calozoo_core.events import Events
 from calozoo_core.full_simulation import FaceTrigger, FullSimulation, Primary, PrimaryDeposits
 from calozoo_core.placement import Trigger, load_placement
+from calozoo_geant4 import ILD_SIECAL_REGULAR
 from calozoo_geant4.data_sets import data_environment
 from calozoo_geant4.event_generator import Geant4Events
 from calozoo_geant4.face_sheets import face_sheets
 from calozoo_geant4.generator import Geant4
+from calozoo_geant4.layout import layout
 from calozoo_geant4.world_frame import GLOBAL, WorldFrame
 
 ILD = load_detector("ild_siecal")
@@ -198,3 +201,24 @@ def test_application_on_the_page_runs(geant4_data, tmp_path):
     )
     assert run.returncode == 0, run.stderr[-2000:]
     assert "photons left to the model" in run.stdout
+
+
+@pytest.mark.parametrize("detector", ["ild_siecal", "ild_siecal_regular", "par04_siw"])
+def test_primaries_outside_the_world_or_above_100_tev_are_known_before(detector):
+    described = load_detector(detector)
+    half = np.array(layout(described).half_mm)
+    corners = WorldFrame.of(described).to_global(np.array([[0.0, 0, 0], 0.999 * half, half]))
+    events = Events.of(
+        [0, 3, 5], [22] * 5, [1.0, 1.0, 1.0, 1e5, 1.1e5], [0, 0, 1], [*corners, *corners[[0, 0]]]
+    )
+    assert Geant4.impossible_primaries(described, events) == {
+        2: f"starts outside the world around {detector}",
+        4: "has 110000 GeV, and Geant4 simulates 100 TeV at most",
+    }
+
+
+def test_energies_above_100_tev_are_refused_in_the_simulation_too(full, geant4_data):
+    with pytest.raises(CalozooError, match=r"gamma of 1e\+30 GeV from 0,0,0 mm has 1e\+30 GeV"):
+        _run(full, [_primary("gamma", 1e30, (0, 1, 0))])
+    with pytest.raises(CalozooError, match=r"simulates 100000 GeV at most, not 1e\+30 GeV"):
+        Geant4(ILD_SIECAL_REGULAR).generate(energy=1e30, extrapolate=True)

@@ -168,6 +168,7 @@ def simulate(
         CHUNK,
         EventRequest,
         find_full_simulation,
+        find_simulation_spec,
         make_trigger,
         model_digest,
     )
@@ -178,13 +179,15 @@ def simulate(
 
     check_sources(out, [] if events is None else [events])
     check_output(out, overwrite=overwrite)
-    spec = api.find_model(names.split_revision(model)[0], offline=offline)
+    name, revision = names.split_revision(model)
+    spec = api.find_model(name, offline=offline)
     described = load_detector(detector)
     shot = _Gun(gun, n, seed, from_ip=from_ip, vertex=vertex, direction=direction)
     source = shot.source(events, load_placement(described))
     factory, is_full = find_full_simulation(spec)
     if is_full:
-        _refuse_model_options(spec.name)
+        _refuse_model_options(spec.name, revision)
+        spec = find_simulation_spec(name, described)
     trigger = None if is_full else make_trigger(described, spec, least_energy_gev)
     request = EventRequest(source, spec, described, seed, threshold_mev, trigger)
     census = request.check_events()
@@ -282,7 +285,10 @@ def _numbers(text: str, n: int, argument: str, words: str) -> list[float]:
     return values
 
 
-def _refuse_model_options(name: str) -> None:
+def _refuse_model_options(name: str, revision: str | None) -> None:
+    if revision is not None:
+        msg = f"{name} has no weights, and so no revisions; leave out '@{revision}'."
+        raise InputError(msg)
     for option in ("weights", "precision", "least_energy_gev", "batch_size", "device", "threads"):
         if is_given(option):
             msg = f"{name} simulates everything and has no use for {option}; leave it out."

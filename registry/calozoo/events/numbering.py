@@ -9,10 +9,12 @@ from calozoo_core.events import Events
 from calozoo_core.random import stream
 from calozoo_core.typing import IntArray
 
-__all__ = ["primary_seeds", "shower_numbers"]
+__all__ = ["MOST_EVENTS", "check_numbers", "primary_seeds", "shower_numbers"]
 
 _ORDINALS, _SHOWERS = 1 << 16, 1 << 12
-_EVENTS = (1 << 63) // (_ORDINALS * _SHOWERS)
+
+MOST_EVENTS = (1 << 63) // (_ORDINALS * _SHOWERS)
+"""Most events of a sample, 34 thousand million."""
 
 
 def shower_numbers(event: IntArray, ordinal: IntArray, number: IntArray) -> IntArray:
@@ -30,7 +32,7 @@ def shower_numbers(event: IntArray, ordinal: IntArray, number: IntArray) -> IntA
         InputError: If there are more than 65,536 primaries in an event, or too many events.
     """
     for values, most, what in (
-        (event, _EVENTS, "events"),
+        (event, MOST_EVENTS, "events"),
         (ordinal, _ORDINALS, "primaries in an event"),
         (number, _SHOWERS, "particles from one primary on the face"),
     ):
@@ -49,7 +51,23 @@ def primary_seeds(events: Events, first: int, seed: int) -> list[int]:
         first: Number of the first of them in the sample.
         seed: The user's seed.
     """
-    numbers = shower_numbers(
-        events.event + first, events.ordinal, np.zeros(events.n_primaries, np.int64)
-    )
-    return [int(stream(seed, n, "geant4").integers(1, 2**63 - 1)) for n in numbers.tolist()]
+    numbers = _primary_numbers(events, first).tolist()
+    return [int(stream(seed, n, "geant4").integers(1, 2**63 - 1)) for n in numbers]
+
+
+def check_numbers(events: Events, first: int) -> None:
+    """Refuse events with more primaries than have numbers of their own, and too many events.
+
+    Arguments:
+        events: Events.
+        first: Number of the first of them in the sample.
+
+    Raises:
+        InputError: If there are.
+    """
+    _primary_numbers(events, first)
+
+
+def _primary_numbers(events: Events, first: int) -> IntArray:
+    none = np.zeros(events.n_primaries, np.int64)
+    return shower_numbers(events.event + first, events.ordinal, none)

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calozoo import api
+from calozoo.events.numbering import check_numbers
 from calozoo.events.sources import EventSource, check_vertices
+from calozoo.generation.placement import HitPlacer
 from calozoo.models import names
-from calozoo_core.detector import Detector
+from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import CalozooError, InputError
-from calozoo_core.full_simulation import FaceTrigger, missing_physics
+from calozoo_core.events import Events
+from calozoo_core.full_simulation import FaceTrigger, Primary, TakenParticle, missing_physics
 from calozoo_core.generator import Generator
 from calozoo_core.particles import PARTICLES, particle_name
 from calozoo_core.placement import Placement, Trigger, load_placement
@@ -25,6 +28,7 @@ __all__ = [
     "EventCensus",
     "EventRequest",
     "find_full_simulation",
+    "find_simulation_spec",
     "make_trigger",
     "model_digest",
 ]
@@ -53,6 +57,7 @@ class EventRequest:
 
     Raises:
         InputError: If the seed or the threshold is impossible.
+        DetectorError: If the showers of the model cannot be placed into the detector.
     """
 
     source: EventSource
@@ -67,6 +72,9 @@ class EventRequest:
         if not 0 <= self.threshold_mev < float("inf"):
             msg = f"The threshold of a hit must be 0 MeV or more, not {self.threshold_mev:g}."
             raise InputError(msg, argument="threshold_mev")
+        if self.trigger is not None:
+            placer = HitPlacer(self.placement, self.threshold_mev)
+            placer.check(self.model.detector, self.model.representation)
 
     @property
     def placement(self) -> Placement:
@@ -99,21 +107,37 @@ class EventRequest:
             CalozooError: If the events cannot be read, or one cannot be simulated; the message
                 names the primary.
         """
+        simulation, _ = find_full_simulation(self.model)
         n_events, pdgs = 0, set[int]()
-        placement = self.placement
-        for events in self.source.chunks(_CHECKED_AT_ONCE):
-            check_vertices(events, n_events, placement)
-            pi0 = (events.pdg == _PI0).nonzero()[0]
-            if len(pi0) and missing_physics(self.detector.physics, "pi0"):
-                msg = (
-                    f"{events.label(int(pi0[0]), n_events)} is a pi0 that was not decayed, and "
-                    "Geant4's electromagnetic physics leaves nothing of it; decay it in the event "
-                    "generator."
-                )
-                raise InputError(msg)
+        for first, events in self.source.survey(_CHECKED_AT_ONCE):
+            check_numbers(events, first)
+            check_vertices(events, first, self.placement)
+            self._check_primaries(events, first, simulation)
             pdgs.update(events.pdg.tolist())
-            n_events += len(events)
+            n_events = first + len(events)
         return EventCensus(n_events, tuple(sorted(pdgs, key=list(PARTICLES).index)))
+
+    def _check_primaries(self, events: Events, first: int, simulation: type[Generator]) -> None:
+        """Refuse primaries that the full simulation cannot do, if it gets them."""
+        pi0 = (events.pdg == _PI0).nonzero()[0]
+        if len(pi0) and missing_physics(self.detector.physics, "pi0"):
+            msg = (
+                f"{events.label(int(pi0[0]), first)} is a pi0 that was not decayed, and "
+                "Geant4's electromagnetic physics leaves nothing of it; decay it in the event "
+                "generator."
+            )
+            raise InputError(msg)
+        faults = simulation.impossible_primaries(self.detector, events)
+        primaries = events.primaries if faults else []
+        for row, fault in faults.items():
+            if not self._takes_at_start(primaries[row]):
+                msg = f"{events.label(row, first)} {fault}."
+                raise InputError(msg)
+
+    def _takes_at_start(self, primary: Primary) -> bool:
+        return self.trigger is not None and self.trigger.accepts(
+            self.placement, TakenParticle.at_start(primary)
+        )
 
 
 @dataclass(frozen=True)
@@ -159,6 +183,33 @@ def find_full_simulation(model: ModelSpec) -> tuple[type[Generator], bool]:
         msg = f"{FULL_SIMULATION} simulates no events; install the newest calozoo-geant4."
         raise CalozooError(msg)
     return factory, False
+
+
+def find_simulation_spec(name: str, detector: Detector) -> ModelSpec:
+    """Spec of a full simulation in a detector.
+
+    Arguments:
+        name: Its name: an architecture means its tag of this detector, and the architecture alone
+            where there is none.
+        detector: The detector.
+
+    Raises:
+        InputError: If the name is that of a tag of another detector.
+    """
+    spec = api.find_model(name)
+    if load_detector(spec.detector) == detector:
+        return spec
+    architecture, _, _ = spec.name.partition(".")
+    if "." in name:
+        msg = (
+            f"{spec.name} simulates {spec.detector}, not {detector.name}; write {architecture}, or "
+            f"give detector={spec.detector}."
+        )
+        raise InputError(msg, argument=f"detector={spec.detector}")
+    for other in names.list_models(architecture):
+        if other.factory == spec.factory and load_detector(other.detector) == detector:
+            return other
+    return spec.model_copy(update={"name": architecture, "detector": detector.name})
 
 
 def make_trigger(

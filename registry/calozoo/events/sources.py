@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from calozoo.events.hepmc import read_hepmc
+from calozoo.events.numbering import MOST_EVENTS
 from calozoo_core.errors import InputError, ShowerFileError
 from calozoo_core.events import Events
 from calozoo_core.full_simulation import ON_FACE_MM
@@ -53,6 +55,23 @@ class EventSource(ABC):
         Raises:
             CalozooError: If the events cannot be read, or one is impossible; it names the primary.
         """
+
+    def survey(self, size: int) -> Iterator[tuple[int, Events]]:
+        """Events to check before the work: all, or those that stand for all, and the last.
+
+        Arguments:
+            size: Events at a time.
+
+        Returns:
+            Runs of events, each with the number of its first event in the sample.
+
+        Raises:
+            CalozooError: As for `chunks`.
+        """
+        first = 0
+        for events in self.chunks(size):
+            yield first, events
+            first += len(events)
 
 
 @dataclass(frozen=True)
@@ -161,6 +180,18 @@ class GunSource(EventSource):
         for first in range(0, self.n, size):
             yield self._events(first, min(first + size, self.n))
 
+    def survey(self, size: int) -> Iterator[tuple[int, Events]]:
+        """One event with the largest energy, and the last: all others are like them."""
+        del size
+        if self.is_range:
+            strongest, first = replace(self, energies=self.energies[1:], is_range=False), 0
+        else:
+            used = self.energies[: self.n * self.per_event]
+            strongest, first = self, used.index(max(used)) // self.per_event
+        yield first, strongest._events(first, first + 1)
+        if first < self.n - 1:
+            yield self.n - 1, self._events(self.n - 1, self.n)
+
     def _events(self, first: int, stop: int) -> Events:
         n, per = stop - first, self.per_event
         energy = np.array([self._energy(number) for number in range(first * per, stop * per)])
@@ -263,9 +294,23 @@ def parse_gun(
     if n < 1 or per_event < 1 or min(energies) <= 0 or (is_range and energies[0] >= energies[1]):
         msg = f"The gun {text!r} needs events, particles and energies above 0, from low to high."
         raise InputError(msg)
+    if n > MOST_EVENTS:
+        msg = f"A gun shoots {MOST_EVENTS} events at most, not {n}."
+        raise InputError(msg)
+    if direction_deg is not None:
+        _check_direction(*direction_deg)
     return GunSource(
         match[2], energies, n, seed, placement, is_range, per_event, direction_deg, vertex
     )
+
+
+def _check_direction(theta_deg: float, phi_deg: float) -> None:
+    if not (0 <= theta_deg <= 180 and math.isfinite(phi_deg)):
+        msg = (
+            f"Cannot read the direction {theta_deg:g},{phi_deg:g}; write THETA,PHI in degrees, "
+            "with a THETA of 0 to 180."
+        )
+        raise InputError(msg, argument="direction")
 
 
 def check_vertices(events: Events, first: int, placement: Placement) -> None:
