@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calozoo_core.errors import InputError
 from calozoo_core.hits import Hits
-from calozoo_core.ragged import equal_arrays, point_rows, row_selection
+from calozoo_core.ragged import Rows, equal_arrays, point_rows, row_selection
 from calozoo_core.typing import IntArray
 
 __all__ = ["EventHits"]
@@ -38,9 +38,9 @@ class EventHits:
     def __len__(self) -> int:
         return len(self.hits)
 
-    def __getitem__(self, rows: slice) -> EventHits:
-        """Events of a slice."""
-        selected = row_selection(rows, len(self), "event")
+    def __getitem__(self, rows: Rows) -> EventHits:
+        """Events of a slice, of numbers in a list, or of a mask."""
+        selected = row_selection(rows, len(self), "event", has_single=False)
         offsets, part = point_rows(self.offsets, point_rows(self.hits.offsets, selected)[1])
         return EventHits(self.hits[selected], offsets, self.primary[part], self.energy[part])
 

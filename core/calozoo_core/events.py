@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from calozoo_core.errors import InputError
 from calozoo_core.full_simulation import Primary
 from calozoo_core.particles import PARTICLES, particle_name
-from calozoo_core.ragged import equal_arrays, point_rows, row_selection
+from calozoo_core.ragged import Rows, equal_arrays, point_rows, row_selection
 from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["PRIMARY_COLUMNS", "Events"]
@@ -81,9 +81,11 @@ class Events:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def __getitem__(self, rows: slice) -> Events:
-        """Events of a slice."""
-        offsets, part = point_rows(self.offsets, row_selection(rows, len(self), "event"))
+    def __getitem__(self, rows: Rows) -> Events:
+        """Events of a slice, of numbers in a list, or of a mask."""
+        offsets, part = point_rows(
+            self.offsets, row_selection(rows, len(self), "event", has_single=False)
+        )
         return Events(offsets, **{name: getattr(self, name)[part] for name in PRIMARY_COLUMNS})
 
     def __eq__(self, other: object) -> bool:

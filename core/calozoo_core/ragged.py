@@ -90,13 +90,16 @@ def row_number(row: object, n: int, what: str = "shower") -> int:
     return number % n
 
 
-def row_selection(rows: Rows, n: int, what: str = "shower") -> slice | IntArray:
+def row_selection(
+    rows: Rows, n: int, what: str = "shower", *, has_single: bool = True
+) -> slice | IntArray:
     """Selection of several rows with all numbers from 0 to n - 1.
 
     Arguments:
         rows: Slice, numbers or mask.
         n: Number of rows.
         what: Name of a row, for the message.
+        has_single: `False` if the batch takes no whole number for one row, for the message.
 
     Returns:
         Slice with a step of 1 if the rows follow one another, else the numbers, shape (m,).
@@ -115,17 +118,17 @@ def row_selection(rows: Rows, n: int, what: str = "shower") -> slice | IntArray:
         try:
             start, stop, step = rows.indices(n)
         except (TypeError, ValueError) as error:
-            raise InputError(_no_selection(rows, what)) from error
+            raise InputError(_no_selection(rows, what, has_single)) from error
         return slice(start, max(start, stop), 1) if step == 1 else np.arange(start, stop, step)
     refuse_masked(rows, "rows")
     try:
         chosen = np.asarray(rows)
     except (TypeError, ValueError) as error:
-        raise InputError(_no_selection(rows, what)) from error
+        raise InputError(_no_selection(rows, what, has_single)) from error
     if chosen.ndim == 1 and chosen.size == 0 and not isinstance(rows, np.ndarray):
         chosen = chosen.astype(np.int64)
     if chosen.ndim != 1 or chosen.dtype.kind not in "iub":
-        raise InputError(_no_selection(rows, what))
+        raise InputError(_no_selection(rows, what, has_single))
     if chosen.dtype.kind == "b":
         if len(chosen) != n:
             msg = f"A mask needs one entry for each {what}: {n}, not {len(chosen)}."
@@ -215,10 +218,15 @@ def _out_of_range(number: int, n: int, what: str) -> str:
     return f"There is no {what} number {number}; {there}."
 
 
-def _no_selection(rows: object, what: str) -> str:
+def _no_selection(rows: object, what: str, has_single: bool) -> str:
+    given, several = f"{type(rows).__name__} {str(rows)[:40]}", "a list of whole numbers or a mask"
+    if not has_single:
+        plural = f"{what.capitalize()}s are"
+        return f"{plural} selected by a slice, such as [0:1], {several}, not by {given}."
+    article = "An" if what[0] in "aeiou" else "A"
     return (
-        f"A {what} is selected by a whole number, several by a slice, a list of whole numbers or a "
-        f"mask, not by {type(rows).__name__} {str(rows)[:40]}."
+        f"{article} {what} is selected by a whole number, several by a slice, {several}, not by "
+        f"{given}."
     )
 
 

@@ -40,6 +40,15 @@ def test_runs_of_events_put_together_are_the_whole():
     ]
 
 
+def test_events_are_selected_by_slices_numbers_in_lists_and_masks():
+    events = photons_on_the_face()
+    assert events[[4, 1]] == Events.concatenate([events[4:5], events[1:2]])
+    assert events[np.arange(7) > 4] == events[5:]
+    complaint = r"^Events are selected by a slice, such as \[0:1\], .* or a mask, not by int 0\.$"
+    with pytest.raises(InputError, match=complaint):
+        events[0]
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
