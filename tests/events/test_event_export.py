@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from events.event_samples import photons_on_the_face
@@ -52,6 +54,14 @@ def test_tree_in_the_shape_of_edm4hep_has_its_names_and_units():
     assert sum(of_hit) == pytest.approx(tree["ECalCollection.energy"][event][hit], rel=1e-6)
     place = tree["ECalContributions.stepPosition.x"][event][parts]
     assert set(place) == {tree["ECalCollection.position.x"][event][hit]}
+
+
+def test_events_are_counted_as_events(typed):
+    code, out, err = typed("export", "hits.h5", "hits.root", "--json")
+    assert code == 0
+    assert err.startswith("hits.root  7 events, ")
+    assert json.loads(out)["events"] == 7
+    assert "showers" not in json.loads(out)
 
 
 @pytest.mark.parametrize(

@@ -148,8 +148,10 @@ def _export_showers(
     as_json: bool,
 ) -> None:
     from calozoo.export.formats import export_file, format_of
+    from calozoo_core.io.events import is_event_file
 
-    with batch_progress(hidden=quiet) as progress:
+    what = "event" if is_event_file(showers) else "shower"
+    with batch_progress(hidden=quiet, unit=f"{what}s") as progress:
         exported = export_file(
             showers,
             out,
@@ -160,9 +162,9 @@ def _export_showers(
             on_batch=progress.advance,
         )
     if not quiet:
-        click.echo(_footer(out, exported), err=True)
+        click.echo(_footer(out, exported, what), err=True)
     if as_json:
-        click.echo(_report(out, format_of(out, to), exported))
+        click.echo(_report(out, format_of(out, to), exported, what))
 
 
 def _export_library(
@@ -219,8 +221,8 @@ def _model_footer(exported: ModelExport) -> str:
     return f"{exported.path}  {record.model} as {record.interface}, {record.format}, {size}"
 
 
-def _footer(out: Path, exported: Exported) -> str:
-    words = [counted(exported.n_showers, "shower"), readable_size(out.stat().st_size)]
+def _footer(out: Path, exported: Exported, what: str = "shower") -> str:
+    words = [counted(exported.n_showers, what), readable_size(out.stat().st_size)]
     lost = {"outside": exported.outside_mev, "below the threshold": exported.below_threshold_mev}
     for where, energy in lost.items():
         if energy > 0:
@@ -228,13 +230,13 @@ def _footer(out: Path, exported: Exported) -> str:
     return f"{out}  {', '.join(words)}"
 
 
-def _report(out: Path, to: str, exported: Exported) -> str:
+def _report(out: Path, to: str, exported: Exported, what: str = "shower") -> str:
     import json
 
     report = {
         "file": str(out),
         "format": to,
-        "showers": exported.n_showers,
+        f"{what}s": exported.n_showers,
         "bytes": out.stat().st_size,
         "visible_mev": exported.visible_mev,
         "outside_mev": exported.outside_mev,
