@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from calozoo_core.errors import InputError
 from calozoo_core.frames import as_text
+from calozoo_core.particles import particle_number
 from calozoo_core.typing import IntArray
 
 if TYPE_CHECKING:
@@ -45,6 +48,9 @@ class Primary:
         vertex: Global position at which it starts, in mm.
         direction: Global unit vector.
         time_ns: Time at which it starts.
+
+    Raises:
+        InputError: If there is no such particle, or its energy is not above 0 and finite.
     """
 
     particle: str
@@ -52,6 +58,12 @@ class Primary:
     vertex: Vector
     direction: Vector
     time_ns: float = 0.0
+
+    def __post_init__(self) -> None:
+        particle_number(self.particle)
+        if not 0 < self.energy_gev < math.inf:
+            msg = f"A primary needs an energy above 0 GeV, not {self.energy_gev:g} GeV."
+            raise InputError(msg)
 
     def __str__(self) -> str:
         at = as_text(np.array(self.vertex))
@@ -116,11 +128,30 @@ class FaceTrigger:
         trigger: Cuts by particle, energy and direction of the momentum.
         energy_gev: Least and largest energy that the model was trained on.
         theta_deg: Least and largest angle to the normal, likewise.
+
+    Raises:
+        InputError: If the trigger takes an unknown particle or has an impossible energy, or a range
+            does not go from low to high.
     """
 
     trigger: Trigger
     energy_gev: tuple[float, float]
     theta_deg: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        for particle in self.trigger.particles:
+            particle_number(particle)
+        if not 0 <= self.trigger.least_energy_gev < math.inf:
+            energy = self.trigger.least_energy_gev
+            msg = f"The least energy that a model simulates must be 0 GeV or more, not {energy:g}."
+            raise InputError(msg)
+        for name, (low, high), most in (
+            ("energies in GeV", self.energy_gev, math.inf),
+            ("angles in degrees", self.theta_deg, 180.0),
+        ):
+            if not 0 <= low <= high <= most:
+                msg = f"The {name} that a model simulates cannot go from {low:g} to {high:g}."
+                raise InputError(msg)
 
     def accepts(self, placement: Placement, particle: TakenParticle) -> bool:
         """`True` if a particle is on the face, and taken.

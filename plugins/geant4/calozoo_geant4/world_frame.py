@@ -7,11 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from calozoo_core.detector import Detector
+from calozoo_core.errors import InputError
 from calozoo_core.typing import FloatArray
 
 __all__ = ["ALONG_BEAM", "GLOBAL", "WorldFrame"]
 
 Vector = tuple[float, float, float]
+
+_ROUNDING = 1e-6
+"""Largest difference of the axes' products from those of perpendicular unit vectors."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +23,30 @@ class WorldFrame:
     """Axes and origin of a Geant4 world in the global frame, which has z along the beam.
 
     Arguments:
-        axes: Directions of the world's x, y and z.
+        axes: Directions of the world's x, y and z: perpendicular unit vectors, right-handed.
         origin_mm: Position of the world's origin.
+
+    Raises:
+        InputError: If the axes are none of a rotated frame, or the origin is not finite.
     """
 
     axes: tuple[Vector, Vector, Vector] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
     origin_mm: Vector = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        axes, origin = np.array(self.axes, np.float64), np.array(self.origin_mm, np.float64)
+        is_turned = axes.shape == (3, 3) and np.abs(axes @ axes.T - np.eye(3)).max() <= _ROUNDING
+        if not is_turned or np.linalg.det(axes) < 0:
+            msg = (
+                "The axes of a world must be three perpendicular unit vectors, right-handed, not "
+                f"{self.axes}."
+            )
+            raise InputError(msg)
+        if origin.shape != (3,) or not np.isfinite(origin).all():
+            msg = (
+                f"The origin of a world must be three finite positions in mm, not {self.origin_mm}."
+            )
+            raise InputError(msg)
 
     @classmethod
     def of(cls, detector: Detector) -> WorldFrame:
