@@ -34,12 +34,12 @@ class WorkerPool:
     """Pool of worker processes with one detector, alive from the first showers to `close`.
 
     The workers are new interpreters, not forks, and do not import the user's main module. They are
-    started when they are first needed. Threads that share a pool take turns; a forked child has no
-    workers until it starts its own.
+    started when they are first needed, no more than there are tasks. Threads that share a pool take
+    turns; a forked child has no workers until it starts its own.
 
     Arguments:
         detector: Detector to build.
-        n_workers: Number of workers.
+        n_workers: Largest number of workers.
         first_task: Task that builds the detector; by default one for showers.
 
     Raises:
@@ -108,9 +108,9 @@ class WorkerPool:
 
         order = sorted(range(len(tasks)), key=lambda i: -tasks[i].energy_gev)
         try:
-            for worker in self._started_workers():
+            for worker in self._started_workers(min(self.n_workers, len(tasks))):
                 idle.put(worker)
-            _on_threads(run_task, order, self.n_workers, self._kill)
+            _on_threads(run_task, order, idle.qsize(), self._kill)
         except BaseException:
             self._kill()
             self._end()
@@ -123,10 +123,11 @@ class WorkerPool:
         while self._workers:
             self._workers.pop().close()
 
-    def _started_workers(self) -> list[_Worker]:
-        missing = self.n_workers - len(self._workers)
-        self._workers += [_Worker(self._environment) for _ in range(missing)]
-        new = self._workers[self.n_workers - missing :]
+    def _started_workers(self, n: int) -> list[_Worker]:
+        """Workers, n of them or more."""
+        missing = max(0, n - len(self._workers))
+        new = [_Worker(self._environment) for _ in range(missing)]
+        self._workers += new
         task = self._first_task
         doing = f"while it built detector {task.detector.name}"
         _on_threads(lambda i: new[i].run(task, doing), range(missing), missing, self._kill)
