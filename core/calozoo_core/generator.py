@@ -419,9 +419,12 @@ class Generator(ABC):
             )
             raise InputError(msg)
 
-        return Showers.concatenate(
-            list(self.batches(incident, seed=seed, batch_size=batch_size, extrapolate=extrapolate))
+        batches = list(
+            self.batches(incident, seed=seed, batch_size=batch_size, extrapolate=extrapolate)
         )
+        if not batches:  # as of an event of which a trigger takes nothing
+            return Showers.without_points(incident, self.spec.representation, self.spec.detector)
+        return Showers.concatenate(batches)
 
 
 def _reloaded(

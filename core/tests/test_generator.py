@@ -134,5 +134,13 @@ def test_conditions_that_are_no_ranges_are_refused(wrong):
         Conditions(**wrong)
 
 
+def test_no_primaries_make_no_showers():
+    none = Incident(np.zeros(0), np.zeros((0, 3)), position=np.zeros((0, 3)))
+    showers = One(SPEC).generate(none)
+    assert len(showers) == 0
+    assert (showers.representation, showers.detector) == ("x25", SPEC.detector)
+    assert showers.incident == none
+
+
 def test_a_name_is_architecture_and_tag():
     assert (SPEC.architecture, SPEC.tag) == ("one", "point")

@@ -9,10 +9,14 @@ energy, and stop those that the trigger gives to the model.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from calozoo_core.detector import Detector
 from calozoo_core.full_simulation import FaceTrigger, TakenParticle
+from calozoo_core.incident import Incident
 from calozoo_core.placement import load_placement
 from calozoo_geant4.face_sheets import face_sheets
 from calozoo_geant4.pybind import g4
@@ -26,7 +30,8 @@ class CalorimeterFace(g4.G4VSensitiveDetector):
     """Sensitive detector of the sheets in front of a calorimeter.
 
     Call `place` in `G4VUserDetectorConstruction.Construct`, `attach` in `ConstructSDandField`, and
-    `taken` after an event, or after many. Keep the object as long as the run manager.
+    `taken` after an event, or after many; `incident` makes a model's input of what it returns. Keep
+    the object as long as the run manager.
 
     Arguments:
         detector: Detector with the face.
@@ -86,6 +91,19 @@ class CalorimeterFace(g4.G4VSensitiveDetector):
         particles = tuple(self._taken)
         self._taken.clear()
         return particles
+
+    def incident(self, taken: Sequence[TakenParticle], particle: str = "gamma") -> Incident:
+        """Incident particles of a model, in the local frame, with their positions on the face.
+
+        Arguments:
+            taken: Particles that were stopped, perhaps none.
+            particle: PDG name; others are left out.
+        """
+        some = [one for one in taken if one.particle == particle]
+        position = np.array([one.position for one in some], np.float64).reshape(-1, 3)
+        direction = np.array([one.direction for one in some], np.float64).reshape(-1, 3)
+        local = self._placement.local_direction(position, direction)
+        return Incident([one.energy_gev for one in some], local, particle, position)
 
     def overlaps(self) -> list[str]:
         """Names of the sheets that overlap other volumes by Geant4's own check."""

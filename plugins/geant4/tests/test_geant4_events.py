@@ -222,3 +222,45 @@ def test_energies_above_100_tev_are_refused_in_the_simulation_too(full, geant4_d
         _run(full, [_primary("gamma", 1e30, (0, 1, 0))])
     with pytest.raises(CalozooError, match=r"simulates 100000 GeV at most, not 1e\+30 GeV"):
         Geant4(ILD_SIECAL_REGULAR).generate(energy=1e30, extrapolate=True)
+
+
+NOTHING_TAKEN = """
+import calozoo
+from calozoo_core.detector import load_detector
+from calozoo_core.full_simulation import FaceTrigger, TakenParticle
+from calozoo_core.placement import Trigger, load_placement
+from calozoo_geant4.calorimeter_face import CalorimeterFace
+detector = load_detector("ild_siecal")
+face = CalorimeterFace(detector, FaceTrigger(Trigger.of(detector), (1, 127), (0, 60)))
+model, placement = calozoo.load("toy"), load_placement(detector)
+electron = TakenParticle("e-", 9.0, (0.0, 1804.7, 0.0), (0.0, 1.0, 0.0))
+for taken in (face.taken(), (electron,)):
+    assert placement.place(model.generate(face.incident(taken), seed=1)).n_hits.tolist() == []
+incident = face.incident((electron,), "e-")
+assert incident.direction.round(9).tolist() == [[0, 0, 1]]
+assert incident.position.tolist() == [[0, 1804.7, 0]]
+import os
+os._exit(0)
+"""
+
+
+def test_an_event_of_which_nothing_is_taken_has_no_hits(geant4_data):
+    environment = os.environ | data_environment()
+    run = subprocess.run(
+        [sys.executable, "-c", NOTHING_TAKEN], env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+
+
+def test_no_more_workers_are_started_than_there_are_primaries(geant4_data):
+    simulation = Geant4Events(ILD, TRIGGER, 1000)
+    try:
+        _run(simulation, TAKEN[:1])
+        assert len(simulation._pool._workers) == 1
+        _run(simulation, TAKEN[:2])
+        assert len(simulation._pool._workers) == 2
+        _run(simulation, TAKEN[:1])
+        assert _run(simulation, []) == []
+        assert len(simulation._pool._workers) == 2
+    finally:
+        simulation.close()
