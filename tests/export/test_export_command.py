@@ -198,6 +198,7 @@ REFUSED = {
         2,
         "A file for onnx ends in .onnx; call it o.onnx",
     ),
+    "export caloclouds3.ild-photon . --to ddml": (1, ". is a folder; give the name of a file."),
     "export caloclouds3.ild-photon no/o.pt --to ddml": (1, "There is no folder no; make it"),
     "export caloclouds3.ild-photon there.pt --to ddml": (
         1,

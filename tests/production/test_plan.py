@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,7 +16,7 @@ from production.conftest import words
 
 from calozoo.cli.production import parse_shard
 from calozoo.production.errors import ProductionError
-from calozoo.production.plan import _bounds, make_plan, read_plan, write_plan
+from calozoo.production.plan import _bounds, default_plan_path, make_plan, read_plan, write_plan
 from calozoo.production.shards import check_plan
 from calozoo_core.errors import InputError, OutputExistsError
 
@@ -110,6 +112,12 @@ def test_a_plan_for_other_weights_is_refused(tmp_path):
     write_plan(other, path)
     with pytest.raises(ProductionError, match=r"weights\.caloclouds3\.ild-photon/config\.json was"):
         check_plan(other, path)
+
+
+@pytest.mark.parametrize("out", [".", "/"])
+def test_a_folder_has_no_plan(out):
+    with pytest.raises(ProductionError, match=f"^{re.escape(out)} is a folder; give the name of a"):
+        default_plan_path(Path(out))
 
 
 def test_standard_input_has_no_plan(tmp_path, request_):

@@ -17,7 +17,7 @@ from calozoo.export.record import ExportedTensor, ExportRecord, read_record, rec
 from calozoo.export.torchscript import TorchScript
 from calozoo.models import names
 from calozoo.output_files import check_output_file
-from calozoo_core.errors import InputError
+from calozoo_core.errors import CalozooError, InputError
 from calozoo_core.io.atomic import atomic_path, check_is_a_name
 from calozoo_core.weights import sha256
 
@@ -217,11 +217,15 @@ def _format(out: Path, to: str) -> ModelFormat:
 
     Raises:
         InputError: If the target reads no such files.
+        CalozooError: If it is a folder.
     """
     formats = [FORMATS[name] for name in TARGETS[to].formats]
     for one in formats:
         if out.suffix == one.suffix:
             return one
+    if out.is_dir():
+        msg = f"{out} is a folder; give the name of a file."
+        raise CalozooError(msg)
     suffixes = " or ".join(one.suffix for one in formats)
     msg = f"A file for {to} ends in {suffixes}; call it {out.with_suffix(formats[0].suffix)}."
     raise InputError(msg)

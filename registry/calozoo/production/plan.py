@@ -142,7 +142,13 @@ def default_plan_path(out: Path) -> Path:
     Example:
         >>> default_plan_path(Path("run/showers.h5")).name
         'showers.plan.json'
+
+    Raises:
+        ProductionError: If it is a folder.
     """
+    if out.is_dir():
+        msg = f"{out} is a folder; give the name of a file."
+        raise ProductionError(msg)
     return out.with_name(out.stem + PLAN_SUFFIX)
 
 
