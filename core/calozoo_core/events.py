@@ -29,6 +29,7 @@ PRIMARY_COLUMNS: dict[str, tuple[str, int]] = {
 """Columns of a table of primaries: type, and numbers in a row."""
 
 _LARGEST_MM = 2**53
+_LARGEST_GEV = 1e100  # whose square is a number
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,8 +201,8 @@ class Events:
                 "has a momentum of {momentum:g} GeV, which gives no direction",
             ),
             (
-                np.isfinite(self.energy) & (self.energy > 0),
-                "has a kinetic energy of {energy:g} GeV, which must be positive and finite",
+                (self.energy > 0) & (self.energy <= _LARGEST_GEV),
+                "has a kinetic energy of {energy:g} GeV, which must be above 0 and at most 1e+100",
             ),
             (
                 (np.abs(self.vertex) < _LARGEST_MM).all(axis=1) & np.isfinite(self.time),

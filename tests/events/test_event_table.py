@@ -55,6 +55,8 @@ def test_events_are_selected_by_slices_numbers_in_lists_and_masks():
         ({"pdg": [23]}, r"Primary 0 of event 0 is no long-lived particle \(PDG number 23\)"),
         ({"energy": [0.0]}, "kinetic energy of 0 GeV"),
         ({"energy": [np.inf]}, "kinetic energy of inf GeV"),
+        ({"energy": [np.nan]}, "kinetic energy of nan GeV"),
+        ({"energy": [1e300]}, r"kinetic energy of 1e\+300 GeV, .* at most 1e\+100"),
         ({"momentum": [[0, 0, 0]]}, "a momentum of 0 GeV, which gives no direction"),
         ({"momentum": [[0, 1e-200, 0]]}, "a momentum of 1e-200 GeV, which gives no direction"),
         ({"momentum": [[0, 1e200, 0]]}, r"a momentum of 1e\+200 GeV, which gives no direction"),
