@@ -25,6 +25,7 @@ __all__ = [
     "group",
     "import_awkward",
     "is_number",
+    "is_ragged",
     "neighbour_runs",
     "point_rows",
     "refuse_masked",
@@ -53,6 +54,16 @@ def is_number(row: object) -> bool:
     except TypeError:
         return False
     return True
+
+
+def is_ragged(offsets: NDArray[np.int64], lengths: set[int]) -> bool:
+    """True if offsets begin with 0, do not fall, and end with the one length of all columns.
+
+    Example:
+        >>> is_ragged(np.array([0, 2, 2, 5]), {5}), is_ragged(np.array([0, 2]), {2, 3})
+        (True, False)
+    """
+    return offsets[0] == 0 and lengths == {int(offsets[-1])} and bool(np.all(np.diff(offsets) >= 0))
 
 
 def neighbour_runs(numbers: IntArray) -> list[slice]:

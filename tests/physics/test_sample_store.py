@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from physics.tau_data import pi0_events
 
@@ -76,3 +77,12 @@ def test_a_folder_is_refused_for_events_that_differ_behind_the_first_chunk(sampl
     others = type(events).concatenate([events[i : i + 1] for i in order])
     with pytest.raises(CalozooError, match="holds a sample of other events"):
         store_in(tmp_path).models(replace(sample, events=others), toy, SEED)
+
+
+def test_a_chunk_whose_columns_do_not_fit_together_is_made_again(sample, tmp_path):
+    toy = {"toy": calozoo.load("toy")}
+    sound = store_in(tmp_path).models(sample, toy, SEED)["toy"]
+    (chunk,) = tmp_path.rglob("00001.npz")
+    with np.load(chunk) as columns:
+        np.savez(chunk, **{**columns, "cell": columns["cell"][:-1]})
+    assert store_in(tmp_path).models(sample, toy, SEED)["toy"] == sound

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from calozoo_core.event_hits import EventHits
 from calozoo_core.events import Events
-from calozoo_core.io._layout import HIT_TYPES, hit_fault, is_ragged
+from calozoo_core.io._layout import HIT_TYPES, hit_fault
 from calozoo_core.particles import PARTICLES
+from calozoo_core.ragged import is_ragged
 from calozoo_core.typing import FloatArray, IntArray
 
 __all__ = [

@@ -34,7 +34,6 @@ __all__ = [
     "fault",
     "has_member",
     "hit_fault",
-    "is_ragged",
     "n_ragged_rows",
     "number",
     "table",
@@ -227,11 +226,6 @@ def fault(showers: Showers) -> str | None:
         return "a time that is not a number of ns"
     last = _layer_behind(showers.layer, showers.detector)
     return f"a deposit in {last}" if last else None
-
-
-def is_ragged(offsets: NDArray[np.int64], lengths: set[int]) -> bool:
-    """True if offsets begin with 0, do not fall, and end with the one length of all columns."""
-    return offsets[0] == 0 and lengths == {int(offsets[-1])} and bool(np.all(np.diff(offsets) >= 0))
 
 
 def hit_fault(hits: Hits, detector: str) -> str | None:

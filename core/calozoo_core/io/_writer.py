@@ -21,9 +21,9 @@ from calozoo_core.io._layout import (
     VERSION,
     fault,
     hit_fault,
-    is_ragged,
 )
 from calozoo_core.io._output import HDF5Output, append_rows, check_attributes, new_table, writing
+from calozoo_core.ragged import is_ragged
 from calozoo_core.showers import Showers
 
 __all__ = ["ShowerWriter"]

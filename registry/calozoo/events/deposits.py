@@ -17,7 +17,7 @@ from calozoo_core.full_simulation import PrimaryDeposits, TakenParticle
 from calozoo_core.hits import Hits
 from calozoo_core.io.atomic import atomic_path
 from calozoo_core.particles import PARTICLES, particle_number
-from calozoo_core.ragged import point_rows, row_selection
+from calozoo_core.ragged import is_ragged, point_rows, row_selection
 from calozoo_core.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["Deposits", "TakenTable"]
@@ -194,4 +194,16 @@ class Deposits:
                 taken = {f.name: file[f"taken_{f.name}"] for f in fields(TakenTable)}
         except (ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
             raise OSError(errno.EIO, "it is damaged", str(path)) from error
-        return cls(**columns, taken=TakenTable(**taken))
+        read = cls(**columns, taken=TakenTable(**taken))
+        if not read._fits_together():
+            raise OSError(errno.EIO, "its columns do not fit together", str(path))
+        return read
+
+    def _fits_together(self) -> bool:
+        """`True` if all columns have the lengths that the offsets ask for."""
+        lengths = {len(getattr(self.taken, field.name)) for field in fields(TakenTable)}
+        return (
+            is_ragged(self.offsets, {len(self.cell), len(self.energy)})
+            and len(self.is_known) == len(self)
+            and len(lengths) == 1
+        )
