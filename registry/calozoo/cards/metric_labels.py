@@ -20,6 +20,7 @@ __all__ = [
     "sort_key",
     "unit",
     "value_text",
+    "with_unit",
 ]
 
 LABELS: Final = {
@@ -104,8 +105,13 @@ def label_of_name(name: str) -> str:
 
 def label_with_unit(figure: MetricResult) -> str:
     """Label of a figure, and its unit in brackets."""
-    words = unit(figure.metric) or (figure.unit if figure.metric == "difference" else "")
-    return f"{label(figure)} [{words}]" if words else label(figure)
+    return with_unit(label(figure), figure)
+
+
+def with_unit(words: str, figure: MetricResult) -> str:
+    """Words for a figure, and its unit in brackets if it has one."""
+    own = unit(figure.metric) or (figure.unit if figure.metric == "difference" else "")
+    return f"{words} [{own}]" if own else words
 
 
 def figures_by_part(

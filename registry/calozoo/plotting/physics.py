@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["plot_pairs", "plot_taus"]
 
 NOTE = "photons only, calozoo's photon finder; charged hadrons, tracks and conversions are left out"
+_AGAIN = " again"
+_DARK = "#404040"
 _FEWEST = 5  # pairs for a spread
 _SHOWN_MM = 30.0
 _LEGEND_COLUMNS = 3
@@ -80,10 +83,11 @@ def _draw_pairs(measurements: Mapping[int, Mapping[str, Sequence[PairMeasurement
     )
     for column, (energy, of_energy) in enumerate(measurements.items()):
         truth = next(iter(of_energy.values()))
+        looks = _looks(of_energy)
         for row, curve in enumerate(_CURVES):
             axes = grid[row][column]
             for number, (name, seeds) in enumerate(of_energy.items()):
-                _points(axes, _label(name, number), curve(seeds, truth), number)
+                _points(axes, looks[name], curve(seeds, truth), number)
             if column == 0:
                 axes.set_ylabel(_CURVE_LABELS[row])
         grid[0][column].axhline(2, color="black", linewidth=0.5, linestyle=":")
@@ -95,14 +99,14 @@ def _draw_pairs(measurements: Mapping[int, Mapping[str, Sequence[PairMeasurement
     return figure
 
 
-def _points(axes: Axes, label: str, curve: tuple[FloatArray, FloatArray], number: int) -> None:
+def _points(axes: Axes, look: _Look, curve: tuple[FloatArray, FloatArray], number: int) -> None:
     """One curve with its errors: Geant4's as a grey band, models beside each other over it."""
     shown = int(_SHOWN_MM / BIN_MM)
     value, error = curve[0][:shown], np.nan_to_num(curve[1][:shown])
     if number == 0:
         edges = np.arange(shown + 1) * BIN_MM
         axes.stairs(value + error, edges, baseline=value - error, color=FILL, fill=True)
-        axes.stairs(value, edges, baseline=None, color=OUTLINE, label=label)
+        axes.stairs(value, edges, baseline=None, color=OUTLINE, label=look.label)
         return
     x, y, e = (np.arange(shown) + 0.5) * BIN_MM, value, error
     shift = 0.28 * (number - 1) - 0.9
@@ -110,11 +114,11 @@ def _points(axes: Axes, label: str, curve: tuple[FloatArray, FloatArray], number
         x + shift,
         y,
         e,
-        fmt=_marker(number),
+        fmt=look.marker,
         markersize=2.2,
         elinewidth=0.8,
-        color=_colour(number),
-        label=label,
+        color=look.colour,
+        label=look.label,
     )
 
 
@@ -183,22 +187,32 @@ def _draw_taus(measurements: Mapping[str, Sequence[TauMeasurement]]) -> Figure:
     n_events = len(truth[0])
     expected = truth[0].counts.sum(axis=0)
     width = 0.8 / len(measurements)
+    looks = _looks(measurements)
     for number, (name, seeds) in enumerate(measurements.items()):
-        colour = FILL if number == 0 else _colour(number)
-        label = _label(name, number)
+        look = looks[name]
         total = np.mean([one.counts.sum(axis=0) for one in seeds], axis=0)
         error = np.sqrt(total / len(seeds))
         at = np.arange(len(CATEGORIES)) + number * width
-        grid[0][0].bar(at, total, width, yerr=error, color=colour, label=label)
+        grid[0][0].bar(
+            at,
+            total,
+            width,
+            yerr=error,
+            color=look.colour,
+            label=look.label,
+            hatch=look.hatch,
+            edgecolor="white",
+            linewidth=0,
+        )
         is_there = expected > 0
         ratio, ratio_error = (x[is_there] / expected[is_there] for x in (total, error))
         grid[1][0].errorbar(
             at[is_there],
             ratio,
             ratio_error,
-            fmt=_marker(max(1, number)),
+            fmt=look.marker,
             markersize=2,
-            color=colour,
+            color=look.colour,
         )
         for column, (observable, (low, high, bins)) in enumerate(OBSERVABLES.items()):
             edges = np.linspace(low, high, bins // 4 + 1)
@@ -207,11 +221,11 @@ def _draw_taus(measurements: Mapping[str, Sequence[TauMeasurement]]) -> Figure:
                 for some in (seeds, truth)
             )
             axes, below = grid[0][column + 1], grid[1][column + 1]
-            axes.stairs(counts, edges, color=colour, fill=number == 0)
+            style: Any = {"color": look.colour, "linestyle": look.line, "linewidth": 0.9}
+            axes.stairs(counts, edges, fill=number == 0, **style)
             with np.errstate(invalid="ignore", divide="ignore"):
-                below.stairs(
-                    np.where(reference > 0, counts / reference, np.nan), edges, color=colour
-                )
+                ratio = np.where(reference > 0, counts / reference, np.nan)
+            below.stairs(ratio, edges, **style)
             below.set_xlabel(_UNITS[observable])
             below.set_ylim(0, 2)
     grid[1][0].set_xticks(np.arange(len(CATEGORIES)) + 0.4 - width / 2, CATEGORIES, rotation=45)
@@ -222,16 +236,30 @@ def _draw_taus(measurements: Mapping[str, Sequence[TauMeasurement]]) -> Figure:
     return figure
 
 
-def _label(name: str, number: int) -> str:
-    return "Geant4" if number == 0 else "Geant4 again" if name.endswith(" again") else name
+@dataclass(frozen=True)
+class _Look:
+    """How one sample is drawn."""
+
+    label: str
+    colour: str
+    marker: str = "o"
+    line: str = "-"
+    hatch: str | None = None
 
 
-def _marker(number: int) -> str:
-    return "os^"[(number - 1) // len(COLOURS) % 3]
-
-
-def _colour(number: int) -> str:
-    return COLOURS[(number - 1) % len(COLOURS)]
+def _looks(names: Iterable[str]) -> dict[str, _Look]:
+    """Looks of samples by name: Geant4's are grey, and models differ in colour, then in line."""
+    truth, *others = names
+    looks = {truth: _Look("Geant4", FILL)}
+    models = [name for name in others if not name.endswith(_AGAIN)]
+    for name in others:
+        if name not in models:
+            looks[name] = _Look("Geant4 again", _DARK, "x", ":")
+            continue
+        turn, number = divmod(models.index(name), len(COLOURS))
+        look = [("o", "-", None), ("s", "--", "////"), ("^", "-.", "xxxx")][turn % 3]
+        looks[name] = _Look(name, COLOURS[number], *look)
+    return looks
 
 
 def _finish(figure: Figure, axes: Axes) -> None:
