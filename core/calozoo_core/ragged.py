@@ -62,8 +62,11 @@ def is_ragged(offsets: NDArray[np.int64], lengths: set[int]) -> bool:
     Example:
         >>> is_ragged(np.array([0, 2, 2, 5]), {5}), is_ragged(np.array([0, 2]), {2, 3})
         (True, False)
+        >>> is_ragged(np.zeros(0, np.int64), {0})
+        False
     """
-    return offsets[0] == 0 and lengths == {int(offsets[-1])} and bool(np.all(np.diff(offsets) >= 0))
+    begins_with_0 = len(offsets) > 0 and offsets[0] == 0
+    return begins_with_0 and lengths == {int(offsets[-1])} and bool(np.all(np.diff(offsets) >= 0))
 
 
 def neighbour_runs(numbers: IntArray) -> list[slice]:

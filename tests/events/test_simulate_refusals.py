@@ -99,7 +99,7 @@ def test_a_folder_is_no_file(folder, capfd, out):
         ),
         (
             ["--gun", "gamma:50", "--from-ip", "--model", "geant4@1", *ILD],
-            "geant4.ild-siecal-regular has no weights, and so no revisions; leave out '@1'.",
+            "geant4.ild-siecal has no weights, and so no revisions; leave out '@1'.",
             2,
         ),
         (

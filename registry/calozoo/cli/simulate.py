@@ -186,8 +186,8 @@ def simulate(
     source = shot.source(events, load_placement(described))
     factory, is_full = find_full_simulation(spec)
     if is_full:
-        _refuse_model_options(spec.name, revision)
         spec = find_simulation_spec(name, described)
+        _refuse_model_options(spec.name, revision)
     trigger = None if is_full else make_trigger(described, spec, least_energy_gev)
     request = EventRequest(source, spec, described, seed, threshold_mev, trigger)
     census = request.check_events()
