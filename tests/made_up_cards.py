@@ -144,8 +144,9 @@ def physics_result(
     return PhysicsResult(
         test=test,
         truth="geant4.ild-siecal",
-        samples={sample: PhysicsSample(n_events=7, primaries_sha256="1", truth_sha256="2")},
-        seeds=3,
+        samples={
+            sample: PhysicsSample(n_events=7, primaries_sha256="1", truth_sha256="2", seeds=3)
+        },
         parameters_sha256="3",
         packages={"calozoo": "0.1.0"},
         weights_sha256=weights,

@@ -96,13 +96,14 @@ def _add(groups: dict[tuple[str, ...], SameEvents], model: str, result: PhysicsR
     """Put the figures of a result where those of the same events are."""
     for figure in result.figures:
         primaries = result.primaries_of(figure.name)
-        events = {
-            name: sample.n_events
+        samples = {
+            name: sample
             for name, sample in result.samples.items()
             if sample.primaries_sha256 in primaries
         }
+        events = {name: sample.n_events for name, sample in samples.items()}
         same = groups.setdefault(primaries, SameEvents(result.test, events))
-        same.seeds[model] = result.seeds
+        (same.seeds[model],) = {sample.seeds for sample in samples.values()}
         same.figures.setdefault(model, []).append(figure)
 
 

@@ -76,6 +76,17 @@ def test_pairs_of_other_energies_stay_in_a_card(tmp_path):
     ]
 
 
+def test_pairs_of_each_energy_have_their_own_number_of_seeds(tmp_path):
+    write_card(tmp_path, measurements())
+    for energy, seeds in ((5, 3), (20, 1)):
+        result = physics_result("pairs", energy=energy)
+        samples = {k: v.model_copy(update={"seeds": seeds}) for k, v in result.samples.items()}
+        result = result.model_copy(update={"samples": samples})
+        add_physics(tmp_path, "caloclouds3.test", result)
+    (measured,) = read_cards(tmp_path)
+    assert "7 in `pairs-5GeV-90mm` (3), 7 in `pairs-20GeV-90mm` (1);" in card_markdown(measured)
+
+
 def test_pairs_that_a_card_does_not_keep_are_named(tmp_path):
     write_card(tmp_path, measurements())
     of_weights = [physics_result("pairs", {"model.safetensors": c * 64}, energy=5) for c in "12"]
@@ -106,9 +117,9 @@ def test_models_with_other_events_are_ranked_apart():
     ]
 
 
-@pytest.mark.parametrize("field", ["seeds", "parameters_sha256", "weights_sha256", "truth"])
+@pytest.mark.parametrize("field", ["parameters_sha256", "weights_sha256", "truth"])
 def test_pairs_of_another_model_or_finder_do_not_stay(field):
-    others = {"seeds": 1, "weights_sha256": {"model.safetensors": "1" * 64}}
+    others = {"weights_sha256": {"model.safetensors": "1" * 64}}
     older = physics_result("pairs", energy=20).model_copy(
         update={field: others.get(field, "another")}
     )

@@ -14,7 +14,7 @@ from calozoo.benchmark.measurements import Measurements, read_measurements
 from calozoo.cards.card_markdown import card_markdown
 from calozoo.models.index import read_index
 from calozoo.physics.results import PhysicsResult
-from calozoo_core.errors import CalozooError, InputError
+from calozoo_core.errors import CalozooError
 from calozoo_core.io.atomic import write_atomic
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "add_physics",
     "card_link",
     "check_cards",
-    "check_seeds",
     "find_card",
     "own_cards",
     "read_cards",
@@ -113,32 +112,6 @@ def check_cards(folder: Path, models: Sequence[str]) -> None:
         read_measurements(find_card(model, folder) / MEASUREMENTS)
 
 
-def check_seeds(
-    folder: Path, models: Sequence[str], seeds: int, energies_gev: Sequence[float]
-) -> None:
-    """Refuse pairs that would replace those of other energies, as these have more or fewer seeds.
-
-    Arguments:
-        folder: Folder of the cards.
-        models: Full names of the models.
-        seeds: Number of seeds of the new pairs.
-        energies_gev: Their energies in GeV.
-
-    Raises:
-        InputError: If a card has such pairs.
-    """
-    for model in models:
-        for result in read_measurements(find_card(model, folder) / MEASUREMENTS).physics:
-            others = [energy for energy in result.pair_energies if energy not in energies_gev]
-            if others and result.seeds != seeds:
-                named = " and ".join(f"{energy:g}" for energy in others)
-                msg = (
-                    f"The card of {model} has pairs of {named} GeV by another number of seeds; "
-                    f"pass seeds={result.seeds}, or measure those energies, too."
-                )
-                raise InputError(msg, argument=f"seeds={result.seeds}")
-
-
 def add_physics(folder: Path, model: str, result: PhysicsResult) -> tuple[Path, tuple[float, ...]]:
     """Put a result of `calozoo physics` into the card of a model.
 
@@ -146,7 +119,7 @@ def add_physics(folder: Path, model: str, result: PhysicsResult) -> tuple[Path, 
         folder: Folder of the cards.
         model: Full name of the model.
         result: The result; it replaces an older one of the same test, of which pairs of other
-            energies are kept, if they are of the same weights, finder and number of seeds.
+            energies are kept, if they are of the same weights and finder.
 
     Returns:
         Folder of the card, and energies in GeV of the pairs that were not kept.

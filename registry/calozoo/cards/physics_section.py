@@ -46,10 +46,14 @@ def physics_sections(measurements: Measurements) -> Iterator[str]:
 
 
 def _samples(result: PhysicsResult) -> str:
-    counts = ", ".join(f"{sample.n_events} in `{name}`" for name, sample in result.samples.items())
-    seeds = "one seed" if result.seeds == 1 else f"{result.seeds} seeds"
+    counts = ", ".join(
+        f"{sample.n_events} in `{name}` ({sample.seeds})" for name, sample in result.samples.items()
+    )
     made = ", ".join(f"{name} {version}" for name, version in result.packages.items())
-    return f"Events: {counts}; {seeds} of the model, against `{result.truth}`. Made with {made}."
+    return (
+        f"Events, with the number of seeds of the model: {counts}; against `{result.truth}`. "
+        f"Made with {made}."
+    )
 
 
 def _row(model: str, figure: MetricResult) -> tuple[str, ...]:

@@ -149,7 +149,7 @@ def pairs(energies: str, **options: Any) -> None:
         () if text is None else _integers(text, "numbers", "1000,500,100")
         for text in (options["n"], options.pop("close"))
     )
-    outputs = _Outputs.checked(options, picture, energy_list)
+    outputs = _Outputs.checked(options, picture)
     with _kept_chunks(options["work"]), _progress(options) as progress:
         results, measurements = run_pairs(_run(progress, options, sizes, close), energy_list)
     outputs.write(results)
@@ -201,12 +201,10 @@ class _Outputs:
     quiet: bool
 
     @classmethod
-    def checked(
-        cls, options: dict[str, Any], picture: Path | None, energies: tuple[int, ...] = ()
-    ) -> _Outputs:
+    def checked(cls, options: dict[str, Any], picture: Path | None) -> _Outputs:
         """Outputs of a command, refused now rather than after hours."""
         from calozoo import api
-        from calozoo.cards.card import check_cards, check_seeds
+        from calozoo.cards.card import check_cards
         from calozoo.output_files import check_output_file
         from calozoo.plotting.style import check_picture
 
@@ -219,8 +217,6 @@ class _Outputs:
         if cards is not None:
             models = [api.find_model(name).name for name in options["models"]]
             check_cards(cards, models)
-            if energies:
-                check_seeds(cards, models, options["seeds"], energies)
         return cls(cards, report, options["as_json"], options["quiet"])
 
     def write(self, results: Mapping[str, PhysicsResult]) -> None:

@@ -94,12 +94,14 @@ class PhysicsSample(StrictModel):
             if these were simulated in several parts, of the hashes of the parts.
         kept: Sample whose first events these are, and whose measurements were taken for those of
             the truth; None if the truth was simulated.
+        seeds: Number of seeds of the model that is compared with it.
     """
 
     n_events: int
     primaries_sha256: str
     truth_sha256: str
     kept: KeptSample | None = None
+    seeds: int = Field(default=1, ge=1)
 
 
 class PhysicsResult(StrictModel):
@@ -109,7 +111,6 @@ class PhysicsResult(StrictModel):
         test: "pairs" or "tau".
         truth: Simulation that the model is compared with.
         samples: Samples by name.
-        seeds: Number of seeds of the model.
         parameters_sha256: Hash of the parameters of the photon finder and of the pi0 finder.
         packages: Versions of what made it.
         weights_sha256: Hash of each weights file of the model, by name; None without weights.
@@ -119,7 +120,6 @@ class PhysicsResult(StrictModel):
     test: PhysicsTest
     truth: str
     samples: dict[str, PhysicsSample]
-    seeds: int
     parameters_sha256: str
     packages: dict[str, str]
     weights_sha256: dict[str, str] | None = None
@@ -145,12 +145,12 @@ class PhysicsResult(StrictModel):
     def with_other_energies(self, older: PhysicsResult) -> PhysicsResult:
         """This result, with the pairs of an older one that have other energies.
 
-        Nothing is taken of a result whose model, truth, seeds or photon finder was another.
+        Nothing is taken of a result whose model, truth or photon finder was another.
 
         Arguments:
             older: Result of the same test.
         """
-        made_by = ("test", "truth", "seeds", "parameters_sha256", "weights_sha256")
+        made_by = ("test", "truth", "parameters_sha256", "weights_sha256")
         if self.test != "pairs" or any(getattr(self, k) != getattr(older, k) for k in made_by):
             return self
         own = {_pair_energy(name) for name in self.samples}

@@ -165,12 +165,15 @@ class BenchmarkRunner:
         """
         kept = [sample.kept.packages for sample in samples.values() if sample.kept is not None]
         packages = {k: v for of_kept in kept for k, v in of_kept.items()} | package_versions()
+        by_seeds = {
+            name: sample.model_copy(update={"seeds": self._run.seeds})
+            for name, sample in samples.items()
+        }
         return {
             name: PhysicsResult(
                 test=test,
                 truth=TRUTH,
-                samples=samples,
-                seeds=self._run.seeds if name in self._models else 1,
+                samples=by_seeds if name in self._models else samples,
                 parameters_sha256=parameters_digest(),
                 packages=packages,
                 weights_sha256=self._weights.get(name),
