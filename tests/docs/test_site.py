@@ -30,6 +30,7 @@ FINE_PRINT = """
   && element.checkVisibility({ opacityProperty: true, visibilityProperty: true })
   && parseFloat(getComputedStyle(element).fontSize) < finest).map((element) => element.outerHTML)
 """
+IS_STILL = "document.getAnimations().every((one) => !(one instanceof CSSTransition))"
 REPOSITORY = "https://github.com/calozoo/calozoo/blob/main/"
 
 pytestmark = pytest.mark.slow
@@ -163,6 +164,7 @@ def search(page, words: str) -> None:
     # The theme listens to keys: a value that is put into the field is not looked for.
     page.locator("input.md-search__input").press_sequentially(words)
     page.wait_for_selector(".md-search-result__item")
+    page.wait_for_function(IS_STILL)  # while the search slides in, a page is wider than the window
 
 
 @pytest.mark.parametrize("width", [1440, 390])
