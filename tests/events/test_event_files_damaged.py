@@ -43,6 +43,8 @@ DAMAGES = [
     ("contributions/primary", -1, "a contribution from primary -1 of event 6, which has"),
     ("contributions/energy", np.nan, "a contribution of nan MeV"),
     ("contributions/energy", -2, "a contribution of -2 MeV"),
+    ("contributions/energy", 1e3, "MeV whose contributions add up to 1000"),
+    ("hits/energy", 1e3, "a hit of 1000 MeV whose contributions add up to"),
     ("hits/x", 1e30, "a hit at x = 1e+30 mm"),
     ("hits/energy", np.nan, "a hit of nan MeV"),
     ("primaries/simulated_by", 9, "a primary with simulated_by = 9, which ends at 3"),

@@ -50,6 +50,9 @@ TAKEN_COLUMNS: Final = {
 _FARTHEST_MM: Final = 1e6
 """Largest coordinate of a hit, or of a particle on the face: far outside of any detector."""
 
+_SUM: Final = 1e-5
+"""Largest difference of the sum of a hit's contributions from its energy, of that energy."""
+
 _UNIT: Final = 1e-3
 """Largest difference of the length of a unit vector from 1."""
 
@@ -147,6 +150,12 @@ def event_hit_fault(
     bad = found.energy[~(np.isfinite(found.energy) & (found.energy >= 0))]
     if len(bad):
         return f"a contribution of {bad[0]:g} MeV"
+    of_hit = np.repeat(np.arange(len(hits.cell)), np.diff(found.offsets))
+    summed = np.bincount(of_hit, weights=found.energy, minlength=len(hits.cell))
+    apart = np.flatnonzero(~np.isclose(summed, hits.energy, rtol=_SUM, atol=0))
+    if len(apart):
+        whole = hits.energy[apart[0]]
+        return f"a hit of {whole:g} MeV whose contributions add up to {summed[apart[0]]:g}"
     event = np.repeat(np.arange(len(hits)), np.diff(found.offsets[hits.offsets]))
     return _primary_fault("a contribution", event, found.primary, n_primaries, first)
 
