@@ -122,7 +122,16 @@ class Geant4(Generator):
         data_environment()
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
+        """Showers of these primaries, of which the first is number `first` of the sample."""
+        return self.sample_numbers(incident, seed, np.arange(first, first + len(incident)))
+
+    def sample_numbers(self, incident: Incident, seed: int, numbers: IntArray) -> Showers:
         """Showers of these primaries, each with a Geant4 seed from its own random stream.
+
+        Arguments:
+            incident: The n primaries.
+            seed: Seed of the sample.
+            numbers: Number of each shower in the sample, shape (n,).
 
         Raises:
             ConditionsError: If the particle is not among the spec's conditions, or an energy is
@@ -147,14 +156,14 @@ class Geant4(Generator):
                 incident.particle,
                 float(incident.energy[i]),
                 tuple(incident.direction[i].tolist()),
-                _seed(seed, first + i),
+                _seed(seed, int(numbers[i])),
                 int(frames[i]),
                 tuple(starts[i].tolist()),
             )
             for i in range(len(incident))
         ]
         names = [
-            f"shower {first + i} ({task.particle}, {task.energy_gev:g} GeV, seed {seed})"
+            f"shower {numbers[i]} ({task.particle}, {task.energy_gev:g} GeV, seed {seed})"
             for i, task in enumerate(tasks)
         ]
         return self._showers(incident, self._pool.run(tasks, names))

@@ -15,6 +15,7 @@ import pytest
 
 from calozoo_core.detector import parse_detector
 from calozoo_core.errors import CalozooError, ConditionsError, DetectorError, InputError
+from calozoo_core.generator import Generator
 from calozoo_core.incident import Incident
 from calozoo_geant4 import ILD_SIECAL_REGULAR
 from calozoo_geant4.generator import Geant4
@@ -66,6 +67,16 @@ def test_showers_do_not_depend_on_the_number_of_workers(geant4):
     two.close()
     for name in POINTS:
         assert getattr(expected, name).tobytes() == getattr(found, name).tobytes()
+
+
+def test_showers_of_any_numbers_are_made_by_all_workers(geant4):
+    two = Geant4(ILD_SIECAL_REGULAR, workers=2)
+    incident, numbers = Incident([0.2, 0.4, 0.3], (0.2, 0.1, 1)), np.array([40, 7, 9])
+    found = two.sample_numbers(incident, 3, numbers)
+    n_workers = len(_pids(two))
+    two.close()
+    assert n_workers == 2
+    assert found == Generator.sample_numbers(geant4, incident, 3, numbers)
 
 
 def test_shower_does_not_depend_on_what_was_simulated_before(geant4):

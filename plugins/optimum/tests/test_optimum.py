@@ -112,6 +112,24 @@ def test_positions_of_the_primaries_are_kept(sprinkler):
     assert np.array_equal(made.incident.position, incident.position)
 
 
+@pytest.mark.parametrize("spec", [X1, X9, STEPS])
+def test_showers_of_any_numbers_are_made_in_one_call_of_the_source(spec, sprinkler, monkeypatch):
+    asked = []
+    optimum = Optimum.load(spec, source=sprinkler)
+    incident = Incident([2.0, 5.0, 3.0], (0.1, 0, 1))
+    numbers = np.array([7, 8, 3])
+    alone = [optimum.sample(incident[[i]], 6, int(n)) for i, n in enumerate(numbers)]
+    make = sprinkler.sample_numbers
+
+    def counted(*arguments):
+        asked.append(arguments[2].tolist())
+        return make(*arguments)
+
+    monkeypatch.setattr(sprinkler, "sample_numbers", counted)
+    assert optimum.sample_numbers(incident, 6, numbers) == Showers.concatenate(alone)
+    assert asked == [[7, 8, 3]]
+
+
 # What it takes from its source.
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+
 from calozoo_core.generator import Generator, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.showers import Showers
+from calozoo_core.typing import IntArray
 
 __all__ = ["SharedSource"]
 
@@ -24,7 +27,7 @@ class SharedSource(Generator):
         self.default_batch_size = source.default_batch_size  # type: ignore[misc]
         self.checks_particle = source.checks_particle  # type: ignore[misc]
         self._source = source
-        self._made: dict[tuple[int, int, int], tuple[Incident, Showers]] = {}
+        self._made: dict[tuple[int, bytes], tuple[Incident, Showers]] = {}
 
     @classmethod
     def load(
@@ -39,10 +42,20 @@ class SharedSource(Generator):
         raise NotImplementedError
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """Showers of the source, made when they are asked for the first time."""
-        key = (seed, first, len(incident))
+        """Showers of the source, of which the first is number `first` of the sample."""
+        return self.sample_numbers(incident, seed, np.arange(first, first + len(incident)))
+
+    def sample_numbers(self, incident: Incident, seed: int, numbers: IntArray) -> Showers:
+        """Showers of the source, made when they are asked for the first time.
+
+        Arguments:
+            incident: The n primaries.
+            seed: Seed of the sample.
+            numbers: Number of each shower in the sample, shape (n,).
+        """
+        key = (seed, numbers.tobytes())
         if key not in self._made or self._made[key][0] != incident:
-            self._made[key] = incident, self._source.sample(incident, seed, first)
+            self._made[key] = incident, self._source.sample_numbers(incident, seed, numbers)
         return self._made[key][1]
 
     @property
