@@ -33,6 +33,47 @@ def test_a_command_that_writes_nothing_is_stopped_with_the_same_words(number):
     assert process.returncode == 130
 
 
+STOPPED = """
+import os, sys
+from calozoo import cli
+from calozoo.cli.signals import STOP_SIGNALS, StoppedError
+
+say = cli.click.echo
+
+def more():
+    for number in STOP_SIGNALS:
+        os.kill(os.getpid(), number)
+
+def say_among_signals(*words, **options):
+    more()
+    say(*words, **options)
+    more()
+
+def work(_):
+    try:
+        os.kill(os.getpid(), {number})
+    except KeyboardInterrupt:
+        {reaction}
+
+cli.click.echo, cli.cli.invoke = say_among_signals, work
+sys.argv[1:] = ["list"]
+sys.exit(cli.main())
+"""
+
+
+@pytest.mark.parametrize("reaction", ["raise", "raise StoppedError('it stopped.')"])
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_signals_after_the_stop_do_not_take_message_and_exit_code_away(number, reaction):
+    code = STOPPED.format(number=int(number), reaction=reaction)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    message = stop_message(KeyboardInterrupt(signal.Signals(number).name))
+    said = message if reaction == "raise" else "it stopped."
+    assert done.stderr.strip() == f"calozoo: {said}"
+    assert done.returncode == 130
+
+
 def test_a_signal_that_was_ignored_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

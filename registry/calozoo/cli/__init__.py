@@ -127,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; known failures end in one sentence and their exit code."""
     guard_streams()
     try:
-        with raised():
+        with raised(ends_program=arguments is None):
             status = cli.main(args=arguments, prog_name="calozoo", standalone_mode=False)
             sys.stdout.flush()
     except CalozooError as error:

@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calozoo.cli.signals import stoppable
-from calozoo_core.errors import CalozooError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
 __all__ = [
     "BatchProgress",
-    "StoppedError",
     "aligned",
     "batch_progress",
     "counted",
@@ -93,12 +91,6 @@ def weights_report(model: str, folder: Path) -> str:
 
 
 WIDEST = 100
-
-
-class StoppedError(CalozooError):
-    """Ctrl-C, with a message of its own."""
-
-    exit_code = 130
 
 
 class BatchProgress:

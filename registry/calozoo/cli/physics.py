@@ -12,7 +12,8 @@ import click
 
 from calozoo.cli.completion import complete_models
 from calozoo.cli.options import offline_option, overwrite_option, quiet_option, workers_option
-from calozoo.cli.output import StoppedError, aligned, batch_progress
+from calozoo.cli.output import aligned, batch_progress
+from calozoo.cli.signals import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from calozoo.cli.options import combined
-from calozoo.cli.output import StoppedError, batch_progress, readable_size
+from calozoo.cli.output import batch_progress, readable_size
+from calozoo.cli.signals import StoppedError
 from calozoo_core.cores import check_processes
 from calozoo_core.errors import InputError
 

@@ -9,7 +9,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
-__all__ = ["STOP_SIGNALS", "raised", "stop_message", "stoppable"]
+import click
+
+from calozoo_core.errors import CalozooError
+
+__all__ = ["STOP_SIGNALS", "StoppedError", "raised", "stop_message", "stoppable"]
 
 STOP_SIGNALS: Final = tuple(
     getattr(signal, name)
@@ -18,12 +22,22 @@ STOP_SIGNALS: Final = tuple(
 )
 """SIGUSR1 and SIGXCPU are what batch systems send before the time of a job is up."""
 
+
+class StoppedError(CalozooError):
+    """A signal stopped the command, which has a message of its own for it."""
+
+    exit_code = 130
+
+
 Handler = Callable[[int, FrameType | None], Any]
+Setting = Handler | int | None
 
 
 @contextmanager
-def _handled(handler: Handler, *, other_than: tuple[int, ...] = ()) -> Iterator[None]:
+def _handled(handler: Handler, *, other_than: tuple[int, ...] = ()) -> Iterator[dict[int, Setting]]:
     """Have a handler for all signals that stop a command; afterwards the handlers from before.
+
+    It yields these, by number of the signal, so that others can be put in their place.
 
     Signals that were ignored on the way in, as SIGHUP is under nohup, stay ignored. Threads other
     than the main one get no signals, so there it does nothing.
@@ -33,25 +47,30 @@ def _handled(handler: Handler, *, other_than: tuple[int, ...] = ()) -> Iterator[
         other_than: Signals that are left as they are.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield {}
         return
-    numbers = [number for number in STOP_SIGNALS if number not in other_than]
-    before = {number: signal.getsignal(number) for number in numbers}
-    changed = [n for n, old in before.items() if old is not None and old is not signal.SIG_IGN]
-    for number in changed:
+    found = {n: signal.getsignal(n) for n in STOP_SIGNALS if n not in other_than}
+    afterwards: dict[int, Setting] = {
+        n: old for n, old in found.items() if old not in (None, signal.SIG_IGN)
+    }
+    for number in afterwards:
         signal.signal(number, handler)
     try:
-        yield
+        yield afterwards
     finally:
-        for number in changed:
-            signal.signal(number, before[number])
+        for number, old in afterwards.items():
+            signal.signal(number, old)
 
 
 @contextmanager
-def raised() -> Iterator[None]:
+def raised(*, ends_program: bool = False) -> Iterator[None]:
     """Have the signals raise KeyboardInterrupt, as Ctrl-C does, with the name of the signal.
 
     The first that comes does; those that follow would cut the cleaning after it short.
+
+    Arguments:
+        ends_program: `True` if the program ends with this block: once it is stopped, further
+            signals are ignored, since they would end it without its message and exit code.
     """
     received: list[int] = []
 
@@ -60,8 +79,13 @@ def raised() -> Iterator[None]:
         if len(received) == 1:
             raise KeyboardInterrupt(signal.Signals(number).name)
 
-    with _handled(interrupt, other_than=(signal.SIGINT,)):
-        yield
+    with _handled(interrupt, other_than=(signal.SIGINT,)) as afterwards:
+        try:
+            yield
+        except (click.Abort, KeyboardInterrupt, StoppedError):
+            if ends_program and afterwards:
+                afterwards.update(dict.fromkeys([*afterwards, signal.SIGINT], signal.SIG_IGN))
+            raise
 
 
 @contextmanager

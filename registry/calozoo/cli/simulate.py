@@ -23,7 +23,8 @@ from calozoo.cli.options import (
     weights_option,
     workers_option,
 )
-from calozoo.cli.output import StoppedError, batch_progress, readable_size
+from calozoo.cli.output import batch_progress, readable_size
+from calozoo.cli.signals import StoppedError
 from calozoo_core.errors import InputError
 
 if TYPE_CHECKING:

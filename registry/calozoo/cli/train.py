@@ -8,7 +8,8 @@ import click
 
 from calozoo.cli.completion import complete_models
 from calozoo.cli.options import json_option, overwrite_option, weights_out_option
-from calozoo.cli.output import StoppedError, weights_report
+from calozoo.cli.output import weights_report
+from calozoo.cli.signals import StoppedError
 from calozoo_core.errors import InputError
 
 __all__ = ["convert", "train"]
