@@ -108,16 +108,13 @@ class Optimum(Generator):
         return cls(spec, source if isinstance(source, Generator) else ShowerLibrary(source))
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """Showers of the source for these primaries, in the box, merged.
-
-        Raises:
-            CalozooError: If the source raises it.
-        """
-        showers = inside_box(self._source.sample(incident, seed, first))
-        return self._representation(showers, self._grid_seed(seed), first)
+        """Showers of these primaries, of which the first is number `first` of the sample."""
+        return self.sample_numbers(incident, seed, np.arange(first, first + len(incident)))
 
     def sample_numbers(self, incident: Incident, seed: int, numbers: IntArray) -> Showers:
-        """As `sample`; a generator makes all of them in one call, on as many cores as it has.
+        """Showers of the source for these primaries, in the box, merged.
+
+        The source makes all of them in one call, on as many cores as it has.
 
         Arguments:
             incident: The n primaries.
@@ -127,12 +124,11 @@ class Optimum(Generator):
         Raises:
             CalozooError: If the source raises it.
         """
-        if isinstance(self._source, ShowerLibrary):
-            return super().sample_numbers(incident, seed, numbers)
         showers = inside_box(self._source.sample_numbers(incident, seed, numbers))
+        grid_seed = self._grid_seed(seed)
         return Showers.concatenate(
             [
-                self._representation(showers[run], seed, int(numbers[run.start]))
+                self._representation(showers[run], grid_seed, int(numbers[run.start]))
                 for run in neighbour_runs(numbers)
             ]
         )
@@ -227,18 +223,29 @@ class ShowerLibrary:
         is_merged = self.representation != "steps"
         self.grid_seed = _seed_number(self._file.seed) if is_merged else None
 
-    def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """Showers of these primaries, of which the first is number `first` of the file.
+    def sample_numbers(self, incident: Incident, seed: int, numbers: IntArray) -> Showers:
+        """Showers of these numbers of the file.
 
         Arguments:
             incident: Primaries; each must equal that of its shower to 1e-3.
             seed: Not used.
-            first: Number of the first of them.
+            numbers: Number of each shower in the file, shape (n,).
 
         Raises:
             ConditionsError: If the file has too few showers, or one is of another primary.
             ShowerFileError: If that part of the file is damaged.
         """
+        del seed
+        return Showers.concatenate(
+            [self._run(incident[run], int(numbers[run.start])) for run in neighbour_runs(numbers)]
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _run(self, incident: Incident, first: int) -> Showers:
+        """Showers that follow one another in the file."""
         stop = first + len(incident)
         if stop > len(self._file):
             msg = f"{self.name} has too few showers, {len(self._file)}; {self._own_primaries}."
@@ -246,10 +253,6 @@ class ShowerLibrary:
         rows = slice(first, stop)
         self._check(incident, self._file.incident(rows), first)
         return replace(self._file[rows], incident=incident)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
     @property
     def _own_primaries(self) -> str:
