@@ -1,12 +1,17 @@
 """Every registered model makes the showers it made before; `golden_data` says how to rewrite them.
 
-Numbers of points and the layers are compared exactly, sums with a tolerance: the arithmetic of a
-network is rounded differently on other processors. Models without a network are compared point by
-point as well, on a grid of 1/16 mm and 1/1024 MeV.
+Numbers of points and the layers are compared exactly, sums with a tolerance. Models without a
+network are compared point by point as well, on a grid of 1/16 mm and 1/1024 MeV.
+
+The arithmetic of a network is rounded differently on other processors, and a number of cells that
+lies at a half in one of them comes out one higher or lower. Of the 90 showers of the models with
+weights this happens to none or one with the instructions of recent processors and to two with those
+of 2008, by one point each. So up to two of a batch's six showers may have such a point.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -29,6 +34,11 @@ from golden_data import (
 )
 
 FILE = "models.json"
+MOST_ROUNDED = 2
+"""Showers of a batch in which another processor may round a number of points differently."""
+POINTS_ROUNDED = 2
+SUMS_ROUNDED = 0.01
+"""What such points may do to means and root mean squares, as a share of the latter, and to sums."""
 SPECS = {spec.name: spec for spec in list_models()}
 BATCH_SIZES = (1, 64)
 
@@ -81,7 +91,8 @@ def primaries(spec: ModelSpec) -> Incident:
 def summary(showers: Showers, *, by_point: bool) -> dict:
     """Numbers that change if any shower does: lists have one entry a shower."""
     shower, n = showers.shower_index, np.maximum(showers.n_points, 1)
-    made = {"n_points": showers.n_points.tolist(), "layer": digest(showers.layer)}
+    layers = np.split(showers.layer, showers.offsets[1:-1])
+    made = {"n_points": showers.n_points.tolist(), "layer": [digest(one) for one in layers]}
     columns = ["x", "y", "energy"] + (["time"] if showers.time is not None else [])
     for name in columns:
         values = getattr(showers, name).astype(np.float64)
@@ -106,6 +117,30 @@ def summaries(generator: Generator, incident: Incident, *, by_point: bool) -> di
     }
 
 
+def without_rounding(made: dict, old: dict) -> dict:
+    """A summary with the stored values of showers that only differ by a point or two."""
+    if made.keys() != old.keys() or any(len(made[name]) != len(old[name]) for name in made):
+        return made
+    rounded = [i for i in range(len(made["layer"])) if made["layer"][i] != old["layer"][i]]
+    if len(rounded) > MOST_ROUNDED or not all(is_near(made, old, i) for i in rounded):
+        return made
+    return {
+        name: [old[name][i] if i in rounded else value for i, value in enumerate(values)]
+        for name, values in made.items()
+    }
+
+
+def is_near(made: dict, old: dict, i: int) -> bool:
+    """Whether a shower could be the stored one but for a point or two."""
+    if abs(made["n_points"][i] - old["n_points"][i]) > POINTS_ROUNDED:
+        return False
+    for name in made.keys() - {"n_points", "layer"}:
+        scale = old[name.replace("mean", "rms")][i]
+        if not math.isclose(made[name][i], old[name][i], abs_tol=SUMS_ROUNDED * scale):
+            return False
+    return True
+
+
 @pytest.fixture(autouse=True)
 def one_thread():
     """Sums of a network depend on the number of threads in their last bits."""
@@ -128,7 +163,24 @@ def test_a_model_makes_the_showers_it_made_before(name):
         generator.close()
     if needs_geant4(spec):
         made["data sets"] = data_sets()
+    if spec.weights and not IS_WRITING and name in stored(FILE):
+        old = stored(FILE)[name]
+        made = {batches: without_rounding(made[batches], old[batches]) for batches in made}
     check_values(FILE, name, made, near=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("n_showers", "n_points", "share", "is_rounding"),
+    [(2, 1, 0.001, True), (3, 1, 0.001, False), (1, 3, 0.001, False), (1, 1, 0.02, False)],
+)
+def test_rounding_is_told_from_a_change(n_showers, n_points, share, is_rounding):
+    old = stored(FILE)["convl2lflows.ild-photon-clumps"]["batches of 64"]
+    made = {name: list(values) for name, values in old.items()}
+    for i in range(n_showers):
+        made["layer"][i] = "another"
+        made["n_points"][i] += n_points
+        made["x mean"][i] += share * old["x rms"][i]
+    assert (without_rounding(made, old) == old) is is_rounding
 
 
 def test_a_refinement_saved_once_makes_the_showers_it_made_before():
