@@ -173,8 +173,8 @@ class Generator(ABC):
         """As `sample`, for showers whose numbers need not follow one another.
 
         Whoever makes some showers of a sample again asks for them here. Runs of neighbours are
-        sampled together; a model that is much faster on many showers overrides this, and has
-        `sample` call it with `np.arange(first, first + len(incident))`.
+        sampled together; a model that can make any numbers together derives from
+        `calozoo_core.numbered_generator.NumberedGenerator` and writes this instead of `sample`.
 
         Arguments:
             incident: The n primaries.

@@ -57,6 +57,11 @@ class IgnoresTheNumber(Sound):
         return super().sample(incident, seed, 0)
 
 
+class CountsOnFromTheFirst(Sound):
+    def sample_numbers(self, incident, seed, numbers):
+        return self.sample(incident, seed, int(numbers[0]))
+
+
 class MakesEqualShowers(Sound):
     def sample(self, incident, seed, first):
         return Showers.concatenate(
@@ -180,6 +185,7 @@ BROKEN = {
     "another_seed_gives_other_showers": [IgnoresTheSeed(SPEC)],
     "showers_differ_from_each_other": [MakesEqualShowers(SPEC)],
     "shower_depends_on_its_number_and_not_on_how_many_are_asked_for": [IgnoresTheNumber(SPEC)],
+    "showers_of_any_numbers_are_those_of_the_sample": [CountsOnFromTheFirst(SPEC)],
     "global_random_state_is_neither_used_nor_changed": [UsesTheGlobalState(SPEC)],
     "energies_outside_are_refused_and_extrapolated": [NeverRefuses(SPEC)],
     "angles_outside_are_refused_and_extrapolated": [NeverRefuses(SPEC)],

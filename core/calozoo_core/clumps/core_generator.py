@@ -5,12 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Generic, TypeVar
 
-import numpy as np
-
 from calozoo_core.clumps.core_config import CoreConfig
 from calozoo_core.clumps.core_sampler import CoreSampler
 from calozoo_core.clumps.generator import ShowersFromCore
 from calozoo_core.incident import Incident
+from calozoo_core.numbered_generator import NumberedGenerator
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.stepped_generator import SteppedGenerator
@@ -21,7 +20,7 @@ __all__ = ["CoreGenerator"]
 Config = TypeVar("Config", bound=CoreConfig)
 
 
-class CoreGenerator(SteppedGenerator[Config], Generic[Config]):
+class CoreGenerator(NumberedGenerator, SteppedGenerator[Config], Generic[Config]):
     """Generator of photon showers from networks of the core and a library of halos.
 
     Networks draw the energy within 8 mm of the axis in every layer, and how it divides among five
@@ -52,10 +51,6 @@ class CoreGenerator(SteppedGenerator[Config], Generic[Config]):
         self._core = self.core_sampler()
         self._showers = ShowersFromCore.of(self.spec.detector)
         self._showers.check(self.spec.name, self.config.core_edges_mm)
-
-    def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """Showers of these primaries, of which the first is number `first` of the sample."""
-        return self.sample_numbers(incident, seed, np.arange(first, first + len(incident)))
 
     def sample_numbers(self, incident: Incident, seed: int, numbers: IntArray) -> Showers:
         """Showers of these primaries, with these numbers."""

@@ -22,6 +22,7 @@ from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.fed_generator import FedGenerator
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
+from calozoo_core.numbered_generator import NumberedGenerator
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.strict_model import StrictModel
@@ -134,7 +135,7 @@ class ShowersFromCore:
         return fill(self._library.around(core, incident, coin), incident, self._table, streams)
 
 
-class ClumpsGenerator(FedGenerator):
+class ClumpsGenerator(NumberedGenerator, FedGenerator):
     """Generator that takes the core of another model's showers, and the rest from Geant4's.
 
     Of the other model's shower only the energies of the rings within 8 mm of the axis are kept, in
@@ -209,10 +210,6 @@ class ClumpsGenerator(FedGenerator):
             WeightsError: If the folder cannot be written to.
         """
         write_clumps(folder, self.config, self.calibration)
-
-    def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """Showers of these primaries, of which the first is number `first` of the sample."""
-        return self.sample_numbers(incident, seed, np.arange(first, first + len(incident)))
 
     def sample_numbers(self, incident: Incident, seed: int, numbers: IntArray) -> Showers:
         """Showers of these primaries, with these numbers."""

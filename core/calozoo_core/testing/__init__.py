@@ -11,11 +11,11 @@ from calozoo_core.testing._checks import (
     RequestChecks,
     ShowerChecks,
     SpecChecks,
-    WeightsChecks,
 )
 from calozoo_core.testing._objects import ObjectChecks
 from calozoo_core.testing._requests import load_bundled, primaries_inside
 from calozoo_core.testing._sharing import SharingChecks
+from calozoo_core.testing._weights_checks import WeightsChecks
 
 __all__ = ["ModelContract", "load_bundled", "primaries_inside"]
 

@@ -19,6 +19,7 @@ from calozoo_caloinn.ring_energies import (
 from calozoo_core.detector import load_detector
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
+from calozoo_core.numbered_generator import NumberedGenerator
 from calozoo_core.random import stream
 from calozoo_core.runtime import Runtime
 from calozoo_core.showers import Showers
@@ -28,7 +29,7 @@ from calozoo_core.weights.layout import Layout, prefixed
 __all__ = ["CaloInn"]
 
 
-class CaloInn(NetworkGenerator[CaloInnConfig]):
+class CaloInn(NumberedGenerator, NetworkGenerator[CaloInnConfig]):
     r"""Generator of photon showers in the ILD Si-W ECAL from the energies of rings.
 
     Spline flows sample the visible energy, its division among the layers and, for every layer, that
@@ -74,10 +75,6 @@ class CaloInn(NetworkGenerator[CaloInnConfig]):
         from calozoo_caloinn.trained import TrainedCaloInn
 
         return torch_samplers(TrainedCaloInn.from_arrays(self.trained).networks)
-
-    def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """Showers of these primaries, of which the first is number `first` of the sample."""
-        return self.sample_numbers(incident, seed, np.arange(first, first + len(incident)))
 
     def sample_numbers(self, incident: Incident, seed: int, numbers: IntArray) -> Showers:
         """Showers of these primaries, with these numbers."""

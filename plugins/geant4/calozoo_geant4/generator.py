@@ -14,8 +14,9 @@ from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import ConditionsError, InputError
 from calozoo_core.events import Events
 from calozoo_core.full_simulation import FaceTrigger
-from calozoo_core.generator import Generator, ModelSpec, Precision
+from calozoo_core.generator import ModelSpec, Precision
 from calozoo_core.incident import Incident
+from calozoo_core.numbered_generator import NumberedGenerator
 from calozoo_core.placement import load_placement
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
@@ -32,7 +33,7 @@ __all__ = ["Geant4"]
 WORKERS_VARIABLE = "CALOZOO_G4WORKERS"
 
 
-class Geant4(Generator):
+class Geant4(NumberedGenerator):
     """Generator of showers simulated by Geant4 in a detector, with its gaps.
 
     A point is one Geant4 step with energy in a sensitive layer: the middle of the step, its energy
@@ -120,10 +121,6 @@ class Geant4(Generator):
         """
         del spec
         data_environment()
-
-    def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """Showers of these primaries, of which the first is number `first` of the sample."""
-        return self.sample_numbers(incident, seed, np.arange(first, first + len(incident)))
 
     def sample_numbers(self, incident: Incident, seed: int, numbers: IntArray) -> Showers:
         """Showers of these primaries, each with a Geant4 seed from its own random stream.

@@ -14,6 +14,7 @@ from calozoo_core.frames import axis_offsets
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
 from calozoo_core.io import ShowerFile
+from calozoo_core.numbered_generator import NumberedGenerator
 from calozoo_core.ragged import neighbour_runs
 from calozoo_core.representation import Representation, nests
 from calozoo_core.showers import Showers
@@ -25,7 +26,7 @@ BOX_MM = 800.0
 """Width of the box around the shower axis in which deposits are kept."""
 
 
-class Optimum(Generator):
+class Optimum(NumberedGenerator):
     """Generator of Geant4's showers in the representation of a model.
 
     Deposits within 400 mm of the shower axis are projected onto a regular grid of cells (x1) or of
@@ -106,10 +107,6 @@ class Optimum(Generator):
             msg = f"{spec.name} makes no showers of its own; give source=, a Generator or a file."
             raise InputError(msg)
         return cls(spec, source if isinstance(source, Generator) else ShowerLibrary(source))
-
-    def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """Showers of these primaries, of which the first is number `first` of the sample."""
-        return self.sample_numbers(incident, seed, np.arange(first, first + len(incident)))
 
     def sample_numbers(self, incident: Incident, seed: int, numbers: IntArray) -> Showers:
         """Showers of the source for these primaries, in the box, merged.

@@ -13,6 +13,7 @@ from calozoo_core.errors import InputError, WeightsError
 from calozoo_core.fed_generator import FedGenerator
 from calozoo_core.generator import Generator, ModelSpec, Precision
 from calozoo_core.incident import Incident
+from calozoo_core.numbered_generator import NumberedGenerator
 from calozoo_core.observables.tails import AxisPoints, TailSample
 from calozoo_core.random import stream
 from calozoo_core.representation import REPRESENTATIONS
@@ -83,7 +84,7 @@ class ProposalSampler:
         return STEP_PITCH_MM if split is None else self.detector.cell_mm / split
 
 
-class RefinedGenerator(FedGenerator):
+class RefinedGenerator(NumberedGenerator, FedGenerator):
     """Generator that corrects the showers of another model.
 
     Showers are transported first, which changes each a little and rejects none. The density ratio
@@ -149,10 +150,6 @@ class RefinedGenerator(FedGenerator):
         _check_source(refinement.config, folder, source)
         conditions = refinement.config.conditions
         return cls(spec.model_copy(update={"conditions": conditions}), refinement, source)
-
-    def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """Showers for these primaries, of which the first is number `first` of the sample."""
-        return self.sample_numbers(incident, seed, np.arange(first, first + len(incident)))
 
     def sample_numbers(self, incident: Incident, seed: int, numbers: IntArray) -> Showers:
         """Showers for these primaries, of these numbers in the sample."""

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from calozoo_core.detector import Detector, load_detector
 from calozoo_core.errors import InputError
-from calozoo_core.generator import Generator, ModelSpec, Precision
+from calozoo_core.generator import ModelSpec, Precision
 from calozoo_core.incident import Incident
+from calozoo_core.numbered_generator import NumberedGenerator
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray
@@ -39,7 +40,7 @@ CORE_RADIUS_MM, TAIL_RADIUS_MM = 4.0, 20.0  # the core's at the shower maximum; 
 LARGEST_RADIUS_MM = 500.0
 
 
-class ToyGenerator(Generator):
+class ToyGenerator(NumberedGenerator):
     r"""Generator of photon showers from textbook formulas.
 
     A photon converts after an exponential depth. From there the number of shower particles follows
@@ -90,10 +91,6 @@ class ToyGenerator(Generator):
             msg = f"{spec.name} runs on cpu in float32 only; leave out device and precision."
             raise InputError(msg, argument=("device", "precision"))
         return cls(spec)
-
-    def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """Showers of these primaries, of which the first is number `first` of the sample."""
-        return self.sample_numbers(incident, seed, np.arange(first, first + len(incident)))
 
     def sample_numbers(self, incident: Incident, seed: int, numbers: NDArray[np.int64]) -> Showers:
         """Showers of these primaries, each from its own random stream.

@@ -5,17 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
-
 from calozoo_core.generator import Generator, Precision
 from calozoo_core.incident import Incident
+from calozoo_core.numbered_generator import NumberedGenerator
 from calozoo_core.showers import Showers
 from calozoo_core.typing import IntArray
 
 __all__ = ["SharedSource"]
 
 
-class SharedSource(Generator):
+class SharedSource(NumberedGenerator):
     """Source that keeps its showers until `forget`, for models that ask for the same ones in turn.
 
     Arguments:
@@ -40,10 +39,6 @@ class SharedSource(Generator):
     ) -> NoReturn:
         """Not to be had by name: it is made of another generator."""
         raise NotImplementedError
-
-    def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """Showers of the source, of which the first is number `first` of the sample."""
-        return self.sample_numbers(incident, seed, np.arange(first, first + len(incident)))
 
     def sample_numbers(self, incident: Incident, seed: int, numbers: IntArray) -> Showers:
         """Showers of the source, made when they are asked for the first time.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from calozoo_caloinn.clumps.config import ClumpsConfig
 from calozoo_caloinn.clumps.ring_tables import RingTables
 from calozoo_caloinn.numpy_inn import Sampler
@@ -19,6 +17,7 @@ from calozoo_caloinn.ring_energies import (
 from calozoo_core.clumps import ShowersFromCore
 from calozoo_core.incident import Incident
 from calozoo_core.network_generator import NetworkGenerator
+from calozoo_core.numbered_generator import NumberedGenerator
 from calozoo_core.random import stream
 from calozoo_core.runtime import Runtime
 from calozoo_core.showers import Showers
@@ -28,7 +27,7 @@ from calozoo_core.weights.layout import Layout, prefixed
 __all__ = ["CaloInnClumps"]
 
 
-class CaloInnClumps(NetworkGenerator[ClumpsConfig]):
+class CaloInnClumps(NumberedGenerator, NetworkGenerator[ClumpsConfig]):
     r"""Generator of photon showers in the ILD Si-W ECAL that keeps the clumps of Geant4.
 
     Spline flows sample the energies of five rings within 8 mm of the axis, in every layer. What
@@ -76,10 +75,6 @@ class CaloInnClumps(NetworkGenerator[ClumpsConfig]):
         from calozoo_caloinn.networks import torch_samplers
 
         return torch_samplers(TrainedCaloInnClumps.from_arrays(self.trained).networks)
-
-    def sample(self, incident: Incident, seed: int, first: int) -> Showers:
-        """Showers of these primaries, of which the first is number `first` of the sample."""
-        return self.sample_numbers(incident, seed, np.arange(first, first + len(incident)))
 
     def sample_numbers(self, incident: Incident, seed: int, numbers: IntArray) -> Showers:
         """Showers of these primaries, with these numbers."""
