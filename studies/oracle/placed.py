@@ -35,6 +35,7 @@ from calozoo_core.placement import Placement, load_placement
 from calozoo_core.random import stream
 from calozoo_core.representation import Representation
 from calozoo_core.showers import Showers
+from calozoo_core.typing import Float32Array
 from studies.clumps.make_library import MERGED_TO
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "figures_row",
     "placed",
     "reference_cells",
+    "true_cores",
 ]
 
 SEED: Final = 1
@@ -78,14 +80,19 @@ def filled(showers: Showers, first: int) -> Showers:
     return fill(energies, showers.incident, clumps, streams)
 
 
+def true_cores(showers: Showers, first: int) -> Float32Array:
+    """Energies of the rings of the core of Geant4's steps, in MeV, shape (n, n_layers, rings)."""
+    config = load_library(showers.detector).config
+    points = merged(MERGED_TO)(showers, first)
+    voxels = voxel_energies(points, config.mesh, config.linking)
+    return config.mesh.ring_energies(voxels)[:, :, : config.core_rings]
+
+
 def completed(showers: Showers, first: int) -> Showers:
     """True cores; halo and azimuth from the library, points from the table of clumps."""
-    clumps, library = load_table(showers.detector), load_library(showers.detector)
-    points = merged(MERGED_TO)(showers, first)
-    mesh, rings = clumps.config.mesh, library.config.core_rings
-    core = mesh.ring_energies(voxel_energies(points, mesh, clumps.config.linking))[:, :, :rings]
     streams = [stream(SEED, first + i, "clumps") for i in range(len(showers))]
-    return ShowersFromCore(library, clumps)(core, showers.incident, streams)
+    complete = ShowersFromCore.of(showers.detector)
+    return complete(true_cores(showers, first), showers.incident, streams)
 
 
 DESIGNS: Final[dict[str, Callable[[Showers, int], Showers]]] = {
