@@ -20,9 +20,7 @@ __all__ = ["NumberedGenerator"]
 class NumberedGenerator(Generator):
     """Generator whose showers need not have numbers that follow one another.
 
-    It implements `sample_numbers`, which makes showers of any numbers in one go; `sample` is the
-    case of numbers that follow one another. A model to which a source of random numbers per shower
-    is all that tells showers apart has this base, and so has one that hands numbers on to another.
+    A plugin implements `sample_numbers` in place of `sample`.
     """
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
