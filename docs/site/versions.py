@@ -29,6 +29,7 @@ FRONT = """<!DOCTYPE html>
 <meta charset="utf-8">
 <title>calozoo</title>
 <meta http-equiv="refresh" content="0; url={newest}/index.html">
+<link rel="icon" href="{newest}/assets/images/favicon.png">
 </head>
 <body><a href="{newest}/index.html">Documentation of calozoo {newest}</a></body>
 </html>
