@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from calozoo_core.generator import Generator
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from calozoo_core.incident import Incident
-    from calozoo_core.showers import Showers
+from calozoo_core.incident import Incident
+from calozoo_core.showers import Showers
+from calozoo_core.typing import IntArray
 
 __all__ = ["NumberedGenerator"]
 
@@ -25,12 +22,10 @@ class NumberedGenerator(Generator):
 
     def sample(self, incident: Incident, seed: int, first: int) -> Showers:
         """Showers of these primaries, of which the first is number `first` of the sample."""
-        import numpy as np
-
         return self.sample_numbers(incident, seed, np.arange(first, first + len(incident)))
 
     @abstractmethod
-    def sample_numbers(self, incident: Incident, seed: int, numbers: NDArray[np.int64]) -> Showers:
+    def sample_numbers(self, incident: Incident, seed: int, numbers: IntArray) -> Showers:
         """Showers of these primaries, each with a number of its own.
 
         Shower `numbers[i]` must depend on its primary, `seed` and this number alone, up to float

@@ -23,7 +23,7 @@ from calozoo_core.placement import Placement, load_placement
 from calozoo_core.random import stream
 from studies.oracle.placed import BATCH, SEED, figures_header, figures_row, reference_cells
 
-__all__ = ["WAYS", "completed"]
+__all__ = ["WAYS", "completed", "showers_from_core"]
 
 RATIOS: Final = {
     "cells": "cells.occupancy",
@@ -45,6 +45,18 @@ WAYS: Final[dict[str, dict[str, Any]]] = {
 """Fields of the library's configuration, where they differ from what calozoo ships."""
 
 
+def showers_from_core(detector: str, fields: dict[str, Any]) -> ShowersFromCore:
+    """Sampler of whole showers that takes halos from the library in another way.
+
+    Arguments:
+        detector: Detector of the library and of the table.
+        fields: Fields of the library's configuration that are changed.
+    """
+    library = load_library(detector)
+    other = replace(library, config=library.config.model_copy(update=fields))
+    return ShowersFromCore(other, load_table(detector))
+
+
 def completed(
     reference: Path, model: CoreGenerator[Any], placement: Placement, n: int, fields: dict[str, Any]
 ) -> CellObservables:
@@ -60,10 +72,7 @@ def completed(
     Raises:
         ShowerFileError: If the file is missing or damaged.
     """
-    detector = model.spec.detector
-    library = load_library(detector)
-    other = replace(library, config=library.config.model_copy(update=fields))
-    core, showers = model.core_sampler(), ShowersFromCore(other, load_table(detector))
+    core, showers = model.core_sampler(), showers_from_core(model.spec.detector, fields)
     cells = CellObservables(placement)
     with ShowerFile(reference) as file:
         for first in range(0, n, BATCH):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -17,17 +16,18 @@ import numpy as np
 
 import calozoo
 from calozoo.reconstruction.parameters import finder_parameters
-from calozoo_core.clumps import ShowersFromCore, load_library, load_table
+from calozoo_core.clumps import load_library
 from calozoo_core.clumps.ring_sums import core_energies
 from calozoo_core.detector import load_detector
 from calozoo_core.errors import CalozooError
 from calozoo_core.io import read_showers
 from calozoo_core.markdown import table, write_block
 from calozoo_core.metrics.result import format_with_error
+from calozoo_core.observables.response import central_90
 from calozoo_core.random import stream
 from calozoo_core.showers import Showers
 from calozoo_core.typing import FloatArray, IntArray
-from studies.oracle.halos import WAYS
+from studies.oracle.halos import WAYS, showers_from_core
 from studies.oracle.placed import BATCH, SEED, true_cores
 
 __all__ = ["Parts", "parts", "with_halos"]
@@ -55,7 +55,7 @@ class Parts(NamedTuple):
         alone = np.trace(covariance)
         return np.array(
             [
-                *(100 * _width(values) for values in (core + halo, core, halo)),
+                *(100 * sigma / mu for mu, sigma in map(central_90, (core + halo, core, halo))),
                 np.corrcoef(core, halo)[0, 1],
                 100 * alone,
                 100 * (covariance.sum() - alone),
@@ -91,11 +91,7 @@ def with_halos(showers: Showers, way: str) -> Showers:
         showers: Steps of Geant4.
         way: Way to take them, one of `WAYS`.
     """
-    detector = showers.detector
-    library = load_library(detector)
-    other = replace(library, config=library.config.model_copy(update=WAYS[way]))
-    complete = ShowersFromCore(other, load_table(detector))
-    made = []
+    complete, made = showers_from_core(showers.detector, WAYS[way]), []
     for first in range(0, len(showers), BATCH):
         part = showers[first : first + BATCH]
         streams = [stream(SEED, first + i, "clumps") for i in range(len(part))]
@@ -110,13 +106,6 @@ def row(name: str, showers: Showers) -> tuple[str, ...]:
     samples = [found.figures(rng.integers(0, n, n)) for _ in range(SAMPLES)]
     values, errors = found.figures(np.arange(n)), np.std(samples, axis=0)
     return name, *(format_with_error(*pair) for pair in zip(values, errors, strict=True))
-
-
-def _width(values: FloatArray) -> float:
-    """Standard deviation of what lies between the 5 % and the 95 % quantile, over the mean."""
-    low, high = np.quantile(values, (0.05, 0.95))
-    kept = values[(values >= low) & (values <= high)]
-    return float(kept.std() / kept.mean())
 
 
 def main(arguments: list[str] | None = None) -> None:
